@@ -1,0 +1,144 @@
+#include <string.h>
+
+#include "names.h"
+#include "token.h"
+
+
+static char *apikey_names_append(char *out, const char *data, size_t len);
+static char *apikey_names_append_text(char *out, const char *text);
+
+
+int
+apikey_names_prefix_check(apikey_text_t prefix)
+{
+    size_t         i;
+    unsigned char  c;
+
+    if (prefix.len == 0 || prefix.len > APIKEY_NAMES_PREFIX_MAX) {
+        return APIKEY_INVALID;
+    }
+
+    for (i = 0; i < prefix.len; i++) {
+        c = prefix.data[i];
+
+        if (c <= ' ' || c >= 0x7f || c == '{' || c == '}') {
+            return APIKEY_INVALID;
+        }
+    }
+
+    return APIKEY_OK;
+}
+
+
+size_t
+apikey_names_record(char *out, apikey_text_t prefix,
+    const unsigned char *digest)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+    *p++ = '{';
+    apikey_digest_hex(p, digest);
+    p += APIKEY_DIGEST_HEX;
+    *p++ = '}';
+
+    return p - out;
+}
+
+
+size_t
+apikey_names_ids(char *out, apikey_text_t prefix, unsigned bucket)
+{
+    int                shift;
+    char              *p;
+    static const char  hex[] = "0123456789abcdef";
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+    p = apikey_names_append_text(p, "ids:");
+
+    for (shift = 12; shift >= 0; shift -= 4) {
+        *p++ = hex[(bucket >> shift) & 0xf];
+    }
+
+    return p - out;
+}
+
+
+size_t
+apikey_names_pool(char *out, apikey_text_t prefix, const char *kind,
+    apikey_text_t holder, apikey_text_t plan)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+    p = apikey_names_append_text(p, kind);
+    p = apikey_names_append_text(p, ":{");
+    p = apikey_names_append(p, holder.data, holder.len);
+    p = apikey_names_append_text(p, "}:");
+    p = apikey_names_append(p, plan.data, plan.len);
+
+    return p - out;
+}
+
+
+size_t
+apikey_names_templates(char *out, apikey_text_t prefix)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+
+    return apikey_names_append_text(p, "templates") - out;
+}
+
+
+size_t
+apikey_names_changes(char *out, apikey_text_t prefix)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+
+    return apikey_names_append_text(p, "changes") - out;
+}
+
+
+unsigned
+apikey_names_bucket(apikey_text_t id)
+{
+    int       bit;
+    size_t    i;
+    unsigned  crc;
+
+    crc = 0;
+
+    for (i = 0; i < id.len; i++) {
+        crc ^= (unsigned) (unsigned char) id.data[i] << 8;
+
+        for (bit = 0; bit < 8; bit++) {
+            crc = (crc & 0x8000) ? (crc << 1) ^ 0x1021 : crc << 1;
+        }
+
+        crc &= 0xffff;
+    }
+
+    return crc % APIKEY_NAMES_BUCKETS;
+}
+
+
+static char *
+apikey_names_append(char *out, const char *data, size_t len)
+{
+    if (len != 0) {
+        memcpy(out, data, len);
+    }
+
+    return out + len;
+}
+
+
+static char *
+apikey_names_append_text(char *out, const char *text)
+{
+    return apikey_names_append(out, text, strlen(text));
+}

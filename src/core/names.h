@@ -1,0 +1,46 @@
+#ifndef APIKEY_NAMES_H
+#define APIKEY_NAMES_H
+
+/*
+ * Names in Redis.  P is the prefix, "apikey:" unless configured otherwise.
+ *
+ *   P{DIGEST}          hash: a key's record and its counters (record.h)
+ *   Pids:NNNN          hash: public id => digest, 64 lower case hexadecimal
+ *                      digits; NNNN is four lower case hexadecimal digits of
+ *                      the id's CRC-16 (XMODEM) mod 4096, so that each of the
+ *                      hashes stays small
+ *   Porg:{ORG} Pproject:{PROJECT} Paddress:{ADDRESS}
+ *                      hash: plan => counters that many keys share, or that
+ *                      anonymous clients have; each expires
+ *   Ptemplates         hash: template => JSON
+ *   Pchanges           channel: "DIGEST REV" after each write of a record
+ */
+
+#include "text.h"
+
+#define APIKEY_NAMES_PREFIX      "apikey:"
+#define APIKEY_NAMES_PREFIX_MAX  64
+#define APIKEY_NAMES_BUCKETS     4096
+
+/* Room for any of the names, given a prefix of at most that size. */
+#define APIKEY_NAME_SIZE         (APIKEY_NAMES_PREFIX_MAX + 160)
+
+
+/* 1 to 64 bytes of printable ASCII without space and braces. */
+int apikey_names_prefix_check(apikey_text_t prefix);
+
+/* All write to out, of APIKEY_NAME_SIZE bytes, and return the length; no
+   zero at the end. */
+size_t apikey_names_record(char *out, apikey_text_t prefix,
+    const unsigned char *digest);
+size_t apikey_names_ids(char *out, apikey_text_t prefix, unsigned bucket);
+size_t apikey_names_pool(char *out, apikey_text_t prefix,
+    const char *kind, apikey_text_t holder, apikey_text_t plan);
+size_t apikey_names_templates(char *out, apikey_text_t prefix);
+size_t apikey_names_changes(char *out, apikey_text_t prefix);
+
+/* The bucket of a public id. */
+unsigned apikey_names_bucket(apikey_text_t id);
+
+
+#endif /* APIKEY_NAMES_H */

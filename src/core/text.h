@@ -1,0 +1,38 @@
+#ifndef APIKEY_TEXT_H
+#define APIKEY_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+/* A piece of text that somebody else owns; not terminated by a zero. */
+typedef struct {
+    const char  *data;
+    size_t       len;
+} apikey_text_t;
+
+
+/*
+ * What the parsers and the checks (..._check) of this folder return; questions
+ * (..._equal, _covers, _allows, _contains) answer 1 or 0.  A parser that fails
+ * with APIKEY_INVALID leaves its result undefined and, where it takes a "why",
+ * points it at a static sentence in lower case without a full stop.
+ */
+#define APIKEY_OK        0
+#define APIKEY_INVALID  -1
+
+
+#define apikey_text(s)  { s, sizeof(s) - 1 }
+
+
+/* The next word of the list, words being separated by spaces, or length 0 at
+   the end.  *list is moved behind the word. */
+apikey_text_t apikey_text_word(apikey_text_t *list);
+
+int apikey_text_equal(apikey_text_t a, apikey_text_t b);
+
+/* Decimal digits only, no sign, no more than max; APIKEY_INVALID otherwise. */
+int apikey_text_number(apikey_text_t text, uint64_t max, uint64_t *value);
+
+
+#endif /* APIKEY_TEXT_H */
