@@ -1,0 +1,109 @@
+#ifndef _NGX_REDIS_H_INCLUDED_
+#define _NGX_REDIS_H_INCLUDED_
+
+/*
+ * A Redis client on nginx's event loop.  It knows nothing of API keys.
+ *
+ * A worker has one connection to a server, and all commands of the worker are
+ * multiplexed on it: the commands of one turn of the loop go out in one write,
+ * the replies come back first in, first out.  hiredis formats and parses,
+ * nginx owns the socket.
+ *
+ * A connection is made when the worker starts and kept.  Its commands fail
+ * together: when the oldest has waited for longer than "timeout", the
+ * connection is closed and every caller is told.  A command whose reply
+ * was lost is never sent again.  After a failure commands are refused
+ * at once until a new connection has answered a PING; attempts back
+ * off, with jitter, up to half a second.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include <hiredis/hiredis.h>
+
+
+#define NGX_REDIS_ARGS_MAX  24
+
+
+typedef struct ngx_redis_s             ngx_redis_t;
+typedef struct ngx_redis_connection_s  ngx_redis_connection_t;
+typedef struct ngx_redis_command_s     ngx_redis_command_t;
+
+
+/*
+ * Called once for each command that was accepted and not cancelled.  The reply
+ * belongs to the client and lives until the handler returns; it may be an
+ * error.  NULL: no reply will ever come, and whether the server has executed
+ * the command is unknown.
+ */
+typedef void (*ngx_redis_handler_pt)(void *data, redisReply *reply);
+
+
+/* A server as configured.  All of it outlives the client. */
+typedef struct {
+    ngx_str_t                  name;             /* for the log */
+    ngx_addr_t                *addrs;            /* when nginx started */
+    ngx_uint_t                 naddrs;
+    ngx_str_t                  host;             /* empty: never resolved again */
+    in_port_t                  port;
+    ngx_resolver_t            *resolver;         /* NULL: the system's */
+    ngx_str_t                  user;
+    ngx_str_t                  password;
+    ngx_uint_t                 db;
+    ngx_msec_t                 connect_timeout;  /* resolve, connect, AUTH */
+    ngx_msec_t                 timeout;          /* a command */
+} ngx_redis_conf_t;
+
+
+typedef struct {
+    ngx_str_t                  text;
+    ngx_str_t                  sha1;             /* 40 hexadecimal digits */
+} ngx_redis_script_t;
+
+
+/* The words of a command; they are copied when it is sent. */
+typedef struct {
+    const char                *value[NGX_REDIS_ARGS_MAX];
+    size_t                     len[NGX_REDIS_ARGS_MAX];
+    int                        n;
+} ngx_redis_args_t;
+
+
+static ngx_inline void
+ngx_redis_arg(ngx_redis_args_t *args, const void *value, size_t len)
+{
+    args->value[args->n] = value;
+    args->len[args->n++] = len;
+}
+
+
+/*
+ * Is the hiredis that was linked the one it was compiled with?  Another
+ * module's copy with the same symbols may have taken its place.
+ */
+ngx_int_t ngx_redis_check_library(ngx_log_t *log);
+
+/* Starts to connect.  Call once in a worker; NULL: out of memory. */
+ngx_redis_t *ngx_redis_create(ngx_pool_t *pool, ngx_redis_conf_t *conf,
+    ngx_log_t *log);
+
+/* Closes; handlers still outstanding aren't called. */
+void ngx_redis_destroy(ngx_redis_t *redis);
+
+/*
+ * Runs a script: EVALSHA and, where the server doesn't know it, EVAL.  args
+ * are the keys, nkeys of them, and what follows them.  NULL: refused, for the server
+ * can't be reached or too much is waiting; the handler isn't called.
+ */
+ngx_redis_command_t *ngx_redis_eval(ngx_redis_t *redis,
+    ngx_redis_script_t *script, ngx_redis_args_t *args, ngx_uint_t nkeys,
+    ngx_redis_handler_pt handler, void *data);
+
+/* The caller goes away: the reply, when it comes, is dropped. */
+void ngx_redis_cancel(ngx_redis_command_t *cmd);
+
+
+#endif /* _NGX_REDIS_H_INCLUDED_ */

@@ -1,0 +1,55 @@
+#include "ngx_redis_connection.h"
+
+
+struct ngx_redis_s {
+    ngx_redis_connection_t     connection;
+};
+
+
+ngx_redis_t *
+ngx_redis_create(ngx_pool_t *pool, ngx_redis_conf_t *conf, ngx_log_t *log)
+{
+    ngx_redis_t  *redis;
+
+    redis = ngx_pcalloc(pool, sizeof(ngx_redis_t));
+    if (redis == NULL) {
+        return NULL;
+    }
+
+    if (ngx_redis_connection_init(&redis->connection, conf, log) != NGX_OK) {
+        return NULL;
+    }
+
+    return redis;
+}
+
+
+void
+ngx_redis_destroy(ngx_redis_t *redis)
+{
+    ngx_redis_connection_close(&redis->connection);
+}
+
+
+ngx_redis_command_t *
+ngx_redis_eval(ngx_redis_t *redis, ngx_redis_script_t *script,
+    ngx_redis_args_t *args, ngx_uint_t nkeys, ngx_redis_handler_pt handler,
+    void *data)
+{
+    int               i;
+    u_char            keys[NGX_INT_T_LEN];
+    ngx_redis_args_t  words;
+
+    words.n = 0;
+
+    ngx_redis_arg(&words, "EVALSHA", 7);
+    ngx_redis_arg(&words, script->sha1.data, script->sha1.len);
+    ngx_redis_arg(&words, keys, ngx_sprintf(keys, "%ui", nkeys) - keys);
+
+    for (i = 0; i < args->n; i++) {
+        ngx_redis_arg(&words, args->value[i], args->len[i]);
+    }
+
+    return ngx_redis_connection_send(&redis->connection, &words, script,
+                                     handler, data);
+}

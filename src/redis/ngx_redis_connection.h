@@ -1,0 +1,88 @@
+#ifndef _NGX_REDIS_CONNECTION_H_INCLUDED_
+#define _NGX_REDIS_CONNECTION_H_INCLUDED_
+
+
+#include "ngx_redis.h"
+#include <ngx_event_connect.h>
+
+
+#define NGX_REDIS_ADDRS_MAX  8
+
+
+typedef enum {
+    NGX_REDIS_DOWN = 0,        /* the timer is the next attempt */
+    NGX_REDIS_RESOLVING,
+    NGX_REDIS_CONNECTING,
+    NGX_REDIS_GREETING,        /* AUTH, SELECT and PING are on their way */
+    NGX_REDIS_READY
+} ngx_redis_state_e;
+
+
+struct ngx_redis_command_s {
+    ngx_queue_t                queue;
+    ngx_redis_handler_pt       handler;      /* NULL: cancelled */
+    void                      *data;
+    ngx_redis_script_t        *script;       /* NULL: not EVALSHA */
+    char                      *text;         /* RESP, allocated by hiredis */
+    size_t                     len;
+    ngx_msec_t                 deadline;
+};
+
+
+struct ngx_redis_connection_s {
+    ngx_redis_conf_t          *conf;
+    ngx_log_t                  log;
+    ngx_redis_state_e          state;
+
+    ngx_peer_connection_t      peer;
+    redisReader               *reader;
+    ngx_queue_t                sent;         /* in the order of their replies */
+    ngx_queue_t                waiting;      /* until READY */
+    ngx_queue_t                free;
+    ngx_uint_t                 pending;      /* sent and waiting */
+
+    u_char                    *out;          /* not yet written: pos..last */
+    size_t                     out_size;
+    size_t                     out_pos;
+    size_t                     out_last;
+
+    ngx_event_t                flush;        /* posted: one write a turn */
+    ngx_event_t                timer;
+
+    ngx_addr_t                *addrs;        /* the conf's, or found */
+    ngx_uint_t                 naddrs;
+    ngx_uint_t                 addr;         /* the one in use */
+    ngx_addr_t                 found[NGX_REDIS_ADDRS_MAX];
+    ngx_sockaddr_t             sockaddrs[NGX_REDIS_ADDRS_MAX];
+    void                      *lookup;       /* see ngx_redis_resolve.c */
+
+    ngx_uint_t                 greetings;    /* replies still expected */
+    ngx_uint_t                 failures;     /* in a row */
+    ngx_msec_t                 since;        /* READY, or failing */
+    unsigned                   resolved:1;   /* addrs are fresh enough */
+    unsigned                   failing:1;    /* commands are refused */
+};
+
+
+/* ngx_redis_connection.c */
+
+ngx_int_t ngx_redis_connection_init(ngx_redis_connection_t *rc,
+    ngx_redis_conf_t *conf, ngx_log_t *log);
+void ngx_redis_connection_close(ngx_redis_connection_t *rc);
+
+/* The address list is ready, or stays as it was. */
+void ngx_redis_connect(ngx_redis_connection_t *rc);
+
+/* NULL: refused.  A command of no script has script NULL. */
+ngx_redis_command_t *ngx_redis_connection_send(ngx_redis_connection_t *rc,
+    ngx_redis_args_t *args, ngx_redis_script_t *script,
+    ngx_redis_handler_pt handler, void *data);
+
+
+/* ngx_redis_resolve.c: ends in ngx_redis_connect() */
+
+void ngx_redis_resolve(ngx_redis_connection_t *rc);
+void ngx_redis_resolve_cancel(ngx_redis_connection_t *rc);
+
+
+#endif /* _NGX_REDIS_CONNECTION_H_INCLUDED_ */

@@ -1,0 +1,260 @@
+/*
+ * Where a host is, asked anew before each reconnect: of the http block's
+ * resolver, if there is one, else of the system (getaddrinfo_a(3), whose thread
+ * lives only as long as the question).  No answer, or a bad one, keeps the addresses
+ * known before.
+ */
+
+#include "ngx_redis_connection.h"
+
+#if (defined __GLIBC__)
+#include <netdb.h>
+#define NGX_REDIS_GETADDRINFO_A  1
+#endif
+
+
+#define NGX_REDIS_RESOLVE_POLL   5      /* milliseconds */
+
+
+typedef struct {
+    ngx_resolver_ctx_t        *ctx;
+
+#if (NGX_REDIS_GETADDRINFO_A)
+    struct gaicb               query;
+    struct gaicb              *queries[1];
+    struct addrinfo            hints;
+    char                       host[NGX_MAXHOSTNAMELEN + 1];
+    ngx_event_t                poll;
+    unsigned                   busy:1;
+#endif
+} ngx_redis_lookup_t;
+
+
+static ngx_redis_lookup_t *ngx_redis_lookup(ngx_redis_connection_t *rc);
+static void ngx_redis_resolver_handler(ngx_resolver_ctx_t *ctx);
+static void ngx_redis_resolve_add(ngx_redis_connection_t *rc, ngx_uint_t i,
+    struct sockaddr *sockaddr, socklen_t socklen);
+
+#if (NGX_REDIS_GETADDRINFO_A)
+static void ngx_redis_resolve_system(ngx_redis_connection_t *rc,
+    ngx_redis_lookup_t *lookup);
+static void ngx_redis_resolve_poll(ngx_event_t *ev);
+#endif
+
+
+void
+ngx_redis_resolve(ngx_redis_connection_t *rc)
+{
+    ngx_resolver_ctx_t  *ctx;
+    ngx_redis_lookup_t  *lookup;
+
+    lookup = ngx_redis_lookup(rc);
+
+    if (lookup == NULL) {
+        ngx_redis_connect(rc);
+        return;
+    }
+
+    if (rc->conf->resolver == NULL) {
+#if (NGX_REDIS_GETADDRINFO_A)
+        ngx_redis_resolve_system(rc, lookup);
+#else
+        ngx_redis_connect(rc);
+#endif
+        return;
+    }
+
+    ctx = ngx_resolve_start(rc->conf->resolver, NULL);
+
+    if (ctx == NULL || ctx == NGX_NO_RESOLVER) {
+        ngx_redis_connect(rc);
+        return;
+    }
+
+    ctx->name = rc->conf->host;
+    ctx->handler = ngx_redis_resolver_handler;
+    ctx->data = rc;
+    ctx->timeout = rc->conf->connect_timeout;
+    ctx->cancelable = 1;
+
+    lookup->ctx = ctx;
+
+    if (ngx_resolve_name(ctx) != NGX_OK) {
+        lookup->ctx = NULL;
+        ngx_redis_connect(rc);
+    }
+}
+
+
+void
+ngx_redis_resolve_cancel(ngx_redis_connection_t *rc)
+{
+    ngx_redis_lookup_t  *lookup;
+
+    lookup = rc->lookup;
+
+    if (lookup == NULL) {
+        return;
+    }
+
+    if (lookup->ctx) {
+        ngx_resolve_name_done(lookup->ctx);
+        lookup->ctx = NULL;
+    }
+
+#if (NGX_REDIS_GETADDRINFO_A)
+    /* an answer still to come is taken by the next question */
+
+    if (lookup->poll.timer_set) {
+        ngx_del_timer(&lookup->poll);
+    }
+#endif
+}
+
+
+static ngx_redis_lookup_t *
+ngx_redis_lookup(ngx_redis_connection_t *rc)
+{
+    if (rc->lookup == NULL) {
+        rc->lookup = ngx_calloc(sizeof(ngx_redis_lookup_t), &rc->log);
+    }
+
+    return rc->lookup;
+}
+
+
+static void
+ngx_redis_resolver_handler(ngx_resolver_ctx_t *ctx)
+{
+    ngx_uint_t               i;
+    ngx_redis_lookup_t      *lookup;
+    ngx_redis_connection_t  *rc;
+
+    rc = ctx->data;
+    lookup = rc->lookup;
+
+    if (ctx->state) {
+        ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
+                      "\"%V\" could not be resolved (%i: %s)",
+                      &ctx->name, ctx->state,
+                      ngx_resolver_strerror(ctx->state));
+
+    } else {
+        for (i = 0; i < ctx->naddrs; i++) {
+            ngx_redis_resolve_add(rc, i, ctx->addrs[i].sockaddr,
+                                  ctx->addrs[i].socklen);
+        }
+    }
+
+    ngx_resolve_name_done(ctx);
+    lookup->ctx = NULL;
+
+    ngx_redis_connect(rc);
+}
+
+
+/* The first address found takes the place of all that were known. */
+
+static void
+ngx_redis_resolve_add(ngx_redis_connection_t *rc, ngx_uint_t i,
+    struct sockaddr *sockaddr, socklen_t socklen)
+{
+    if (i >= NGX_REDIS_ADDRS_MAX) {
+        return;
+    }
+
+    ngx_memcpy(&rc->sockaddrs[i], sockaddr, socklen);
+    ngx_inet_set_port((struct sockaddr *) &rc->sockaddrs[i], rc->conf->port);
+
+    rc->found[i].sockaddr = (struct sockaddr *) &rc->sockaddrs[i];
+    rc->found[i].socklen = socklen;
+
+    rc->addrs = rc->found;
+    rc->naddrs = i + 1;
+}
+
+
+#if (NGX_REDIS_GETADDRINFO_A)
+
+static void
+ngx_redis_resolve_system(ngx_redis_connection_t *rc,
+    ngx_redis_lookup_t *lookup)
+{
+    ngx_str_t  *host;
+
+    if (!lookup->busy) {
+        host = &rc->conf->host;
+
+        if (host->len > NGX_MAXHOSTNAMELEN) {
+            ngx_redis_connect(rc);
+            return;
+        }
+
+        ngx_memzero(lookup, sizeof(ngx_redis_lookup_t));
+        ngx_memcpy(lookup->host, host->data, host->len);
+
+        lookup->hints.ai_socktype = SOCK_STREAM;
+        lookup->query.ar_name = lookup->host;
+        lookup->query.ar_request = &lookup->hints;
+        lookup->queries[0] = &lookup->query;
+
+        lookup->poll.handler = ngx_redis_resolve_poll;
+        lookup->poll.data = rc;
+        lookup->poll.log = &rc->log;
+        lookup->poll.cancelable = 1;
+
+        if (getaddrinfo_a(GAI_NOWAIT, lookup->queries, 1, NULL) != 0) {
+            ngx_redis_connect(rc);
+            return;
+        }
+
+        lookup->busy = 1;
+    }
+
+    ngx_add_timer(&lookup->poll, NGX_REDIS_RESOLVE_POLL);
+}
+
+
+static void
+ngx_redis_resolve_poll(ngx_event_t *ev)
+{
+    int                      err;
+    ngx_uint_t               i;
+    struct addrinfo         *ai;
+    ngx_redis_lookup_t      *lookup;
+    ngx_redis_connection_t  *rc;
+
+    rc = ev->data;
+    lookup = rc->lookup;
+
+    err = gai_error(&lookup->query);
+
+    if (err == EAI_INPROGRESS) {
+        ngx_add_timer(ev, NGX_REDIS_RESOLVE_POLL);
+        return;
+    }
+
+    lookup->busy = 0;
+
+    if (err) {
+        ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
+                      "\"%V\" could not be resolved (%s)",
+                      &rc->conf->host, gai_strerror(err));
+
+    } else {
+        ai = lookup->query.ar_result;
+
+        for (i = 0; ai; ai = ai->ai_next) {
+            if (ai->ai_family == AF_INET || ai->ai_family == AF_INET6) {
+                ngx_redis_resolve_add(rc, i++, ai->ai_addr, ai->ai_addrlen);
+            }
+        }
+
+        freeaddrinfo(lookup->query.ar_result);
+        lookup->query.ar_result = NULL;
+    }
+
+    ngx_redis_connect(rc);
+}
+
+#endif
