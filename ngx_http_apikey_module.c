@@ -1,0 +1,306 @@
+/*
+ * API keys for nginx: the table of contents.
+ *
+ *   src/gateway/ngx_http_apikey_access.c   the story of a request
+ *   src/redis/                             the client it asks
+ *   src/core/                              keys, records, scopes, limits
+ */
+
+#include "gateway/ngx_http_apikey.h"
+
+
+static ngx_int_t ngx_http_apikey_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_apikey_init_process(ngx_cycle_t *cycle);
+static void ngx_http_apikey_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_conf_enum_t  ngx_http_apikey_enables[] = {
+    { ngx_string("off"), NGX_HTTP_APIKEY_OFF },
+    { ngx_string("on"), NGX_HTTP_APIKEY_ON },
+    { ngx_string("optional"), NGX_HTTP_APIKEY_OPTIONAL },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_apikey_formats[] = {
+    { ngx_string("checksum"), NGX_HTTP_APIKEY_CHECKSUM },
+    { ngx_string("any"), NGX_HTTP_APIKEY_ANY },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_apikey_limits[] = {
+    { ngx_string("off"), NGX_HTTP_APIKEY_LIMIT_OFF },
+    { ngx_string("on"), NGX_HTTP_APIKEY_LIMIT_ON },
+    { ngx_string("dry_run"), NGX_HTTP_APIKEY_LIMIT_DRY_RUN },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_apikey_limit_failures[] = {
+    { ngx_string("deny"), NGX_HTTP_APIKEY_DENY },
+    { ngx_string("allow"), NGX_HTTP_APIKEY_ALLOW },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_apikey_header_forms[] = {
+    { ngx_string("legacy"), NGX_HTTP_APIKEY_LEGACY },
+    { ngx_string("ietf"), NGX_HTTP_APIKEY_IETF },
+    { ngx_string("both"), NGX_HTTP_APIKEY_LEGACY|NGX_HTTP_APIKEY_IETF },
+    { ngx_string("off"), 0 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_apikey_errors[] = {
+    { ngx_string("off"), NGX_HTTP_APIKEY_ERROR_OFF },
+    { ngx_string("json"), NGX_HTTP_APIKEY_ERROR_JSON },
+    { ngx_string("problem"), NGX_HTTP_APIKEY_ERROR_PROBLEM },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_apikey_preflights[] = {
+    { ngx_string("pass"), NGX_HTTP_APIKEY_PASS },
+    { ngx_string("check"), NGX_HTTP_APIKEY_CHECK },
+    { ngx_null_string, 0 }
+};
+
+
+#define NGX_HTTP_APIKEY_MSL_CONF                                              \
+    (NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF)
+
+
+static ngx_command_t  ngx_http_apikey_commands[] = {
+
+    { ngx_string("apikey_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_apikey_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_prefix"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_apikey_prefix,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_pepper_file"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_apikey_pepper_file,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_plan"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_apikey_plan,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, enable),
+      &ngx_http_apikey_enables },
+
+    { ngx_string("apikey_source"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_1MORE,
+      ngx_http_apikey_source,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_hide"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, hide),
+      NULL },
+
+    { ngx_string("apikey_format"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, format),
+      &ngx_http_apikey_formats },
+
+    { ngx_string("apikey_methods"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_1MORE,
+      ngx_http_apikey_methods,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_resource"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_http_apikey_resource,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_require"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_1MORE,
+      ngx_http_apikey_require,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_bind"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE12,
+      ngx_http_apikey_bind,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_default_plan"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, default_plan_name),
+      NULL },
+
+    { ngx_string("apikey_limit"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, limit),
+      &ngx_http_apikey_limits },
+
+    { ngx_string("apikey_cost"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_http_apikey_amount_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, cost),
+      NULL },
+
+    { ngx_string("apikey_charge"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_http_apikey_amount_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, charge),
+      NULL },
+
+    { ngx_string("apikey_limit_failure"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, limit_failure),
+      &ngx_http_apikey_limit_failures },
+
+    { ngx_string("apikey_headers"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, headers),
+      &ngx_http_apikey_header_forms },
+
+    { ngx_string("apikey_error"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, error),
+      &ngx_http_apikey_errors },
+
+    { ngx_string("apikey_realm"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_http_apikey_realm,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_preflight"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, preflight),
+      &ngx_http_apikey_preflights },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_apikey_module_ctx = {
+    ngx_http_apikey_add_variables,         /* preconfiguration */
+    ngx_http_apikey_init,                  /* postconfiguration */
+
+    ngx_http_apikey_create_main_conf,      /* create main configuration */
+    ngx_http_apikey_init_main_conf,        /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_apikey_create_loc_conf,       /* create location configuration */
+    ngx_http_apikey_merge_loc_conf         /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_apikey_module = {
+    NGX_MODULE_V1,
+    &ngx_http_apikey_module_ctx,           /* module context */
+    ngx_http_apikey_commands,              /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_apikey_init_process,          /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_apikey_exit_process,          /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_apikey_init(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    static struct {
+        ngx_http_phases         phase;
+        ngx_http_handler_pt     handler;
+    } handlers[] = {
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler },
+        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler },
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler }
+    };
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+        h = ngx_array_push(&cmcf->phases[handlers[i].phase].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = handlers[i].handler;
+    }
+
+    return ngx_http_apikey_filter_init(cf);
+}
+
+
+static ngx_int_t
+ngx_http_apikey_init_process(ngx_cycle_t *cycle)
+{
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_apikey_worker_start(cycle);
+}
+
+
+static void
+ngx_http_apikey_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_apikey_worker_stop(cycle);
+}

@@ -1,0 +1,383 @@
+#ifndef _NGX_HTTP_APIKEY_H_INCLUDED_
+#define _NGX_HTTP_APIKEY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "core/limit.h"
+#include "core/names.h"
+#include "core/record.h"
+#include "core/scope.h"
+#include "core/token.h"
+#include "redis/ngx_redis.h"
+
+
+#define NGX_HTTP_APIKEY_OFF            0
+#define NGX_HTTP_APIKEY_ON             1
+#define NGX_HTTP_APIKEY_OPTIONAL       2
+
+#define NGX_HTTP_APIKEY_CHECKSUM       0
+#define NGX_HTTP_APIKEY_ANY            1
+
+#define NGX_HTTP_APIKEY_LIMIT_OFF      0
+#define NGX_HTTP_APIKEY_LIMIT_ON       1
+#define NGX_HTTP_APIKEY_LIMIT_DRY_RUN  2
+
+#define NGX_HTTP_APIKEY_DENY           0
+#define NGX_HTTP_APIKEY_ALLOW          1
+
+#define NGX_HTTP_APIKEY_LEGACY         0x0001
+#define NGX_HTTP_APIKEY_IETF           0x0002
+
+#define NGX_HTTP_APIKEY_ERROR_OFF      0
+#define NGX_HTTP_APIKEY_ERROR_JSON     1
+#define NGX_HTTP_APIKEY_ERROR_PROBLEM  2
+
+#define NGX_HTTP_APIKEY_PASS           0
+#define NGX_HTTP_APIKEY_CHECK          1
+
+
+/* The order of $apikey_result's names in ngx_http_apikey_reply.c. */
+typedef enum {
+    NGX_HTTP_APIKEY_NONE = 0,
+    NGX_HTTP_APIKEY_OK,
+    NGX_HTTP_APIKEY_ANONYMOUS,
+    NGX_HTTP_APIKEY_MISSING,
+    NGX_HTTP_APIKEY_MALFORMED,
+    NGX_HTTP_APIKEY_UNKNOWN,
+    NGX_HTTP_APIKEY_REVOKED,
+    NGX_HTTP_APIKEY_DISABLED,
+    NGX_HTTP_APIKEY_EXPIRED,
+    NGX_HTTP_APIKEY_ADDRESS,
+    NGX_HTTP_APIKEY_TENANT,
+    NGX_HTTP_APIKEY_METHOD,
+    NGX_HTTP_APIKEY_SCOPE,
+    NGX_HTTP_APIKEY_LIMITED,
+    NGX_HTTP_APIKEY_GUARDED,
+    NGX_HTTP_APIKEY_UNAVAILABLE,
+    NGX_HTTP_APIKEY_DRY_RUN,
+    NGX_HTTP_APIKEY_PREFLIGHT,
+    NGX_HTTP_APIKEY_RESULTS
+} ngx_http_apikey_result_e;
+
+
+typedef enum {
+    NGX_HTTP_APIKEY_HEADER = 0,
+    NGX_HTTP_APIKEY_BEARER,
+    NGX_HTTP_APIKEY_QUERY,
+    NGX_HTTP_APIKEY_COOKIE
+} ngx_http_apikey_place_e;
+
+
+typedef struct {
+    ngx_http_apikey_place_e       place;
+    ngx_str_t                     name;    /* of a header in lower case */
+    ngx_uint_t                    hash;    /* of a header, as nginx hashes it */
+} ngx_http_apikey_source_t;
+
+
+typedef enum {
+    NGX_HTTP_APIKEY_PER_KEY = 0,
+    NGX_HTTP_APIKEY_PER_ORG,
+    NGX_HTTP_APIKEY_PER_PROJECT
+} ngx_http_apikey_per_e;
+
+
+typedef struct {
+    ngx_str_t                     name;
+    ngx_str_t                     field;   /* "n:NAME" */
+    apikey_limits_t               limits;
+    ngx_http_apikey_per_e         per;
+} ngx_http_apikey_plan_t;
+
+
+/* A line of apikey_require: methods are NULL where it covers all. */
+typedef struct {
+    ngx_array_t                  *methods; /* ngx_str_t */
+    ngx_array_t                  *scopes;  /* ngx_str_t */
+} ngx_http_apikey_rule_t;
+
+
+typedef enum {
+    NGX_HTTP_APIKEY_ORG = 0,
+    NGX_HTTP_APIKEY_PROJECT,
+    NGX_HTTP_APIKEY_SERVICE
+} ngx_http_apikey_tenant_e;
+
+
+typedef struct {
+    ngx_http_apikey_tenant_e      tenant;
+    ngx_http_complex_value_t      value;
+} ngx_http_apikey_bind_t;
+
+
+typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
+
+
+typedef struct {
+    ngx_redis_conf_t             *redis;
+    ngx_str_t                     password_file;
+    ngx_str_t                     prefix;
+    apikey_pepper_t              *pepper;
+    ngx_array_t                   plans;       /* ngx_http_apikey_plan_t */
+    ngx_http_apikey_plan_t       *anonymous;
+    ngx_redis_script_t            decide;
+
+    /* of the worker */
+    ngx_redis_t                  *client;
+    ngx_http_apikey_cache_t      *cache;
+    ngx_uint_t                    refused;     /* Redis answers with errors */
+} ngx_http_apikey_main_conf_t;
+
+
+typedef struct {
+    ngx_uint_t                    enable;
+    ngx_array_t                  *sources;     /* ngx_http_apikey_source_t */
+    ngx_flag_t                    hide;
+    ngx_uint_t                    format;
+
+    ngx_array_t                  *methods;     /* ngx_str_t; NULL: all */
+    ngx_str_t                     resource;
+    ngx_str_t                     needs[4];    /* read, write, delete, any */
+    ngx_array_t                  *rules;       /* ngx_http_apikey_rule_t */
+    ngx_array_t                  *binds;       /* ngx_http_apikey_bind_t */
+    ngx_str_t                     allow;       /* the header of 405 */
+
+    ngx_str_t                     default_plan_name;
+    ngx_http_apikey_plan_t       *default_plan;
+    ngx_uint_t                    limit;
+    ngx_http_complex_value_t     *cost;
+    ngx_http_complex_value_t     *charge;
+    ngx_uint_t                    limit_failure;
+
+    ngx_uint_t                    headers;
+    ngx_uint_t                    error;
+    ngx_str_t                     realm;
+    ngx_str_t                     challenge;   /* WWW-Authenticate */
+    ngx_uint_t                    preflight;
+} ngx_http_apikey_loc_conf_t;
+
+
+/* A record that Redis has sent, kept by the worker while it is of use. */
+typedef struct {
+    ngx_queue_t                   bucket;
+    ngx_queue_t                   queue;       /* last used first */
+    apikey_record_t              *record;
+    size_t                        size;
+    ngx_uint_t                    refs;        /* requests that use it */
+    ngx_uint_t                    cached;
+    u_char                        digest[APIKEY_DIGEST_SIZE];
+} ngx_http_apikey_entry_t;
+
+
+/* Where the counters of a request are, and what they are checked against. */
+typedef struct {
+    const apikey_limits_t        *limits;      /* NULL: unlimited */
+    ngx_str_t                     plan;
+    ngx_str_t                     field;
+    ngx_str_t                     pool;        /* empty: with the record */
+} ngx_http_apikey_meter_t;
+
+
+/*
+ * The decision about a client's request.  It lives in a cleanup of the
+ * request's pool, for nginx forgets module contexts in internal redirects.
+ */
+typedef struct {
+    ngx_http_request_t           *request;
+    ngx_http_apikey_main_conf_t  *amcf;
+    ngx_http_apikey_loc_conf_t   *alcf;        /* that decides */
+
+    u_char                        digest[APIKEY_DIGEST_SIZE];
+    ngx_http_apikey_entry_t      *entry;
+    ngx_http_apikey_meter_t       meter;
+    uint64_t                      cost;
+    ngx_uint_t                    asked;       /* questions to Redis */
+    ngx_redis_command_t          *command;     /* the one under way */
+
+    uint64_t                      now;         /* Redis's clock, microseconds */
+    apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
+    apikey_quota_t                quota;
+
+    ngx_http_apikey_result_e      result;
+    ngx_uint_t                    status;      /* refused with; 0: passed */
+    ngx_msec_t                    started;
+    ngx_msec_t                    spent;       /* milliseconds deciding */
+    ngx_str_t                     args;        /* the query, its key masked */
+
+    ngx_str_t                     body;        /* of the refusal */
+
+    unsigned                      key:1;       /* digest is set */
+    unsigned                      own:1;       /* the key has our form */
+    unsigned                      malformed:1;
+    unsigned                      masked:1;    /* args is set */
+
+    unsigned                      confirmed:1; /* Redis knows this record */
+    unsigned                      unknown:1;   /* Redis knows no record */
+    unsigned                      unavailable:1;
+
+    unsigned                      priced:1;    /* cost is set */
+    unsigned                      priceless:1; /* and is no number */
+    unsigned                      spending:1;  /* the question counts */
+    unsigned                      metered:1;   /* counters are set */
+    unsigned                      counted:1;   /* cost has been added */
+    unsigned                      limited:1;   /* cost didn't fit */
+    unsigned                      uncounted:1; /* it can't be */
+
+    unsigned                      sent:1;      /* body */
+} ngx_http_apikey_ctx_t;
+
+
+#define ngx_http_apikey_text(s)                                               \
+    ((apikey_text_t) { (const char *) (s)->data, (s)->len })
+
+#define ngx_http_apikey_is(s, literal)                                        \
+    ((s)->len == sizeof(literal) - 1                                          \
+     && ngx_strncmp((s)->data, literal, sizeof(literal) - 1) == 0)
+
+#define ngx_http_apikey_begins(s, literal)                                    \
+    ((s)->len >= sizeof(literal) - 1                                          \
+     && ngx_strncmp((s)->data, literal, sizeof(literal) - 1) == 0)
+
+
+extern ngx_module_t  ngx_http_apikey_module;
+
+
+/* ngx_http_apikey_conf.c */
+
+void *ngx_http_apikey_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_apikey_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_apikey_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+char *ngx_http_apikey_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_apikey_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_apikey_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* Says why a directive's value is wrong; returns NGX_CONF_ERROR. */
+char *ngx_http_apikey_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *value, const char *why);
+
+/* ngx_http_apikey_rules.c */
+
+char *ngx_http_apikey_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_apikey_resource(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_apikey_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_apikey_bind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* Which methods are told with 405. */
+ngx_int_t ngx_http_apikey_rules_merge(ngx_conf_t *cf,
+    ngx_http_apikey_loc_conf_t *conf);
+
+/* ngx_http_apikey_server.c: what is read of files and resolved */
+
+char *ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_apikey_pepper_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_apikey_access.c */
+
+ngx_int_t ngx_http_apikey_access_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_apikey_passed_handler(ngx_http_request_t *r);
+
+/* The request's decision, if there is one, redirected or not. */
+ngx_http_apikey_ctx_t *ngx_http_apikey_get_ctx(ngx_http_request_t *r);
+
+/* ngx_http_apikey_credential.c */
+
+/*
+ * Looks for the key in the location's sources; sets the digest or
+ * malformed, hides what is to be hidden, masks what is logged.
+ */
+ngx_int_t ngx_http_apikey_credential(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+
+/* ngx_http_apikey_query.c */
+
+/*
+ * The value of the parameter, percent-decoded into the request's pool, its
+ * name too may have been encoded.  *count: how often it is there with a value.
+ */
+ngx_int_t ngx_http_apikey_query_value(ngx_pool_t *pool, ngx_str_t *args,
+    ngx_str_t *name, ngx_str_t *value, ngx_uint_t *count);
+
+/* A copy without the parameter or, with a mask, with that as its value. */
+ngx_int_t ngx_http_apikey_query_rewrite(ngx_pool_t *pool, ngx_str_t *args,
+    ngx_str_t *name, ngx_str_t *mask);
+
+/* ngx_http_apikey_lookup.c */
+
+/* The worker's client and records; without a server to ask, nothing. */
+ngx_int_t ngx_http_apikey_worker_start(ngx_cycle_t *cycle);
+void ngx_http_apikey_worker_stop(ngx_cycle_t *cycle);
+
+/* NGX_AGAIN: asked, the request will be resumed; NGX_DECLINED: can't. */
+ngx_int_t ngx_http_apikey_ask(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx, ngx_uint_t spend);
+
+/* Adds to the counters of a request that has passed; nobody waits for it. */
+void ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount);
+
+/* ngx_http_apikey_cache.c */
+
+ngx_http_apikey_cache_t *ngx_http_apikey_cache_create(ngx_log_t *log);
+void ngx_http_apikey_cache_destroy(ngx_http_apikey_cache_t *cache);
+
+/* Both hold the entry for the caller, who releases it. */
+ngx_http_apikey_entry_t *ngx_http_apikey_cache_get(
+    ngx_http_apikey_cache_t *cache, u_char *digest);
+ngx_http_apikey_entry_t *ngx_http_apikey_cache_put(
+    ngx_http_apikey_cache_t *cache, u_char *digest,
+    const apikey_field_t *fields, ngx_uint_t count, const char **why);
+
+void ngx_http_apikey_cache_drop(ngx_http_apikey_cache_t *cache,
+    u_char *digest);
+void ngx_http_apikey_cache_release(ngx_http_apikey_entry_t *entry);
+
+/* ngx_http_apikey_policy.c */
+
+/* NGX_HTTP_APIKEY_OK, or what the record lacks at this location. */
+ngx_http_apikey_result_e ngx_http_apikey_policy(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, apikey_record_t *record);
+
+/* The client's address: 4 or 16 bytes, 0 for a unix socket. */
+size_t ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr);
+
+/* ngx_http_apikey_limiter.c */
+
+char *ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* apikey_cost and apikey_charge */
+char *ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* NULL: there is none. */
+ngx_http_apikey_plan_t *ngx_http_apikey_find_plan(
+    ngx_http_apikey_main_conf_t *amcf, apikey_text_t name);
+
+/* What the request is counted in; NGX_ERROR: no memory. */
+ngx_int_t ngx_http_apikey_meter(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+
+/* NGX_DECLINED: not a whole number, and that is logged. */
+ngx_int_t ngx_http_apikey_amount(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv, const char *directive, uint64_t *amount);
+
+/* In the log phase. */
+ngx_int_t ngx_http_apikey_charge_handler(ngx_http_request_t *r);
+
+/* ngx_http_apikey_reply.c */
+
+ngx_int_t ngx_http_apikey_filter_init(ngx_conf_t *cf);
+ngx_uint_t ngx_http_apikey_status(ngx_http_apikey_result_e result);
+ngx_str_t *ngx_http_apikey_result_name(ngx_http_apikey_result_e result);
+
+/* ngx_http_apikey_variables.c */
+
+ngx_int_t ngx_http_apikey_add_variables(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_APIKEY_H_INCLUDED_ */

@@ -1,0 +1,500 @@
+/*
+ * The story of a request: is there a key, is it one of ours, what does
+ * Redis know of it, what may it do here, how often?  See ngx_http_apikey.h for the
+ * parts that answer.
+ */
+
+#include "ngx_http_apikey.h"
+
+
+#define NGX_HTTP_APIKEY_QUESTIONS  5   /* to Redis, for one request */
+
+
+static ngx_http_apikey_ctx_t *ngx_http_apikey_arrive(ngx_http_request_t *r);
+static ngx_int_t ngx_http_apikey_judge(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+static ngx_int_t ngx_http_apikey_judge_key(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+static ngx_int_t ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+static ngx_http_apikey_result_e ngx_http_apikey_standing(
+    ngx_http_apikey_ctx_t *ctx);
+static ngx_int_t ngx_http_apikey_price(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+static ngx_http_apikey_result_e ngx_http_apikey_limited(
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_result_e passed);
+static ngx_int_t ngx_http_apikey_question(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx, ngx_uint_t spend);
+static ngx_int_t ngx_http_apikey_conclude(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_result_e result);
+static ngx_uint_t ngx_http_apikey_is_preflight(ngx_http_request_t *r);
+static void ngx_http_apikey_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_apikey_access_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_http_apikey_ctx_t       *ctx;
+    ngx_http_apikey_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
+
+    if (alcf->enable == NGX_HTTP_APIKEY_OFF) {
+        return NGX_DECLINED;
+    }
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey handler");
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
+
+    if (ctx == NULL) {
+        ctx = ngx_http_apikey_arrive(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+    } else if (ctx->command) {
+        return NGX_AGAIN;
+    }
+
+    rc = ngx_http_apikey_judge(r, alcf, ctx);
+
+    if (rc == NGX_AGAIN) {
+        /* a client that goes away ends the request, and with it the question */
+
+        if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        r->read_event_handler = ngx_http_test_reading;
+
+        return NGX_AGAIN;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* rc is a result */
+
+    return ngx_http_apikey_conclude(r, ctx, rc);
+}
+
+
+/*
+ * Somebody else's approval brought a request that we refused past the access
+ * phase ("satisfy any"): what it is answered isn't our refusal.
+ */
+
+ngx_int_t
+ngx_http_apikey_passed_handler(ngx_http_request_t *r)
+{
+    ngx_http_apikey_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
+
+    if (ctx && r->err_status == 0) {
+        ctx->status = 0;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_http_apikey_ctx_t *
+ngx_http_apikey_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_apikey_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
+
+    if (ctx == NULL && (r->internal || r->filter_finalize)) {
+
+        for (cln = r->pool->cleanup; cln; cln = cln->next) {
+            if (cln->handler == ngx_http_apikey_cleanup) {
+                return cln->data;
+            }
+        }
+    }
+
+    return ctx;
+}
+
+
+/* At a location: for the first time, or redirected from another one. */
+
+static ngx_http_apikey_ctx_t *
+ngx_http_apikey_arrive(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_apikey_ctx_t       *ctx;
+    ngx_http_apikey_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
+
+    ctx = ngx_http_apikey_get_ctx(r);
+
+    if (ctx == NULL) {
+        cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_apikey_ctx_t));
+        if (cln == NULL) {
+            return NULL;
+        }
+
+        ctx = cln->data;
+        ngx_memzero(ctx, sizeof(ngx_http_apikey_ctx_t));
+
+        cln->handler = ngx_http_apikey_cleanup;
+
+        ctx->request = r;
+        ctx->amcf = ngx_http_get_module_main_conf(r, ngx_http_apikey_module);
+        ctx->started = ngx_current_msec;
+    }
+
+    ctx->alcf = alcf;
+
+    /* what one location has counted no other counts again */
+    ctx->metered = ctx->counted || ctx->limited;
+    ctx->priced = 0;
+
+    if (ngx_http_apikey_credential(r, alcf, ctx) != NGX_OK) {
+        return NULL;
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_apikey_module);
+
+    return ctx;
+}
+
+
+/* Returns a result, NGX_AGAIN while Redis is asked, or NGX_ERROR. */
+
+static ngx_int_t
+ngx_http_apikey_judge(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
+    ngx_http_apikey_ctx_t *ctx)
+{
+    if (alcf->preflight == NGX_HTTP_APIKEY_PASS
+        && ngx_http_apikey_is_preflight(r))
+    {
+        return NGX_HTTP_APIKEY_PREFLIGHT;
+    }
+
+    if (ctx->malformed
+        || (ctx->key && !ctx->own && alcf->format == NGX_HTTP_APIKEY_CHECKSUM))
+    {
+        return NGX_HTTP_APIKEY_MALFORMED;
+    }
+
+    if (ctx->key) {
+        return ngx_http_apikey_judge_key(r, alcf, ctx);
+    }
+
+    if (alcf->enable == NGX_HTTP_APIKEY_OPTIONAL) {
+        return ngx_http_apikey_judge_anonymous(r, alcf, ctx);
+    }
+
+    return NGX_HTTP_APIKEY_MISSING;
+}
+
+
+/*
+ * A record that the worker has seen before is judged first, then confirmed
+ * and counted in one question.  One that it doesn't know, or that has changed
+ * since, takes a second question.  Nothing but a confirmed record decides.
+ */
+
+static ngx_int_t
+ngx_http_apikey_judge_key(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
+{
+    ngx_int_t                 rc;
+    ngx_http_apikey_result_e  result;
+
+    if (ctx->unavailable) {
+        return NGX_HTTP_APIKEY_UNAVAILABLE;
+    }
+
+    if (ctx->unknown) {
+        return NGX_HTTP_APIKEY_UNKNOWN;
+    }
+
+    if (ctx->entry == NULL && ctx->amcf->cache) {
+        ctx->entry = ngx_http_apikey_cache_get(ctx->amcf->cache, ctx->digest);
+    }
+
+    result = ngx_http_apikey_standing(ctx);
+
+    if (result == NGX_HTTP_APIKEY_OK) {
+        result = ngx_http_apikey_policy(r, alcf, ctx->entry->record);
+    }
+
+    if (ctx->confirmed && result != NGX_HTTP_APIKEY_OK) {
+        return result;
+    }
+
+    rc = NGX_DECLINED;
+
+    if (result == NGX_HTTP_APIKEY_OK) {
+        rc = ngx_http_apikey_price(r, alcf, ctx);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (ctx->confirmed && rc == NGX_DECLINED) {
+            return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_OK);
+        }
+    }
+
+    /* rc == NGX_OK: count it, NGX_DECLINED: only confirm the record */
+
+    if (ngx_http_apikey_question(r, ctx, rc == NGX_OK) == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (ctx->confirmed && alcf->limit_failure == NGX_HTTP_APIKEY_ALLOW) {
+        return NGX_HTTP_APIKEY_OK;
+    }
+
+    return NGX_HTTP_APIKEY_UNAVAILABLE;
+}
+
+
+static ngx_int_t
+ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (!ctx->unavailable) {
+        rc = ngx_http_apikey_price(r, alcf, ctx);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_DECLINED) {
+            return ngx_http_apikey_limited(alcf, ctx,
+                                           NGX_HTTP_APIKEY_ANONYMOUS);
+        }
+
+        if (ngx_http_apikey_question(r, ctx, 1) == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+    }
+
+    if (alcf->limit_failure == NGX_HTTP_APIKEY_ALLOW) {
+        return NGX_HTTP_APIKEY_ANONYMOUS;
+    }
+
+    return NGX_HTTP_APIKEY_UNAVAILABLE;
+}
+
+
+/* Of the key by itself, wherever it is used.  NONE: there is no record yet. */
+
+static ngx_http_apikey_result_e
+ngx_http_apikey_standing(ngx_http_apikey_ctx_t *ctx)
+{
+    uint64_t          now;
+    apikey_record_t  *record;
+
+    if (ctx->entry == NULL) {
+        return NGX_HTTP_APIKEY_NONE;
+    }
+
+    record = ctx->entry->record;
+
+    /* before Redis has told the time, the question takes care of it */
+    now = ctx->now ? ctx->now / 1000000 : record->not_before;
+
+    switch (apikey_record_usable(record, now)) {
+
+    case APIKEY_IS_REVOKED:
+        return NGX_HTTP_APIKEY_REVOKED;
+
+    case APIKEY_IS_DISABLED:
+        return NGX_HTTP_APIKEY_DISABLED;
+
+    case APIKEY_IS_EXPIRED:
+    case APIKEY_IS_EARLY:
+        return NGX_HTTP_APIKEY_EXPIRED;
+
+    default: /* APIKEY_USABLE */
+        return NGX_HTTP_APIKEY_OK;
+    }
+}
+
+
+/*
+ * NGX_OK: the request is to be counted, and its meter and cost are set;
+ * NGX_DECLINED: it isn't; NGX_ERROR: nobody can tell, so it must not pass.
+ */
+
+static ngx_int_t
+ngx_http_apikey_price(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
+    ngx_http_apikey_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF
+        || ctx->metered
+        || ctx->uncounted)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_apikey_meter(r, alcf, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->meter.limits == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (!ctx->priced) {
+        ctx->cost = 1;
+        ctx->priced = 1;
+
+        if (alcf->cost) {
+            rc = ngx_http_apikey_amount(r, alcf->cost, "apikey_cost",
+                                        &ctx->cost);
+
+            if (rc == NGX_ERROR) {
+                return NGX_ERROR;
+            }
+
+            ctx->priceless = (rc == NGX_DECLINED);
+        }
+    }
+
+    if (ctx->priceless) {
+        /* that the key is good comes first */
+        return ctx->confirmed || !ctx->key ? NGX_ERROR : NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_http_apikey_result_e
+ngx_http_apikey_limited(ngx_http_apikey_loc_conf_t *alcf,
+    ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_result_e passed)
+{
+    if (!ctx->limited || alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF) {
+        return passed;
+    }
+
+    return alcf->limit == NGX_HTTP_APIKEY_LIMIT_DRY_RUN
+           ? NGX_HTTP_APIKEY_DRY_RUN : NGX_HTTP_APIKEY_LIMITED;
+}
+
+
+static ngx_int_t
+ngx_http_apikey_question(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+    ngx_uint_t spend)
+{
+    if (ctx->asked++ < NGX_HTTP_APIKEY_QUESTIONS
+        && ngx_http_apikey_ask(r, ctx, spend) == NGX_AGAIN)
+    {
+        return NGX_AGAIN;
+    }
+
+    ctx->unavailable = 1;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_result_e result)
+{
+    ctx->result = result;
+    ctx->status = ngx_http_apikey_status(result);
+    ctx->spent = ngx_current_msec - ctx->started;
+
+    if (ctx->status == 0) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "apikey refused the request: %V",
+                  ngx_http_apikey_result_name(result));
+
+    return ctx->status;
+}
+
+
+/* Fetch: OPTIONS with Origin and Access-Control-Request-Method */
+
+static ngx_uint_t
+ngx_http_apikey_is_preflight(ngx_http_request_t *r)
+{
+    ngx_uint_t        i, origin, method;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    if (r->method != NGX_HTTP_OPTIONS) {
+        return 0;
+    }
+
+    origin = 0;
+    method = 0;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == sizeof("Origin") - 1
+            && ngx_strncasecmp(h[i].key.data, (u_char *) "Origin",
+                               h[i].key.len)
+               == 0)
+        {
+            origin = 1;
+
+        } else if (h[i].key.len == sizeof("Access-Control-Request-Method") - 1
+                   && ngx_strncasecmp(h[i].key.data,
+                             (u_char *) "Access-Control-Request-Method",
+                             h[i].key.len)
+                      == 0)
+        {
+            method = 1;
+        }
+    }
+
+    return origin && method;
+}
+
+
+/* The request is over, whether Redis has answered or not. */
+
+static void
+ngx_http_apikey_cleanup(void *data)
+{
+    ngx_http_apikey_ctx_t *ctx = data;
+
+    if (ctx->command) {
+        ngx_redis_cancel(ctx->command);
+    }
+
+    if (ctx->entry) {
+        ngx_http_apikey_cache_release(ctx->entry);
+    }
+}

@@ -1,0 +1,214 @@
+/*
+ * The records a worker has seen, parsed.  None of them is trusted by itself:
+ * Redis confirms the rev of a record with each decision, and sends the record
+ * again only when it has changed.  The least recently used records
+ * make room for others.
+ */
+
+#include "ngx_http_apikey.h"
+
+#include <sodium.h>
+
+
+#define NGX_HTTP_APIKEY_CACHE_BUCKETS  16384             /* a power of two */
+#define NGX_HTTP_APIKEY_CACHE_SIZE     (16 * 1024 * 1024)  /* bytes */
+
+
+struct ngx_http_apikey_cache_s {
+    ngx_queue_t                queue;
+    size_t                     size;
+    ngx_log_t                 *log;
+    ngx_queue_t                buckets[NGX_HTTP_APIKEY_CACHE_BUCKETS];
+};
+
+
+static ngx_queue_t *ngx_http_apikey_cache_bucket(
+    ngx_http_apikey_cache_t *cache, u_char *digest);
+static ngx_http_apikey_entry_t *ngx_http_apikey_cache_find(
+    ngx_http_apikey_cache_t *cache, u_char *digest);
+static void ngx_http_apikey_cache_remove(ngx_http_apikey_cache_t *cache,
+    ngx_http_apikey_entry_t *entry);
+
+
+ngx_http_apikey_cache_t *
+ngx_http_apikey_cache_create(ngx_log_t *log)
+{
+    ngx_uint_t                i;
+    ngx_http_apikey_cache_t  *cache;
+
+    cache = ngx_alloc(sizeof(ngx_http_apikey_cache_t), log);
+    if (cache == NULL) {
+        return NULL;
+    }
+
+    cache->size = 0;
+    cache->log = log;
+
+    ngx_queue_init(&cache->queue);
+
+    for (i = 0; i < NGX_HTTP_APIKEY_CACHE_BUCKETS; i++) {
+        ngx_queue_init(&cache->buckets[i]);
+    }
+
+    return cache;
+}
+
+
+void
+ngx_http_apikey_cache_destroy(ngx_http_apikey_cache_t *cache)
+{
+    ngx_queue_t              *q;
+    ngx_http_apikey_entry_t  *entry;
+
+    while (!ngx_queue_empty(&cache->queue)) {
+        q = ngx_queue_head(&cache->queue);
+        entry = ngx_queue_data(q, ngx_http_apikey_entry_t, queue);
+        ngx_http_apikey_cache_remove(cache, entry);
+    }
+
+    ngx_free(cache);
+}
+
+
+ngx_http_apikey_entry_t *
+ngx_http_apikey_cache_get(ngx_http_apikey_cache_t *cache, u_char *digest)
+{
+    ngx_http_apikey_entry_t  *entry;
+
+    entry = ngx_http_apikey_cache_find(cache, digest);
+
+    if (entry) {
+        ngx_queue_remove(&entry->queue);
+        ngx_queue_insert_head(&cache->queue, &entry->queue);
+        entry->refs++;
+    }
+
+    return entry;
+}
+
+
+ngx_http_apikey_entry_t *
+ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
+    const apikey_field_t *fields, ngx_uint_t count, const char **why)
+{
+    size_t                    size;
+    ngx_queue_t              *q;
+    ngx_http_apikey_entry_t  *entry;
+
+    ngx_http_apikey_cache_drop(cache, digest);
+
+    size = ngx_align(sizeof(ngx_http_apikey_entry_t), NGX_ALIGNMENT)
+           + apikey_record_size(fields, count);
+
+    entry = ngx_alloc(size, cache->log);
+    if (entry == NULL) {
+        *why = "no memory";
+        return NULL;
+    }
+
+    if (apikey_record_parse(&entry->record,
+                            (u_char *) entry
+                            + ngx_align(sizeof(ngx_http_apikey_entry_t),
+                                        NGX_ALIGNMENT),
+                            fields, count, why)
+        != APIKEY_OK)
+    {
+        ngx_free(entry);
+        return NULL;
+    }
+
+    ngx_memcpy(entry->digest, digest, APIKEY_DIGEST_SIZE);
+
+    entry->size = size;
+    entry->refs = 1;
+    entry->cached = 1;
+
+    ngx_queue_insert_head(&cache->queue, &entry->queue);
+    ngx_queue_insert_head(ngx_http_apikey_cache_bucket(cache, digest),
+                          &entry->bucket);
+
+    cache->size += size;
+
+    while (cache->size > NGX_HTTP_APIKEY_CACHE_SIZE) {
+        q = ngx_queue_last(&cache->queue);
+
+        ngx_http_apikey_cache_remove(cache,
+                        ngx_queue_data(q, ngx_http_apikey_entry_t, queue));
+    }
+
+    return entry;
+}
+
+
+void
+ngx_http_apikey_cache_drop(ngx_http_apikey_cache_t *cache, u_char *digest)
+{
+    ngx_http_apikey_entry_t  *entry;
+
+    entry = ngx_http_apikey_cache_find(cache, digest);
+
+    if (entry) {
+        ngx_http_apikey_cache_remove(cache, entry);
+    }
+}
+
+
+void
+ngx_http_apikey_cache_release(ngx_http_apikey_entry_t *entry)
+{
+    if (--entry->refs == 0 && !entry->cached) {
+        ngx_free(entry);
+    }
+}
+
+
+static ngx_http_apikey_entry_t *
+ngx_http_apikey_cache_find(ngx_http_apikey_cache_t *cache, u_char *digest)
+{
+    ngx_queue_t              *q, *bucket;
+    ngx_http_apikey_entry_t  *entry;
+
+    bucket = ngx_http_apikey_cache_bucket(cache, digest);
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
+    {
+        entry = ngx_queue_data(q, ngx_http_apikey_entry_t, bucket);
+
+        if (sodium_memcmp(entry->digest, digest, APIKEY_DIGEST_SIZE) == 0) {
+            return entry;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* A digest is as good as random, its first bytes are hash enough. */
+
+static ngx_queue_t *
+ngx_http_apikey_cache_bucket(ngx_http_apikey_cache_t *cache, u_char *digest)
+{
+    ngx_uint_t  hash;
+
+    hash = (ngx_uint_t) digest[0] << 8 | digest[1];
+
+    return &cache->buckets[hash & (NGX_HTTP_APIKEY_CACHE_BUCKETS - 1)];
+}
+
+
+static void
+ngx_http_apikey_cache_remove(ngx_http_apikey_cache_t *cache,
+    ngx_http_apikey_entry_t *entry)
+{
+    ngx_queue_remove(&entry->queue);
+    ngx_queue_remove(&entry->bucket);
+
+    cache->size -= entry->size;
+    entry->cached = 0;
+
+    if (entry->refs == 0) {
+        ngx_free(entry);
+    }
+}

@@ -1,0 +1,340 @@
+/* Plans: what a request is counted in, and how much it counts. */
+
+#include "ngx_http_apikey.h"
+
+
+static ngx_int_t ngx_http_apikey_pool(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx, const char *kind, apikey_text_t holder);
+static size_t ngx_http_apikey_client(u_char *text, u_char *addr, size_t len);
+
+static ngx_str_t  ngx_http_apikey_own_field = ngx_string("n");
+
+
+char *
+ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_apikey_main_conf_t *amcf = conf;
+
+    ngx_str_t               *value;
+    ngx_uint_t               i;
+    const char              *why;
+    apikey_window_t          window;
+    ngx_http_apikey_plan_t  *plan;
+
+    value = cf->args->elts;
+
+    if (apikey_label_check(ngx_http_apikey_text(&value[1])) != APIKEY_OK
+        || ngx_http_apikey_is(&value[1], "off"))
+    {
+        return ngx_http_apikey_refuse(cf, cmd, &value[1],
+                                      "not the name of a plan");
+    }
+
+    if (ngx_http_apikey_find_plan(amcf, ngx_http_apikey_text(&value[1]))) {
+        return ngx_http_apikey_refuse(cf, cmd, &value[1],
+                                      "the plan is defined twice");
+    }
+
+    plan = ngx_array_push(&amcf->plans);
+    if (plan == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(plan, sizeof(ngx_http_apikey_plan_t));
+
+    plan->name = value[1];
+    plan->field.len = plan->name.len + 2;
+    plan->field.data = ngx_pnalloc(cf->pool, plan->field.len);
+    if (plan->field.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_sprintf(plan->field.data, "n:%V", &plan->name);
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_apikey_is(&value[i], "algorithm=fixed")) {
+            plan->limits.sliding = 0;
+
+        } else if (ngx_http_apikey_is(&value[i], "algorithm=sliding")) {
+            plan->limits.sliding = 1;
+
+        } else if (ngx_http_apikey_is(&value[i], "per=key")) {
+            plan->per = NGX_HTTP_APIKEY_PER_KEY;
+
+        } else if (ngx_http_apikey_is(&value[i], "per=org")) {
+            plan->per = NGX_HTTP_APIKEY_PER_ORG;
+
+        } else if (ngx_http_apikey_is(&value[i], "per=project")) {
+            plan->per = NGX_HTTP_APIKEY_PER_PROJECT;
+
+        } else if (ngx_http_apikey_is(&value[i], "mode=exact")) {
+            continue;
+
+        } else if (apikey_window_parse(&window, ngx_http_apikey_text(&value[i]),
+                                       &why)
+                   != APIKEY_OK
+                   || apikey_limits_add(&plan->limits, window, &why)
+                      != APIKEY_OK)
+        {
+            return ngx_http_apikey_refuse(cf, cmd, &value[i], why);
+        }
+    }
+
+    if (plan->limits.count == 0) {
+        return ngx_http_apikey_refuse(cf, cmd, &value[1],
+                                      "the plan has no limit");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                      *rv, *p = conf;
+    uint64_t                   n;
+    ngx_str_t                 *value;
+    ngx_http_complex_value_t  *cv;
+
+    rv = ngx_http_set_complex_value_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    value = cf->args->elts;
+    cv = *(ngx_http_complex_value_t **) (p + cmd->offset);
+
+    if (cv->lengths == NULL
+        && apikey_text_number(ngx_http_apikey_text(&value[1]),
+                              APIKEY_COUNT_MAX, &n)
+           != APIKEY_OK)
+    {
+        return ngx_http_apikey_refuse(cf, cmd, &value[1],
+                            "not a whole number from 0 to 140737488355328");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * A key's own limits, else its plan's, else those of the location's default
+ * plan, which are counted by themselves: another location may have another.
+ */
+
+ngx_int_t
+ngx_http_apikey_meter(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
+{
+    u_char                   *addr;
+    size_t                    len;
+    apikey_text_t             holder;
+    apikey_record_t          *record;
+    ngx_http_apikey_plan_t   *plan;
+    ngx_http_apikey_meter_t  *meter;
+    char                      text[NGX_SOCKADDR_STRLEN];
+
+    meter = &ctx->meter;
+    ngx_memzero(meter, sizeof(ngx_http_apikey_meter_t));
+
+    meter->field = ngx_http_apikey_own_field;
+
+    if (!ctx->key) {
+        plan = ctx->amcf->anonymous;
+
+        if (plan == NULL) {
+            return NGX_OK;
+        }
+
+        meter->limits = &plan->limits;
+        meter->plan = plan->name;
+
+        len = ngx_http_apikey_address(r, &addr);
+
+        holder.data = text;
+        holder.len = ngx_http_apikey_client((u_char *) text, addr, len);
+
+        return ngx_http_apikey_pool(r, ctx, "address", holder);
+    }
+
+    record = ctx->entry->record;
+
+    if (record->limits.count) {
+        meter->limits = &record->limits;
+        meter->plan.data = (u_char *) record->plan.data;
+        meter->plan.len = record->plan.len;
+        return NGX_OK;
+    }
+
+    plan = record->plan.len ? ngx_http_apikey_find_plan(ctx->amcf, record->plan)
+                            : NULL;
+
+    if (plan == NULL) {
+        plan = alcf->default_plan;
+
+        if (plan == NULL) {
+            return NGX_OK;
+        }
+
+        meter->field = plan->field;
+    }
+
+    meter->limits = &plan->limits;
+    meter->plan = plan->name;
+
+    /* a key that belongs to nobody is counted by itself */
+
+    if (plan->per == NGX_HTTP_APIKEY_PER_ORG && record->org.len) {
+        return ngx_http_apikey_pool(r, ctx, "org", record->org);
+    }
+
+    if (plan->per == NGX_HTTP_APIKEY_PER_PROJECT && record->project.len) {
+        return ngx_http_apikey_pool(r, ctx, "project", record->project);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_apikey_pool(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+    const char *kind, apikey_text_t holder)
+{
+    apikey_text_t             prefix, plan;
+    ngx_http_apikey_meter_t  *meter;
+
+    meter = &ctx->meter;
+    meter->field = ngx_http_apikey_own_field;
+
+    meter->pool.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
+    if (meter->pool.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    prefix.data = (char *) ctx->amcf->prefix.data;
+    prefix.len = ctx->amcf->prefix.len;
+
+    plan.data = (char *) meter->plan.data;
+    plan.len = meter->plan.len;
+
+    meter->pool.len = apikey_names_pool((char *) meter->pool.data, prefix,
+                                        kind, holder, plan);
+    return NGX_OK;
+}
+
+
+/* One client is one IPv4 address, or an IPv6 network of 64 bits. */
+
+static size_t
+ngx_http_apikey_client(u_char *text, u_char *addr, size_t len)
+{
+    u_char               *p;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6   sin6;
+#endif
+
+    switch (len) {
+
+    case 4:
+        p = ngx_sprintf(text, "%ud.%ud.%ud.%ud", addr[0], addr[1], addr[2],
+                        addr[3]);
+        return p - text;
+
+#if (NGX_HAVE_INET6)
+    case 16:
+        if (IN6_IS_ADDR_V4MAPPED((struct in6_addr *) addr)) {
+            return ngx_http_apikey_client(text, addr + 12, 4);
+        }
+
+        ngx_memzero(&sin6, sizeof(struct sockaddr_in6));
+        ngx_memcpy(&sin6.sin6_addr, addr, 8);
+
+        return ngx_inet6_ntop((u_char *) &sin6.sin6_addr, text,
+                              NGX_INET6_ADDRSTRLEN);
+#endif
+
+    default: /* a unix socket */
+        p = ngx_cpymem(text, "unix", 4);
+        return p - text;
+    }
+}
+
+
+ngx_http_apikey_plan_t *
+ngx_http_apikey_find_plan(ngx_http_apikey_main_conf_t *amcf,
+    apikey_text_t name)
+{
+    ngx_uint_t               i;
+    ngx_http_apikey_plan_t  *plan;
+
+    plan = amcf->plans.elts;
+
+    for (i = 0; i < amcf->plans.nelts; i++) {
+        if (plan[i].name.len == name.len
+            && ngx_memcmp(plan[i].name.data, name.data, name.len) == 0)
+        {
+            return &plan[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_apikey_amount(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
+    const char *directive, uint64_t *amount)
+{
+    ngx_str_t      value;
+    apikey_text_t  text;
+
+    if (ngx_http_complex_value(r, cv, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    text.data = (char *) value.data;
+    text.len = value.len;
+
+    if (apikey_text_number(text, APIKEY_COUNT_MAX, amount) == APIKEY_OK) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "invalid value \"%V\" of \"%s\": not a whole number from "
+                  "0 to 140737488355328", &value, directive);
+
+    return NGX_DECLINED;
+}
+
+
+/* What a response has turned out to cost, in the log phase. */
+
+ngx_int_t
+ngx_http_apikey_charge_handler(ngx_http_request_t *r)
+{
+    uint64_t                amount;
+    ngx_http_apikey_ctx_t  *ctx;
+
+    ctx = ngx_http_apikey_get_ctx(r);
+
+    if (ctx == NULL
+        || !ctx->metered
+        || ctx->status
+        || ctx->alcf->charge == NULL
+        || ctx->alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_http_apikey_amount(r, ctx->alcf->charge, "apikey_charge", &amount)
+        == NGX_OK
+        && amount)
+    {
+        ngx_http_apikey_add(ctx, amount);
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,425 @@
+/*
+ * What the gateway asks Redis, always by the one script decide.lua, and what
+ * it makes of the answers.
+ */
+
+#include "ngx_http_apikey.h"
+
+
+#define NGX_HTTP_APIKEY_FIELDS    32
+#define NGX_HTTP_APIKEY_FOREVER   ((uint64_t) 1 << 40)   /* five bytes hold it */
+
+#define NGX_HTTP_APIKEY_SLIDING   1
+#define NGX_HTTP_APIKEY_FORCED    2
+
+#define NGX_HTTP_APIKEY_ASK_SIZE  (5 + 5 + 6 + 1 + APIKEY_WINDOWS_MAX * 10)
+
+
+/* The buffers that the words of a question are in. */
+typedef struct {
+    ngx_redis_args_t           args;
+    ngx_uint_t                 keys;
+    char                       record[APIKEY_NAME_SIZE];
+    u_char                     packed[NGX_HTTP_APIKEY_ASK_SIZE + 8];
+} ngx_http_apikey_question_t;
+
+
+static void ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_question_t *q, const char *rev, size_t rev_len,
+    const apikey_limits_t *limits, uint64_t cost, ngx_uint_t flags);
+static u_char *ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes);
+static uint64_t ngx_http_apikey_unpack(const char *p, ngx_uint_t bytes);
+
+static void ngx_http_apikey_answered(void *data, redisReply *reply);
+static const char *ngx_http_apikey_verdict(ngx_http_apikey_ctx_t *ctx,
+    redisReply *reply);
+static const char *ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx,
+    redisReply *reply);
+static void ngx_http_apikey_added(void *data, redisReply *reply);
+static void ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf,
+    ngx_log_t *log, const char *text, size_t len);
+
+
+ngx_int_t
+ngx_http_apikey_worker_start(ngx_cycle_t *cycle)
+{
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_apikey_module);
+
+    if (amcf == NULL || amcf->redis == NULL || amcf->pepper == NULL) {
+        return NGX_OK;
+    }
+
+    if (amcf->cache == NULL) {
+        amcf->cache = ngx_http_apikey_cache_create(cycle->log);
+        if (amcf->cache == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    amcf->client = ngx_redis_create(cycle->pool, amcf->redis, cycle->log);
+    if (amcf->client == NULL) {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_apikey_worker_stop(ngx_cycle_t *cycle)
+{
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_apikey_module);
+
+    if (amcf && amcf->client) {
+        ngx_redis_destroy(amcf->client);
+        amcf->client = NULL;
+
+        ngx_http_apikey_cache_destroy(amcf->cache);
+        amcf->cache = NULL;
+    }
+}
+
+
+ngx_int_t
+ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+    ngx_uint_t spend)
+{
+    ngx_uint_t                  flags;
+    apikey_text_t               rev;
+    const apikey_limits_t      *limits;
+    ngx_http_apikey_question_t  q;
+
+    limits = spend ? ctx->meter.limits : NULL;
+    flags = (limits && limits->sliding) ? NGX_HTTP_APIKEY_SLIDING : 0;
+
+    rev.data = ctx->key ? "" : "-";
+    rev.len = ctx->key ? 0 : 1;
+
+    if (ctx->entry) {
+        rev = ctx->entry->record->rev;
+    }
+
+    ngx_http_apikey_compose(ctx, &q, rev.data, rev.len, limits, ctx->cost,
+                            flags);
+
+    ctx->spending = spend;
+
+    if (ctx->amcf->client == NULL
+        && ngx_http_apikey_worker_start((ngx_cycle_t *) ngx_cycle) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx->command = ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide,
+                                  &q.args, q.keys, ngx_http_apikey_answered,
+                                  ctx);
+
+    return ctx->command ? NGX_AGAIN : NGX_DECLINED;
+}
+
+
+void
+ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
+{
+    ngx_http_apikey_question_t  q;
+
+    ngx_http_apikey_compose(ctx, &q, ctx->key ? "*" : "-", 1,
+                            ctx->meter.limits, amount, NGX_HTTP_APIKEY_FORCED);
+
+    (void) ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide, &q.args,
+                          q.keys, ngx_http_apikey_added, ctx->amcf);
+}
+
+
+/* See decide.lua for the words.  limits is NULL if nothing is counted. */
+
+static void
+ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_question_t *q, const char *rev, size_t rev_len,
+    const apikey_limits_t *limits, uint64_t cost, ngx_uint_t flags)
+{
+    u_char                   *p;
+    unsigned                  i;
+    apikey_text_t             prefix;
+    apikey_record_t          *record;
+    ngx_http_apikey_meter_t  *meter;
+
+    meter = &ctx->meter;
+    record = ctx->entry ? ctx->entry->record : NULL;
+
+    q->args.n = 0;
+
+    if (ctx->key) {
+        prefix.data = (char *) ctx->amcf->prefix.data;
+        prefix.len = ctx->amcf->prefix.len;
+
+        ngx_redis_arg(&q->args, q->record,
+                      apikey_names_record(q->record, prefix, ctx->digest));
+    }
+
+    if (limits && meter->pool.len) {
+        ngx_redis_arg(&q->args, meter->pool.data, meter->pool.len);
+    }
+
+    q->keys = q->args.n;
+
+    ngx_redis_arg(&q->args, rev, rev_len);
+
+    p = q->packed;
+    p = ngx_http_apikey_pack(p, record ? record->not_before : 0, 5);
+    p = ngx_http_apikey_pack(p, record && record->expires
+                                ? ngx_min(record->expires,
+                                          NGX_HTTP_APIKEY_FOREVER - 1)
+                                : NGX_HTTP_APIKEY_FOREVER - 1, 5);
+    p = ngx_http_apikey_pack(p, cost, 6);
+    p = ngx_http_apikey_pack(p, flags, 1);
+
+    if (limits == NULL) {
+        ngx_redis_arg(&q->args, q->packed, p - q->packed);
+        return;
+    }
+
+    for (i = 0; i < limits->count; i++) {
+        p = ngx_http_apikey_pack(p, limits->window[i].limit, 6);
+        p = ngx_http_apikey_pack(p, limits->window[i].seconds, 4);
+    }
+
+    ngx_redis_arg(&q->args, q->packed, p - q->packed);
+    ngx_redis_arg(&q->args, meter->field.data, meter->field.len);
+}
+
+
+static u_char *
+ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes)
+{
+    for ( /* void */ ; bytes; bytes--) {
+        *p++ = (u_char) n;
+        n >>= 8;
+    }
+
+    return p;
+}
+
+
+static uint64_t
+ngx_http_apikey_unpack(const char *p, ngx_uint_t bytes)
+{
+    uint64_t  n;
+
+    n = 0;
+
+    while (bytes--) {
+        n = n << 8 | (u_char) p[bytes];
+    }
+
+    return n;
+}
+
+
+/* The request goes on in the posted event, where it may end itself. */
+
+static void
+ngx_http_apikey_answered(void *data, redisReply *reply)
+{
+    ngx_http_apikey_ctx_t *ctx = data;
+
+    const char        *why;
+    ngx_connection_t  *c;
+
+    c = ctx->request->connection;
+
+    ctx->command = NULL;
+
+    if (reply == NULL) {
+        why = "";
+
+    } else if (reply->type == REDIS_REPLY_STRING) {
+        why = ngx_http_apikey_verdict(ctx, reply);
+
+    } else if (reply->type == REDIS_REPLY_ARRAY) {
+        why = ngx_http_apikey_receive(ctx, reply);
+
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        why = reply->str;
+
+    } else {
+        why = "unexpected type of reply";
+    }
+
+    if (why == NULL) {
+
+        if (ctx->amcf->refused) {
+            ngx_log_error(NGX_LOG_NOTICE, c->log, 0,
+                          "redis answers as expected again");
+            ctx->amcf->refused = 0;
+        }
+
+    } else {
+
+        if (reply) {
+            ngx_http_apikey_complain(ctx->amcf, c->log, why, ngx_strlen(why));
+        }
+
+        if (ctx->spending
+            && ctx->alcf->limit_failure == NGX_HTTP_APIKEY_ALLOW)
+        {
+            ctx->uncounted = 1;
+
+        } else {
+            ctx->unavailable = 1;
+        }
+    }
+
+    ngx_post_event(c->write, &ngx_posted_events);
+}
+
+
+/* The record is as the gateway knows it.  Returns what is wrong, or NULL. */
+
+static const char *
+ngx_http_apikey_verdict(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+{
+    apikey_text_t  packed;
+
+    if (reply->len < 8 || (u_char) reply->str[0] > 2) {
+        return "malformed verdict";
+    }
+
+    if (ctx->key && ctx->entry == NULL) {
+        return "verdict on a record that it didn't send";
+    }
+
+    ctx->now = ngx_http_apikey_unpack(reply->str + 1, 7);
+    ctx->confirmed = 1;
+
+    if (!ctx->spending || reply->str[0] == 2) {
+        return NULL;
+    }
+
+    packed.data = reply->str + 8;
+    packed.len = reply->len - 8;
+
+    if (packed.len != ctx->meter.limits->count * APIKEY_COUNTER_SIZE
+        || apikey_counters_unpack(ctx->counters, ctx->meter.limits, packed,
+                                  ctx->now)
+           != APIKEY_OK)
+    {
+        ctx->confirmed = 0;
+        return "malformed counters";
+    }
+
+    ctx->metered = 1;
+    ctx->limited = reply->str[0] == 1;
+    ctx->counted = !ctx->limited && ctx->cost;
+
+    apikey_quota(&ctx->quota, ctx->meter.limits, ctx->counters, ctx->now,
+                 ctx->cost, ctx->limited);
+
+    return NULL;
+}
+
+
+/* The record is another than the gateway knows, or there is none. */
+
+static const char *
+ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+{
+    size_t          i, n;
+    const char     *why;
+    redisReply     *name, *value;
+    apikey_field_t  fields[NGX_HTTP_APIKEY_FIELDS];
+
+    if (!ctx->key || reply->elements % 2 || reply->elements < 2) {
+        return "malformed record";
+    }
+
+    n = reply->elements / 2;
+
+    if (n > NGX_HTTP_APIKEY_FIELDS) {
+        return "record with too many fields";
+    }
+
+    for (i = 0; i < n; i++) {
+        name = reply->element[2 * i];
+        value = reply->element[2 * i + 1];
+
+        if (name->type != REDIS_REPLY_STRING
+            || value->type != REDIS_REPLY_STRING)
+        {
+            return "malformed record";
+        }
+
+        fields[i].name.data = name->str;
+        fields[i].name.len = name->len;
+        fields[i].value.data = value->str;
+        fields[i].value.len = value->len;
+    }
+
+    /* the last one is not of the record */
+
+    n--;
+
+    if (fields[n].name.len != 3
+        || ngx_memcmp(fields[n].name.data, "now", 3) != 0
+        || fields[n].value.len != 7)
+    {
+        return "record without time";
+    }
+
+    ctx->now = ngx_http_apikey_unpack(fields[n].value.data, 7);
+
+    if (ctx->entry) {
+        ngx_http_apikey_cache_release(ctx->entry);
+        ctx->entry = NULL;
+    }
+
+    if (n == 0) {
+        ngx_http_apikey_cache_drop(ctx->amcf->cache, ctx->digest);
+        ctx->unknown = 1;
+        return NULL;
+    }
+
+    why = NULL;
+
+    ctx->entry = ngx_http_apikey_cache_put(ctx->amcf->cache, ctx->digest,
+                                           fields, n, &why);
+    if (ctx->entry == NULL) {
+        return why;
+    }
+
+    ctx->confirmed = 1;
+
+    return NULL;
+}
+
+
+static void
+ngx_http_apikey_added(void *data, redisReply *reply)
+{
+    ngx_http_apikey_main_conf_t *amcf = data;
+
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        ngx_http_apikey_complain(amcf, ngx_cycle->log, reply->str, reply->len);
+    }
+}
+
+
+/* Once, until Redis answers well again. */
+
+static void
+ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf, ngx_log_t *log,
+    const char *text, size_t len)
+{
+    if (amcf->refused) {
+        return;
+    }
+
+    amcf->refused = 1;
+
+    ngx_log_error(NGX_LOG_ERR, log, 0, "redis could not decide: \"%*s\"",
+                  ngx_min(len, 256), text);
+}

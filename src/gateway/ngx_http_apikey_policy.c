@@ -1,0 +1,240 @@
+/* What a key may do at a location. */
+
+#include "ngx_http_apikey.h"
+
+
+static ngx_int_t ngx_http_apikey_tenant(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, apikey_record_t *record);
+static ngx_http_apikey_result_e ngx_http_apikey_scope(
+    ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method,
+    apikey_record_t *record);
+static ngx_str_t *ngx_http_apikey_need(ngx_http_apikey_loc_conf_t *alcf,
+    ngx_str_t *method);
+static ngx_uint_t ngx_http_apikey_covers(ngx_array_t *methods,
+    ngx_str_t *method);
+static ngx_uint_t ngx_http_apikey_granted(apikey_record_t *record,
+    ngx_str_t *scope);
+
+
+/* The order of the bits of r->method doesn't matter here, the names do. */
+static ngx_str_t  ngx_http_apikey_get = ngx_string("GET");
+
+
+ngx_http_apikey_result_e
+ngx_http_apikey_policy(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, apikey_record_t *record)
+{
+    size_t      len;
+    u_char     *addr;
+    ngx_str_t  *method;
+
+    len = ngx_http_apikey_address(r, &addr);
+
+    if (!apikey_record_allows(record, addr, len)) {
+        return NGX_HTTP_APIKEY_ADDRESS;
+    }
+
+    if (alcf->binds && ngx_http_apikey_tenant(r, alcf, record) != NGX_OK) {
+        return NGX_HTTP_APIKEY_TENANT;
+    }
+
+    method = (r->method == NGX_HTTP_HEAD) ? &ngx_http_apikey_get
+                                          : &r->method_name;
+
+    if (alcf->methods && !ngx_http_apikey_covers(alcf->methods, method)) {
+        return NGX_HTTP_APIKEY_METHOD;
+    }
+
+    return ngx_http_apikey_scope(alcf, method, record);
+}
+
+
+/*
+ * A key that isn't bound passes.  NGX_DECLINED, also where the value is
+ * empty or can't be told.
+ */
+
+static ngx_int_t
+ngx_http_apikey_tenant(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
+    apikey_record_t *record)
+{
+    ngx_str_t                value;
+    ngx_uint_t               i;
+    apikey_text_t            text, *tenant;
+    ngx_http_apikey_bind_t  *bind;
+
+    bind = alcf->binds->elts;
+
+    for (i = 0; i < alcf->binds->nelts; i++) {
+
+        switch (bind[i].tenant) {
+
+        case NGX_HTTP_APIKEY_ORG:
+            tenant = &record->org;
+            break;
+
+        case NGX_HTTP_APIKEY_PROJECT:
+            tenant = &record->project;
+            break;
+
+        default: /* NGX_HTTP_APIKEY_SERVICE */
+            tenant = &record->service;
+        }
+
+        if (tenant->len == 0) {
+            continue;
+        }
+
+        if (ngx_http_complex_value(r, &bind[i].value, &value) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+
+        text.data = (char *) value.data;
+        text.len = value.len;
+
+        if (!apikey_text_equal(*tenant, text)) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_http_apikey_result_e
+ngx_http_apikey_scope(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method,
+    apikey_record_t *record)
+{
+    ngx_str_t               *scope;
+    ngx_uint_t               i, k, covered, lacking;
+    ngx_http_apikey_rule_t  *rule;
+
+    covered = 0;
+    lacking = 0;
+
+    if (alcf->resource.len) {
+        covered = 1;
+        lacking = !ngx_http_apikey_granted(record,
+                                         ngx_http_apikey_need(alcf, method));
+    }
+
+    if (alcf->rules == NULL) {
+        return lacking ? NGX_HTTP_APIKEY_SCOPE : NGX_HTTP_APIKEY_OK;
+    }
+
+    rule = alcf->rules->elts;
+
+    for (i = 0; i < alcf->rules->nelts; i++) {
+
+        if (rule[i].methods && !ngx_http_apikey_covers(rule[i].methods, method))
+        {
+            continue;
+        }
+
+        covered = 1;
+        scope = rule[i].scopes->elts;
+
+        for (k = 0; k < rule[i].scopes->nelts; k++) {
+            lacking |= !ngx_http_apikey_granted(record, &scope[k]);
+        }
+    }
+
+    if (!covered) {
+        return NGX_HTTP_APIKEY_METHOD;
+    }
+
+    return lacking ? NGX_HTTP_APIKEY_SCOPE : NGX_HTTP_APIKEY_OK;
+}
+
+
+/* Of apikey_resource. */
+
+static ngx_str_t *
+ngx_http_apikey_need(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method)
+{
+    ngx_uint_t  i;
+
+    static struct {
+        ngx_str_t   method;
+        ngx_uint_t  need;
+    } needs[] = {
+        { ngx_string("GET"), 0 },
+        { ngx_string("OPTIONS"), 0 },
+        { ngx_string("POST"), 1 },
+        { ngx_string("PUT"), 1 },
+        { ngx_string("PATCH"), 1 },
+        { ngx_string("DELETE"), 2 }
+    };
+
+    for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+        if (method->len == needs[i].method.len
+            && ngx_strncmp(method->data, needs[i].method.data, method->len)
+               == 0)
+        {
+            return &alcf->needs[needs[i].need];
+        }
+    }
+
+    return &alcf->needs[3];
+}
+
+
+static ngx_uint_t
+ngx_http_apikey_covers(ngx_array_t *methods, ngx_str_t *method)
+{
+    ngx_str_t   *m;
+    ngx_uint_t   i;
+
+    m = methods->elts;
+
+    for (i = 0; i < methods->nelts; i++) {
+        if (m[i].len == method->len
+            && ngx_strncmp(m[i].data, method->data, method->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_apikey_granted(apikey_record_t *record, ngx_str_t *scope)
+{
+    apikey_text_t  required;
+
+    required.data = (char *) scope->data;
+    required.len = scope->len;
+
+    return apikey_scope_allows(record->scopes, required);
+}
+
+
+size_t
+ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr)
+{
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+#endif
+
+    switch (r->connection->sockaddr->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) r->connection->sockaddr;
+        *addr = (u_char *) &sin->sin_addr;
+        return 4;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) r->connection->sockaddr;
+        *addr = (u_char *) &sin6->sin6_addr;
+        return 16;
+#endif
+
+    default: /* AF_UNIX */
+        *addr = NULL;
+        return 0;
+    }
+}

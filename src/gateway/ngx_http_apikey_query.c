@@ -1,0 +1,204 @@
+/* Parameters of a query whose names and values may be percent-encoded. */
+
+#include "ngx_http_apikey.h"
+
+
+static ngx_uint_t ngx_http_apikey_query_next(ngx_str_t *rest,
+    ngx_str_t *param);
+static ngx_uint_t ngx_http_apikey_query_is(ngx_str_t *param, ngx_str_t *name,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_apikey_query_byte(u_char **p, u_char *last);
+
+
+ngx_int_t
+ngx_http_apikey_query_value(ngx_pool_t *pool, ngx_str_t *args,
+    ngx_str_t *name, ngx_str_t *value, ngx_uint_t *count)
+{
+    u_char     *p, *last;
+    ngx_int_t   byte;
+    ngx_str_t   rest, param, raw, found;
+
+    *count = 0;
+    rest = *args;
+    ngx_str_null(&found);
+
+    while (ngx_http_apikey_query_next(&rest, &param)) {
+
+        if (!ngx_http_apikey_query_is(&param, name, &raw)) {
+            continue;
+        }
+
+        found = raw;
+        (*count)++;
+    }
+
+    if (found.len == 0) {
+        *value = found;
+        return NGX_OK;
+    }
+
+    value->len = 0;
+    value->data = ngx_pnalloc(pool, found.len);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = found.data;
+    last = found.data + found.len;
+
+    while (p < last) {
+        byte = ngx_http_apikey_query_byte(&p, last);
+
+        if (byte == NGX_ERROR) {
+            /* no key has a zero: what can't be decoded can't be a key */
+            byte = '\0';
+        }
+
+        value->data[value->len++] = (u_char) byte;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_apikey_query_rewrite(ngx_pool_t *pool, ngx_str_t *args,
+    ngx_str_t *name, ngx_str_t *mask)
+{
+    u_char      *p;
+    size_t       len, keep;
+    ngx_str_t    rest, param, value;
+    ngx_uint_t   found;
+
+    found = 0;
+    len = 0;
+    rest = *args;
+
+    while (ngx_http_apikey_query_next(&rest, &param)) {
+        found += ngx_http_apikey_query_is(&param, name, &value);
+        len += param.len + 1 + (mask ? mask->len : 0);
+    }
+
+    if (!found) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    rest = *args;
+    args->data = p;
+
+    while (ngx_http_apikey_query_next(&rest, &param)) {
+
+        keep = param.len;
+        found = ngx_http_apikey_query_is(&param, name, &value);
+
+        if (found) {
+            if (mask == NULL) {
+                continue;
+            }
+
+            keep -= value.len;
+        }
+
+        if (p != args->data) {
+            *p++ = '&';
+        }
+
+        p = ngx_cpymem(p, param.data, keep);
+
+        if (found && value.len) {
+            p = ngx_cpymem(p, mask->data, mask->len);
+        }
+    }
+
+    args->len = p - args->data;
+
+    return NGX_OK;
+}
+
+
+/* The next of the parameters that "&" separates, which may be empty. */
+
+static ngx_uint_t
+ngx_http_apikey_query_next(ngx_str_t *rest, ngx_str_t *param)
+{
+    u_char  *p, *last;
+
+    if (rest->data == NULL) {
+        return 0;
+    }
+
+    last = rest->data + rest->len;
+
+    p = ngx_strlchr(rest->data, last, '&');
+
+    param->data = rest->data;
+
+    if (p == NULL) {
+        param->len = rest->len;
+        ngx_str_null(rest);
+
+    } else {
+        param->len = p - rest->data;
+        rest->data = p + 1;
+        rest->len = last - rest->data;
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_apikey_query_is(ngx_str_t *param, ngx_str_t *name, ngx_str_t *value)
+{
+    u_char      *p, *last, *eq;
+    ngx_uint_t   i;
+
+    last = param->data + param->len;
+    eq = ngx_strlchr(param->data, last, '=');
+
+    p = param->data;
+
+    for (i = 0; p < (eq ? eq : last); i++) {
+        if (i == name->len
+            || ngx_http_apikey_query_byte(&p, eq ? eq : last)
+               != (ngx_int_t) name->data[i])
+        {
+            return 0;
+        }
+    }
+
+    if (i != name->len) {
+        return 0;
+    }
+
+    value->data = eq ? eq + 1 : last;
+    value->len = last - value->data;
+
+    return 1;
+}
+
+
+static ngx_int_t
+ngx_http_apikey_query_byte(u_char **p, u_char *last)
+{
+    ngx_int_t  byte;
+
+    if (**p != '%') {
+        return *(*p)++;
+    }
+
+    if (last - *p < 3) {
+        (*p)++;
+        return NGX_ERROR;
+    }
+
+    byte = ngx_hextoi(*p + 1, 2);
+    *p += byte == NGX_ERROR ? 1 : 3;
+
+    return byte;
+}
