@@ -70,13 +70,46 @@ ngx_int_t ngx_redis_connection_init(ngx_redis_connection_t *rc,
     ngx_redis_conf_t *conf, ngx_log_t *log);
 void ngx_redis_connection_close(ngx_redis_connection_t *rc);
 
-/* The address list is ready, or stays as it was. */
-void ngx_redis_connect(ngx_redis_connection_t *rc);
+/* An attempt, now. */
+void ngx_redis_start(ngx_redis_connection_t *rc);
 
-/* NULL: refused.  A command of no script has script NULL. */
+/* The addresses are found, or stay as they were. */
+void ngx_redis_connect(ngx_redis_connection_t *rc);
+void ngx_redis_connected(ngx_redis_connection_t *rc);
+
+/*
+ * Every command fails.  retry: the server may have closed the connection for
+ * a good reason, so commands wait for one new attempt before they are refused.
+ */
+void ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
+    ngx_uint_t retry);
+void ngx_redis_disconnect(ngx_redis_connection_t *rc);
+
+
+/* ngx_redis_pipeline.c */
+
+/* NULL: refused.  A command that runs no script has script NULL. */
 ngx_redis_command_t *ngx_redis_connection_send(ngx_redis_connection_t *rc,
     ngx_redis_args_t *args, ngx_redis_script_t *script,
     ngx_redis_handler_pt handler, void *data);
+
+ngx_redis_command_t *ngx_redis_command(ngx_redis_connection_t *rc,
+    ngx_redis_args_t *args);
+void ngx_redis_command_free(ngx_redis_connection_t *rc,
+    ngx_redis_command_t *cmd);
+
+/* Takes the command over unless it fails. */
+ngx_int_t ngx_redis_transmit(ngx_redis_connection_t *rc,
+    ngx_redis_command_t *cmd);
+
+void ngx_redis_flush_handler(ngx_event_t *ev);
+void ngx_redis_write_handler(ngx_event_t *wev);
+void ngx_redis_read_handler(ngx_event_t *rev);
+
+
+/* ngx_redis_reader.c */
+
+redisReader *ngx_redis_reader_create(void);
 
 
 /* ngx_redis_resolve.c: ends in ngx_redis_connect() */

@@ -1,0 +1,394 @@
+/* Commands on their way, and replies on theirs. */
+
+#include "ngx_redis_connection.h"
+
+
+#define NGX_REDIS_PENDING_MAX   32768
+#define NGX_REDIS_REPLY_MAX     (1024 * 1024)   /* bytes not yet understood */
+
+
+static ngx_int_t ngx_redis_append(ngx_redis_connection_t *rc,
+    const char *text, size_t len);
+static void ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply);
+static ngx_uint_t ngx_redis_retry_as_eval(ngx_redis_connection_t *rc,
+    ngx_redis_command_t *cmd, redisReply *reply);
+
+
+/* What a worker has read in one call; nothing stays here between calls. */
+static u_char  ngx_redis_input[65536];
+
+
+ngx_redis_command_t *
+ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
+    ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data)
+{
+    ngx_redis_command_t  *cmd;
+
+    if (rc->state == NGX_REDIS_DOWN && !rc->failing) {
+        ngx_redis_start(rc);
+    }
+
+    if ((rc->failing && rc->state != NGX_REDIS_READY)
+        || rc->pending >= NGX_REDIS_PENDING_MAX)
+    {
+        return NULL;
+    }
+
+    cmd = ngx_redis_command(rc, args);
+    if (cmd == NULL) {
+        return NULL;
+    }
+
+    cmd->script = script;
+    cmd->handler = handler;
+    cmd->data = data;
+
+    if (rc->state != NGX_REDIS_READY) {
+        ngx_queue_insert_tail(&rc->waiting, &cmd->queue);
+        rc->pending++;
+        return cmd;
+    }
+
+    if (ngx_redis_transmit(rc, cmd) != NGX_OK) {
+        ngx_redis_command_free(rc, cmd);
+        return NULL;
+    }
+
+    return cmd;
+}
+
+
+void
+ngx_redis_cancel(ngx_redis_command_t *cmd)
+{
+    cmd->handler = NULL;
+}
+
+
+ngx_redis_command_t *
+ngx_redis_command(ngx_redis_connection_t *rc, ngx_redis_args_t *args)
+{
+    int                   len;
+    ngx_queue_t          *q;
+    ngx_redis_command_t  *cmd;
+
+    if (ngx_queue_empty(&rc->free)) {
+        cmd = ngx_alloc(sizeof(ngx_redis_command_t), &rc->log);
+        if (cmd == NULL) {
+            return NULL;
+        }
+
+    } else {
+        q = ngx_queue_head(&rc->free);
+        ngx_queue_remove(q);
+        cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
+    }
+
+    cmd->text = NULL;
+
+    len = redisFormatCommandArgv(&cmd->text, args->n,
+                                 (const char **) args->value, args->len);
+    if (len == -1) {
+        cmd->text = NULL;
+        ngx_queue_insert_head(&rc->free, &cmd->queue);
+        return NULL;
+    }
+
+    cmd->len = len;
+
+    return cmd;
+}
+
+
+void
+ngx_redis_command_free(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
+{
+    redisFreeCommand(cmd->text);
+    cmd->text = NULL;
+
+    ngx_queue_insert_head(&rc->free, &cmd->queue);
+}
+
+
+ngx_int_t
+ngx_redis_transmit(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
+{
+    if (ngx_redis_append(rc, cmd->text, cmd->len) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    cmd->deadline = ngx_current_msec + rc->conf->timeout;
+
+    ngx_queue_insert_tail(&rc->sent, &cmd->queue);
+    rc->pending++;
+
+    if (!rc->timer.timer_set) {
+        rc->timer.cancelable = 0;
+        ngx_add_timer(&rc->timer, rc->conf->timeout);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_redis_append(ngx_redis_connection_t *rc, const char *text, size_t len)
+{
+    size_t   size, used;
+    u_char  *out;
+
+    used = rc->out_last - rc->out_pos;
+
+    if (rc->out_size - rc->out_last < len) {
+
+        if (rc->out_pos && rc->out_size - used >= len) {
+            ngx_memmove(rc->out, rc->out + rc->out_pos, used);
+
+        } else {
+            size = ngx_max(rc->out_size * 2, used + len);
+
+            out = ngx_alloc(size, &rc->log);
+            if (out == NULL) {
+                return NGX_ERROR;
+            }
+
+            ngx_memcpy(out, rc->out + rc->out_pos, used);
+            ngx_free(rc->out);
+
+            rc->out = out;
+            rc->out_size = size;
+        }
+
+        rc->out_pos = 0;
+        rc->out_last = used;
+    }
+
+    ngx_memcpy(rc->out + rc->out_last, text, len);
+    rc->out_last += len;
+
+    ngx_post_event(&rc->flush, &ngx_posted_events);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_redis_flush_handler(ngx_event_t *ev)
+{
+    ssize_t                  n;
+    ngx_connection_t        *c;
+    ngx_redis_connection_t  *rc;
+
+    rc = ev->data;
+    c = rc->peer.connection;
+
+    while (rc->out_pos < rc->out_last && c->write->ready) {
+        n = c->send(c, rc->out + rc->out_pos, rc->out_last - rc->out_pos);
+
+        if (n == NGX_ERROR) {
+            ngx_redis_fail(rc, "write failed", 1);
+            return;
+        }
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        rc->out_pos += n;
+    }
+
+    if (rc->out_pos == rc->out_last) {
+        rc->out_pos = 0;
+        rc->out_last = 0;
+    }
+
+    if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
+        ngx_redis_fail(rc, "event failed", 0);
+    }
+}
+
+
+void
+ngx_redis_write_handler(ngx_event_t *wev)
+{
+    ngx_connection_t        *c;
+    ngx_redis_connection_t  *rc;
+
+    c = wev->data;
+    rc = c->data;
+
+    if (rc->state == NGX_REDIS_CONNECTING) {
+        ngx_redis_connected(rc);
+        return;
+    }
+
+    ngx_redis_flush_handler(&rc->flush);
+}
+
+
+void
+ngx_redis_read_handler(ngx_event_t *rev)
+{
+    void                    *reply;
+    ssize_t                  n;
+    ngx_connection_t        *c;
+    ngx_redis_connection_t  *rc;
+
+    c = rev->data;
+    rc = c->data;
+
+    if (c->close && rc->pending == 0) {
+        /* the worker is leaving and nobody waits */
+        ngx_redis_disconnect(rc);
+        return;
+    }
+
+    if (rc->state == NGX_REDIS_CONNECTING) {
+        /* an error tells itself through the write event, too */
+        return;
+    }
+
+    while (rev->ready) {
+
+        n = c->recv(c, ngx_redis_input, sizeof(ngx_redis_input));
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        if (n == NGX_ERROR || n == 0) {
+            ngx_redis_fail(rc, "connection closed", 1);
+            return;
+        }
+
+        if (redisReaderFeed(rc->reader, (char *) ngx_redis_input, n)
+            != REDIS_OK)
+        {
+            ngx_redis_fail(rc, "no memory", 0);
+            return;
+        }
+
+        for ( ;; ) {
+            reply = NULL;
+
+            if (redisReaderGetReply(rc->reader, &reply) != REDIS_OK
+                || (reply && ngx_queue_empty(&rc->sent)))
+            {
+                if (reply) {
+                    freeReplyObject(reply);
+                }
+
+                ngx_redis_fail(rc, "not the Redis protocol", 0);
+                return;
+            }
+
+            if (reply == NULL) {
+                break;
+            }
+
+            ngx_redis_receive(rc, reply);
+            freeReplyObject(reply);
+
+            if (rc->state == NGX_REDIS_DOWN) {
+                return;
+            }
+
+            if (rc->state == NGX_REDIS_GREETING && rc->greetings == 0) {
+                ngx_redis_fail(rc, "greeting refused", 0);
+                return;
+            }
+        }
+
+        if (rc->reader->len - rc->reader->pos > NGX_REDIS_REPLY_MAX) {
+            ngx_redis_fail(rc, "a reply is too long", 0);
+            return;
+        }
+    }
+
+    if (c->close && rc->pending == 0) {
+        ngx_redis_disconnect(rc);
+        return;
+    }
+
+    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        ngx_redis_fail(rc, "event failed", 0);
+    }
+}
+
+
+static void
+ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
+{
+    ngx_queue_t          *q;
+    ngx_redis_command_t  *cmd;
+
+    q = ngx_queue_head(&rc->sent);
+    ngx_queue_remove(q);
+    rc->pending--;
+
+    cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
+
+    if (ngx_redis_retry_as_eval(rc, cmd, reply)) {
+        return;
+    }
+
+    if (cmd->handler) {
+        cmd->handler(cmd->data, reply);
+    }
+
+    ngx_redis_command_free(rc, cmd);
+}
+
+
+/*
+ * What follows the digest in EVALSHA follows the text in EVAL.  A script
+ * the server doesn't know was not executed, so it may be sent again.
+ */
+
+static ngx_uint_t
+ngx_redis_retry_as_eval(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
+    redisReply *reply)
+{
+    u_char              *p, *text, *tail;
+    size_t               head, len;
+    ngx_redis_script_t  *script;
+
+    static const char  evalsha[] = "$7\r\nEVALSHA\r\n$40\r\n";
+
+    script = cmd->script;
+
+    if (script == NULL
+        || cmd->handler == NULL
+        || reply->type != REDIS_REPLY_ERROR
+        || ngx_strncmp(reply->str, "NOSCRIPT", 8) != 0)
+    {
+        return 0;
+    }
+
+    cmd->script = NULL;
+
+    /* "*9 $7 EVALSHA $40 digest tail" => "*9 $4 EVAL $length text tail" */
+
+    head = (u_char *) ngx_strchr(cmd->text, LF) + 1 - (u_char *) cmd->text;
+    tail = (u_char *) cmd->text + head + sizeof(evalsha) - 1
+           + script->sha1.len;
+    len = (u_char *) cmd->text + cmd->len - tail;
+
+    /* freed as hiredis' own */
+    text = malloc(cmd->len + script->text.len + NGX_SIZE_T_LEN);
+    if (text == NULL) {
+        return 0;
+    }
+
+    p = ngx_cpymem(text, cmd->text, head);
+    p = ngx_sprintf(p, "$4\r\nEVAL\r\n$%uz\r\n%V", script->text.len,
+                    &script->text);
+    p = ngx_cpymem(p, tail, len);
+
+    redisFreeCommand(cmd->text);
+
+    cmd->text = (char *) text;
+    cmd->len = p - text;
+
+    return ngx_redis_transmit(rc, cmd) == NGX_OK;
+}
