@@ -1,0 +1,217 @@
+# make            build/ngx_http_apikey_module.so and build/apikey
+# make deps       installs the Debian packages that building and testing need
+# make demo       a gateway on loopback, shown with curl; ONCE=1 ends after that
+# make test       everything in t/
+# make bench      CPU time a request, beside bare nginx
+# make install    the module and the program; DESTDIR, PREFIX, MODULES_DIR
+# make static     build/static/nginx: a whole nginx with the module inside
+# make test-asan  the tests with AddressSanitizer and UBSan
+# make clean
+#
+# NGINX_SRC=DIR   nginx's source in place of Debian's nginx-dev; demo and test
+#                 then run the nginx made of it.  Needed for static, test-asan.
+# CC=clang
+
+SHELL       = /bin/bash
+BUILD       = build
+NGINX_SRC   = /usr/share/nginx/src
+PREFIX      = /usr/local
+MODULES_DIR = $(shell PATH=$$PATH:/usr/sbin nginx -V 2>&1 \
+              | sed -n "s/.*--modules-path=\([^ ]*\).*/\1/p")
+JOBS        = 2
+
+PACKAGES      = gcc make libc6-dev nginx nginx-dev libhiredis-dev \
+                libsodium-dev libjansson-dev redis-server curl
+TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-14-dev wrk \
+                strace
+
+WARNINGS = -Wall -Wextra -Werror
+CFLAGS   = -g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+           -Wformat -Werror=format-security
+LDFLAGS  = -Wl,-z,relro -Wl,-z,now
+
+# nginx copies nothing from nowhere (nonnull-attribute), and its pools hide their
+# memory from the sanitizer unless told not to.
+
+ASAN = -fsanitize=address,undefined -fno-sanitize=nonnull-attribute \
+       -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+       -DNGX_DEBUG_PALLOC=1
+
+# As the nginx of Debian is configured, else what a gateway usually has.
+
+CONFIGURE_FLAGS = --with-compat --with-debug --with-threads \
+                  --with-http_ssl_module --with-http_v2_module \
+                  --with-http_realip_module --with-http_auth_request_module \
+                  --with-http_stub_status_module --with-http_sub_module \
+                  --with-http_gunzip_module --with-http_gzip_static_module \
+                  --with-http_addition_module --with-http_slice_module \
+                  --with-stream --with-stream_ssl_module
+
+out     = $(abspath $(BUILD))
+scripts = $(wildcard src/redis/*.lua)
+core    = $(wildcard src/core/*.c)
+cli     = $(wildcard src/cli/*.c)
+gateway = $(wildcard ngx_http_apikey_module.c src/gateway/*.c src/redis/*.c)
+headers = $(wildcard src/*/*.h)
+
+unit    = $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
+fuzz    = $(patsubst t/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard t/fuzz/*.c))
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+compile = $(CC) $(CFLAGS) $(WARNINGS) -Isrc -I$(BUILD) -MMD -MP
+
+cli_libs  = -l:libhiredis.a -ljansson -lsodium
+core_libs = -lsodium
+
+
+.PHONY: all build deps deps-run demo test prove units bench install static \
+        test-asan clean
+.DELETE_ON_ERROR:
+
+all build: $(BUILD)/ngx_http_apikey_module.so $(BUILD)/apikey
+
+
+# The program, and the tests of the core.
+
+$(BUILD)/scripts.h: src/redis/embed $(scripts)
+	@mkdir -p $(@D)
+	sh src/redis/embed $(scripts) > $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/settings | $(BUILD)/scripts.h
+	@mkdir -p $(@D)
+	$(compile) -c -o $@ $<
+
+$(BUILD)/apikey: $(call objects,$(cli) $(core))
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(cli_libs)
+
+$(BUILD)/unit/vectors.h: t/unit/vectors.py
+	@mkdir -p $(@D)
+	python3 $< > $@
+
+$(BUILD)/obj/t/unit/%.o: t/unit/%.c $(BUILD)/settings | $(BUILD)/unit/vectors.h
+	@mkdir -p $(@D)
+	$(compile) -I$(BUILD)/unit -c -o $@ $<
+
+$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(call objects,$(core))
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(core_libs)
+
+units: $(unit)
+
+$(BUILD)/fuzz/%: t/fuzz/%.c $(core) $(headers) $(BUILD)/settings
+	@mkdir -p $(@D)
+	clang $(WARNINGS) -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(core) $(core_libs)
+
+.SECONDARY:
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+
+# The module.  nginx is configured and built out of its tree: $(1)/tree has links
+# to what is in NGINX_SRC, for configure may write a Makefile where it stands.
+
+define configure
+	rm -rf $(1)
+	mkdir -p $(1)/tree
+	ln -s $(abspath $(NGINX_SRC))/* $(1)/tree/
+	rm -f $(1)/tree/Makefile $(1)/tree/objs
+	@echo configuring nginx from $(NGINX_SRC) in $(1)
+	@cd $(1)/tree \
+	&& NGX_CONF_FLAGS=( $(CONFIGURE_FLAGS) ) \
+	&& if [ -f conf_flags ]; then . ./conf_flags; fi \
+	&& configure=$$(ls configure auto/configure 2>/dev/null | head -1) \
+	&& CFLAGS= ./$$configure "$${NGX_CONF_FLAGS[@]}" --builddir=$(1) \
+	       --with-cc="$(CC)" --with-cc-opt="$(CFLAGS)" \
+	       --with-ld-opt="$(LDFLAGS) -fPIC" $(2) > $(1)/configure.log \
+	|| { cat $(1)/configure.log; exit 1; }
+endef
+
+make_nginx = $(MAKE) --no-print-directory -C $(1)/tree -f $(1)/Makefile
+
+$(BUILD)/module/Makefile: config $(BUILD)/settings
+	$(call configure,$(out)/module,--add-dynamic-module=$(CURDIR))
+
+$(BUILD)/static/Makefile: config $(BUILD)/settings
+	$(call configure,$(out)/static,--add-module=$(CURDIR))
+
+$(BUILD)/%/apikey/scripts.h: $(BUILD)/scripts.h $(BUILD)/%/Makefile
+	cp $< $@
+
+$(BUILD)/ngx_http_apikey_module.so: $(BUILD)/module/apikey/scripts.h \
+    $(gateway) $(core) $(headers)
+	+$(call make_nginx,$(out)/module) modules
+	cp $(BUILD)/module/ngx_http_apikey_module.so $@
+
+$(BUILD)/static/nginx: $(BUILD)/static/apikey/scripts.h $(gateway) $(core) \
+    $(headers)
+	+$(call make_nginx,$(out)/static) binary
+
+static: $(BUILD)/static/nginx
+
+# Debian's nginx-dev is only the headers.
+
+ifneq ($(wildcard $(NGINX_SRC)/src/core/nginx.c),)
+
+export TEST_NGINX_BINARY ?= $(out)/module/nginx
+
+$(BUILD)/module/nginx: $(BUILD)/ngx_http_apikey_module.so
+	+$(call make_nginx,$(out)/module) binary
+
+all build: $(BUILD)/module/nginx
+
+endif
+
+
+# What makes everything old when it changes, kept in a file.
+
+nginx_version = $(shell sed -n 's/.*define NGINX_VERSION *//p' \
+                  $(NGINX_SRC)/src/core/nginx.h 2>/dev/null)
+
+define settings
+$(compile) $(LDFLAGS)
+$(abspath $(NGINX_SRC)) $(nginx_version) $(CONFIGURE_FLAGS)
+$(cli) $(core) $(gateway) $(scripts)
+endef
+
+ifneq ($(MAKECMDGOALS),clean)
+ifneq ($(file < $(BUILD)/settings),$(settings))
+$(shell mkdir -p $(BUILD))
+$(file > $(BUILD)/settings,$(settings))
+endif
+endif
+
+
+deps:
+	@t/deps $(PACKAGES) $(TEST_PACKAGES)
+
+deps-run:
+	@t/deps $(PACKAGES)
+
+demo: deps-run
+	@$(MAKE) -s all
+	@BUILD=$(out) ONCE=$(ONCE) t/demo/run
+
+test: deps
+	@$(MAKE) --no-print-directory prove
+
+prove: all units $(fuzz)
+	prove -j$(JOBS) t/*.t
+
+bench: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(out) t/bench/run
+
+test-asan: deps
+	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-g -O1 $(ASAN)" LDFLAGS="$(ASAN)" \
+	    static units $(BUILD)/asan/apikey
+	TEST_NGINX_BINARY=$(out)/asan/static/nginx TEST_NGINX_MODULE= \
+	    TEST_BUILD=$(out)/asan prove -j$(JOBS) \
+	    $(filter-out t/build.t t/fuzz.t,$(wildcard t/*.t))
+
+install: all
+	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/ngx_http_apikey_module.so $(DESTDIR)$(MODULES_DIR)
+	install -m 755 $(BUILD)/apikey $(DESTDIR)$(PREFIX)/bin
+
+clean:
+	rm -rf $(BUILD)

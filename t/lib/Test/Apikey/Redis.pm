@@ -1,0 +1,303 @@
+package Test::Apikey::Redis;
+
+# A redis-server of the test's own, on a port and a unix socket, without
+# persistence.
+#
+#   redis()
+#   redis(conf => "requirepass secret\n", password => 'secret', user => NAME)
+#       "conf" is more of its configuration; "password" and "user" are what
+#       ->cmd and ->url use
+#   $redis->{port}  $redis->{socket}  $redis->url (redis://...)
+#   $redis->cmd('GET', 'name')    the reply: a string, a number, undef, a list
+#                                 as a reference; an error dies
+#   $redis->client                a connection: ->cmd, ->send, ->reply
+#   $redis->monitor               ->lines: what MONITOR has seen until now
+#   $redis->subscribe(CHANNEL)    ->message(SECONDS): the next one, or undef
+#   $redis->dump                  every name and value, as one text
+#   $redis->stop  ->start  ->restart  ->kill  ->pause  ->resume
+#       start comes back on the same port, empty
+
+use strict;
+use warnings;
+
+use Time::HiRes qw(time);
+
+my $count = 0;
+
+
+sub new {
+    my ($class, %opt) = @_;
+    my $dir = Test::Apikey::dir() . '/redis' . $count++;
+
+    mkdir $dir or die "$dir: $!";
+    chmod 0755, $dir;
+
+    return bless { port => Test::Apikey::free_port(), dir => $dir,
+                   socket => "$dir/redis.sock", %opt }, $class;
+}
+
+
+sub start {
+    my ($self) = @_;
+    my $dir = $self->{dir};
+    my $conf = "$dir/redis.conf";
+
+    open my $f, '>', $conf or die "$conf: $!";
+    print $f <<"CONF", $self->{conf} // '';
+bind 127.0.0.1
+port $self->{port}
+unixsocket $self->{socket}
+unixsocketperm 777
+dir $dir
+logfile $dir/redis.log
+save ""
+appendonly no
+daemonize no
+CONF
+    close $f;
+
+    $self->{pid} = Test::Apikey::fork_child(sub {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', '/dev/null';
+        exec 'redis-server', $conf or die "redis-server: $!\n";
+    });
+
+    Test::Apikey::started($self) unless $self->{registered}++;
+
+    Test::Apikey::wait_for(sub {
+        waitpid($self->{pid}, POSIX::WNOHANG()) == 0 or die
+            "redis-server didn't start:\n", Test::Apikey::slurp("$dir/redis.log");
+
+        return Test::Apikey::accepts($self->{port});
+    }, 10) or die "redis-server doesn't listen";
+
+    return $self;
+}
+
+sub url {
+    my ($self) = @_;
+    my $user = $self->{user} // '';
+    my $login = defined $self->{password} ? "$user:$self->{password}@" : '';
+
+    return "redis://${login}127.0.0.1:$self->{port}";
+}
+
+
+sub stop { $_[0]->_end('TERM') }
+sub kill { $_[0]->_end('KILL') }
+
+sub pause {
+    my ($self) = @_;
+
+    CORE::kill('STOP', $self->{pid});
+
+    # the signal is asynchronous
+    Test::Apikey::wait_for(sub {
+        Test::Apikey::slurp("/proc/$self->{pid}/stat") =~ /\) T /;
+    });
+}
+
+sub resume  { CORE::kill('CONT', $_[0]{pid}) }
+sub restart { $_[0]->stop; $_[0]->start }
+
+sub _end {
+    my ($self, $signal) = @_;
+    my $pid = delete $self->{pid} or return;
+
+    delete $self->{own};
+    CORE::kill($signal, $pid);
+    CORE::kill('CONT', $pid);
+    Test::Apikey::wait_pid($pid, 10);
+
+    return;
+}
+
+
+sub client {
+    my ($self) = @_;
+    my $client = Test::Apikey::Redis::Client->new($self->{port});
+
+    $client->cmd('AUTH', grep { defined } @$self{qw(user password)})
+        if defined $self->{password};
+
+    return $client;
+}
+
+sub cmd {
+    my ($self, @words) = @_;
+
+    $self->{own} ||= $self->client;
+
+    return $self->{own}->cmd(@words);
+}
+
+sub monitor {
+    my ($self) = @_;
+    my $client = $self->client;
+
+    $client->cmd('MONITOR');
+
+    return bless { client => $client, redis => $self },
+                 'Test::Apikey::Redis::Monitor';
+}
+
+sub subscribe {
+    my ($self, @channels) = @_;
+    my $client = $self->client;
+
+    $client->cmd('SUBSCRIBE', $_) for @channels;
+
+    return bless { client => $client }, 'Test::Apikey::Redis::Subscription';
+}
+
+sub dump {
+    my ($self) = @_;
+    my $text = '';
+    my %read = (
+        string => sub { $self->cmd('GET', $_[0]) },
+        hash   => sub { @{$self->cmd('HGETALL', $_[0])} },
+        set    => sub { sort @{$self->cmd('SMEMBERS', $_[0])} },
+        list   => sub { @{$self->cmd('LRANGE', $_[0], 0, -1)} },
+        zset   => sub { @{$self->cmd('ZRANGE', $_[0], 0, -1, 'WITHSCORES')} },
+        stream => sub { map { $_->[0], @{$_->[1]} }
+                            @{$self->cmd('XRANGE', $_[0], '-', '+')} },
+    );
+
+    for my $name (sort @{$self->cmd('KEYS', '*')}) {
+        my $type = $self->cmd('TYPE', $name);
+
+        $text .= join("\n ", "$name ($type)", $read{$type}->($name)) . "\n";
+    }
+
+    return $text;
+}
+
+
+package Test::Apikey::Redis::Client;
+
+use strict;
+use warnings;
+
+use IO::Select;
+use Time::HiRes qw(time);
+
+
+sub new {
+    my ($class, $port) = @_;
+    my $socket = Test::Apikey::accepts($port) or die "redis at $port: $!";
+
+    binmode $socket;
+
+    return bless { socket => $socket, buffer => '' }, $class;
+}
+
+sub cmd {
+    my ($self, @words) = @_;
+
+    $self->send(@words);
+
+    my $reply = $self->reply;
+    die "redis: $$reply\n" if ref $reply eq 'SCALAR';
+
+    return $reply;
+}
+
+# Several may be sent before the first reply is read.
+
+sub send {
+    my ($self, @words) = @_;
+    my $bytes = '*' . @words . "\r\n";
+
+    $bytes .= '$' . length($_) . "\r\n$_\r\n" for @words;
+    syswrite $self->{socket}, $bytes;
+}
+
+# An error is a reference to its text.
+
+sub reply {
+    my ($self, $seconds) = @_;
+
+    $self->{end} = time + ($seconds || 10) * $Test::Apikey::PATIENCE;
+
+    return $self->_value;
+}
+
+sub _value {
+    my ($self) = @_;
+    my ($type, $rest) = $self->_line =~ /^(.)(.*)$/s;
+
+    return $rest if $type eq '+' || $type eq ':';
+    return \$rest if $type eq '-';
+    return undef if $rest < 0;
+
+    if ($type eq '$') {
+        $self->_read while length $self->{buffer} < $rest + 2;
+        my $value = substr $self->{buffer}, 0, $rest, '';
+        substr $self->{buffer}, 0, 2, '';
+        return $value;
+    }
+
+    return [ map { $self->_value } 1 .. $rest ];
+}
+
+sub _line {
+    my ($self) = @_;
+
+    $self->_read until $self->{buffer} =~ s/^(.*?)\r\n//s;
+
+    return $1;
+}
+
+sub _read {
+    my ($self) = @_;
+    my $left = $self->{end} - time;
+
+    IO::Select->new($self->{socket})->can_read($left > 0 ? $left : 0)
+        or die "redis: no reply\n";
+
+    sysread $self->{socket}, $self->{buffer}, 65536, length $self->{buffer}
+        or die "redis: closed\n";
+}
+
+
+package Test::Apikey::Redis::Monitor;
+
+use strict;
+use warnings;
+
+my $marks = 0;
+
+
+# An ECHO on another connection marks the present.
+
+sub lines {
+    my ($self) = @_;
+    my $mark = "mark-$$-" . $marks++;
+    my @lines;
+
+    $self->{redis}->cmd('ECHO', $mark);
+
+    while (1) {
+        my $line = $self->{client}->reply;
+
+        return @lines if $line =~ /"ECHO" "\Q$mark\E"/;
+        push @lines, $line;
+    }
+}
+
+
+package Test::Apikey::Redis::Subscription;
+
+use strict;
+use warnings;
+
+
+sub message {
+    my ($self, $seconds) = @_;
+    my $reply = eval { $self->{client}->reply($seconds || 1) };
+
+    return $reply && $reply->[2];
+}
+
+
+1;
