@@ -260,6 +260,7 @@ static ngx_int_t
 ngx_http_apikey_init(ngx_conf_t *cf)
 {
     ngx_uint_t                  i;
+    ngx_array_t                *phase;
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
 
@@ -267,6 +268,7 @@ ngx_http_apikey_init(ngx_conf_t *cf)
         ngx_http_phases         phase;
         ngx_http_handler_pt     handler;
     } handlers[] = {
+        { NGX_HTTP_PREACCESS_PHASE, ngx_http_apikey_preaccess_handler },
         { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler },
         { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler },
         { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler }
@@ -275,12 +277,18 @@ ngx_http_apikey_init(ngx_conf_t *cf)
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-        h = ngx_array_push(&cmcf->phases[handlers[i].phase].handlers);
-        if (h == NULL) {
+        phase = &cmcf->phases[handlers[i].phase].handlers;
+
+        if (ngx_array_push(phase) == NULL) {
             return NGX_ERROR;
         }
 
-        *h = handlers[i].handler;
+        /* the first of a phase runs last */
+
+        h = phase->elts;
+        ngx_memmove(&h[1], &h[0],
+                    (phase->nelts - 1) * sizeof(ngx_http_handler_pt));
+        h[0] = handlers[i].handler;
     }
 
     return ngx_http_apikey_filter_init(cf);

@@ -226,6 +226,7 @@ typedef struct {
     unsigned                      limited:1;   /* cost didn't fit */
     unsigned                      uncounted:1; /* it can't be */
 
+    unsigned                      judging:1;   /* since started */
     unsigned                      sent:1;      /* body */
 } ngx_http_apikey_ctx_t;
 
@@ -280,6 +281,7 @@ char *ngx_http_apikey_pepper_file(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /* ngx_http_apikey_access.c */
 
+ngx_int_t ngx_http_apikey_preaccess_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_passed_handler(ngx_http_request_t *r);
 

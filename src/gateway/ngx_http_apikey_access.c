@@ -10,7 +10,8 @@
 #define NGX_HTTP_APIKEY_QUESTIONS  5   /* to Redis, for one request */
 
 
-static ngx_http_apikey_ctx_t *ngx_http_apikey_arrive(ngx_http_request_t *r);
+static ngx_int_t ngx_http_apikey_arrive(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf);
 static ngx_int_t ngx_http_apikey_judge(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_judge_key(ngx_http_request_t *r,
@@ -32,6 +33,35 @@ static ngx_uint_t ngx_http_apikey_is_preflight(ngx_http_request_t *r);
 static void ngx_http_apikey_cleanup(void *data);
 
 
+/*
+ * Before any handler of the access phase, so that its subrequests don't carry
+ * the key either.  Subrequests themselves are none of ours.
+ */
+
+ngx_int_t
+ngx_http_apikey_preaccess_handler(ngx_http_request_t *r)
+{
+    ngx_http_apikey_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
+
+    if (alcf->enable == NGX_HTTP_APIKEY_OFF
+        || r != r->main
+        || ngx_http_get_module_ctx(r, ngx_http_apikey_module))
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_apikey_arrive(r, alcf) == NGX_OK
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/*
+ * After any other handler of the access phase: what they refuse isn't counted,
+ * and where they are enough, nobody is asked.
+ */
+
 ngx_int_t
 ngx_http_apikey_access_handler(ngx_http_request_t *r)
 {
@@ -51,13 +81,22 @@ ngx_http_apikey_access_handler(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
 
     if (ctx == NULL) {
-        ctx = ngx_http_apikey_arrive(r);
-        if (ctx == NULL) {
+        /* another module has cut the preaccess phase short */
+
+        if (ngx_http_apikey_arrive(r, alcf) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-    } else if (ctx->command) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
+    }
+
+    if (ctx->command) {
         return NGX_AGAIN;
+    }
+
+    if (!ctx->judging) {
+        ctx->judging = 1;
+        ctx->started = ngx_current_msec;
     }
 
     rc = ngx_http_apikey_judge(r, alcf, ctx);
@@ -129,21 +168,18 @@ ngx_http_apikey_get_ctx(ngx_http_request_t *r)
 
 /* At a location: for the first time, or redirected from another one. */
 
-static ngx_http_apikey_ctx_t *
-ngx_http_apikey_arrive(ngx_http_request_t *r)
+static ngx_int_t
+ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
 {
-    ngx_pool_cleanup_t          *cln;
-    ngx_http_apikey_ctx_t       *ctx;
-    ngx_http_apikey_loc_conf_t  *alcf;
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_apikey_ctx_t  *ctx;
 
     ctx = ngx_http_apikey_get_ctx(r);
 
     if (ctx == NULL) {
         cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_apikey_ctx_t));
         if (cln == NULL) {
-            return NULL;
+            return NGX_ERROR;
         }
 
         ctx = cln->data;
@@ -153,7 +189,6 @@ ngx_http_apikey_arrive(ngx_http_request_t *r)
 
         ctx->request = r;
         ctx->amcf = ngx_http_get_module_main_conf(r, ngx_http_apikey_module);
-        ctx->started = ngx_current_msec;
     }
 
     ctx->alcf = alcf;
@@ -162,13 +197,9 @@ ngx_http_apikey_arrive(ngx_http_request_t *r)
     ctx->metered = ctx->counted || ctx->limited;
     ctx->priced = 0;
 
-    if (ngx_http_apikey_credential(r, alcf, ctx) != NGX_OK) {
-        return NULL;
-    }
-
     ngx_http_set_ctx(r, ctx, ngx_http_apikey_module);
 
-    return ctx;
+    return ngx_http_apikey_credential(r, alcf, ctx);
 }
 
 
@@ -417,7 +448,8 @@ ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 {
     ctx->result = result;
     ctx->status = ngx_http_apikey_status(result);
-    ctx->spent = ngx_current_msec - ctx->started;
+    ctx->spent += ngx_current_msec - ctx->started;
+    ctx->judging = 0;
 
     if (ctx->status == 0) {
         return NGX_OK;

@@ -72,6 +72,20 @@ typedef struct {
 } ngx_redis_args_t;
 
 
+/*
+ * Messages of a channel, on a connection of its own.  Between up() and
+ * down() none is missed; what was sent before up() or after down() is lost.
+ * A server that is silent is asked once a second whether it is alive.
+ */
+typedef struct {
+    ngx_str_t                  channel;
+    void                     (*up)(void *data);
+    void                     (*down)(void *data);
+    void                     (*message)(void *data, ngx_str_t *text);
+    void                      *data;
+} ngx_redis_subscription_t;
+
+
 static ngx_inline void
 ngx_redis_arg(ngx_redis_args_t *args, const void *value, size_t len)
 {
@@ -101,6 +115,14 @@ void ngx_redis_destroy(ngx_redis_t *redis);
 ngx_redis_command_t *ngx_redis_eval(ngx_redis_t *redis,
     ngx_redis_script_t *script, ngx_redis_args_t *args, ngx_uint_t nkeys,
     ngx_redis_handler_pt handler, void *data);
+
+/* Any other command; as ngx_redis_eval(). */
+ngx_redis_command_t *ngx_redis_command_send(ngx_redis_t *redis,
+    ngx_redis_args_t *args, ngx_redis_handler_pt handler, void *data);
+
+/* Once a client.  The subscription belongs to the caller and outlives it. */
+ngx_int_t ngx_redis_subscribe(ngx_redis_t *redis,
+    ngx_redis_subscription_t *subscription);
 
 /* The caller goes away: the reply, when it comes, is dropped. */
 void ngx_redis_cancel(ngx_redis_command_t *cmd);

@@ -3,6 +3,9 @@
 
 struct ngx_redis_s {
     ngx_redis_connection_t     connection;
+    ngx_redis_connection_t     subscriber;
+    ngx_redis_conf_t          *conf;
+    ngx_log_t                 *log;
 };
 
 
@@ -16,6 +19,9 @@ ngx_redis_create(ngx_pool_t *pool, ngx_redis_conf_t *conf, ngx_log_t *log)
         return NULL;
     }
 
+    redis->conf = conf;
+    redis->log = log;
+
     if (ngx_redis_connection_init(&redis->connection, conf, log) != NGX_OK) {
         return NULL;
     }
@@ -28,6 +34,10 @@ void
 ngx_redis_destroy(ngx_redis_t *redis)
 {
     ngx_redis_connection_close(&redis->connection);
+
+    if (redis->subscriber.subscription) {
+        ngx_redis_connection_close(&redis->subscriber);
+    }
 }
 
 
@@ -52,4 +62,23 @@ ngx_redis_eval(ngx_redis_t *redis, ngx_redis_script_t *script,
 
     return ngx_redis_connection_send(&redis->connection, &words, script,
                                      handler, data);
+}
+
+
+ngx_redis_command_t *
+ngx_redis_command_send(ngx_redis_t *redis, ngx_redis_args_t *args,
+    ngx_redis_handler_pt handler, void *data)
+{
+    return ngx_redis_connection_send(&redis->connection, args, NULL, handler,
+                                     data);
+}
+
+
+ngx_int_t
+ngx_redis_subscribe(ngx_redis_t *redis, ngx_redis_subscription_t *subscription)
+{
+    redis->subscriber.subscription = subscription;
+
+    return ngx_redis_connection_init(&redis->subscriber, redis->conf,
+                                     redis->log);
 }

@@ -306,6 +306,10 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
             return;
         }
     }
+
+    if (rc->subscription) {
+        ngx_redis_subscription_start(rc);
+    }
 }
 
 
@@ -383,6 +387,10 @@ ngx_redis_disconnect(ngx_redis_connection_t *rc)
 
     if (rc->flush.posted) {
         ngx_delete_posted_event(&rc->flush);
+    }
+
+    if (rc->subscription) {
+        ngx_redis_subscription_stop(rc);
     }
 
     if (rc->peer.connection) {

@@ -56,11 +56,15 @@ struct ngx_redis_connection_s {
     ngx_sockaddr_t             sockaddrs[NGX_REDIS_ADDRS_MAX];
     void                      *lookup;       /* see ngx_redis_resolve.c */
 
+    ngx_redis_subscription_t  *subscription; /* NULL: it takes commands */
+    ngx_event_t                ping;         /* of a subscription */
+
     ngx_uint_t                 greetings;    /* replies still expected */
     ngx_uint_t                 failures;     /* in a row */
     ngx_msec_t                 since;        /* READY, or failing */
     unsigned                   resolved:1;   /* addrs are fresh enough */
     unsigned                   failing:1;    /* commands are refused */
+    unsigned                   subscribed:1;
 };
 
 
@@ -105,6 +109,17 @@ ngx_int_t ngx_redis_transmit(ngx_redis_connection_t *rc,
 void ngx_redis_flush_handler(ngx_event_t *ev);
 void ngx_redis_write_handler(ngx_event_t *wev);
 void ngx_redis_read_handler(ngx_event_t *rev);
+
+
+/* ngx_redis_subscription.c */
+
+/* Asks for the messages; the connection has just become READY. */
+void ngx_redis_subscription_start(ngx_redis_connection_t *rc);
+void ngx_redis_subscription_stop(ngx_redis_connection_t *rc);
+
+/* Was this reply a message? */
+ngx_uint_t ngx_redis_subscription_message(ngx_redis_connection_t *rc,
+    redisReply *reply);
 
 
 /* ngx_redis_reader.c */

@@ -271,19 +271,24 @@ ngx_redis_read_handler(ngx_event_t *rev)
         for ( ;; ) {
             reply = NULL;
 
-            if (redisReaderGetReply(rc->reader, &reply) != REDIS_OK
-                || (reply && ngx_queue_empty(&rc->sent)))
-            {
-                if (reply) {
-                    freeReplyObject(reply);
-                }
-
+            if (redisReaderGetReply(rc->reader, &reply) != REDIS_OK) {
                 ngx_redis_fail(rc, "not the Redis protocol", 0);
                 return;
             }
 
             if (reply == NULL) {
                 break;
+            }
+
+            if (rc->subscribed && ngx_redis_subscription_message(rc, reply)) {
+                freeReplyObject(reply);
+                continue;
+            }
+
+            if (ngx_queue_empty(&rc->sent)) {
+                freeReplyObject(reply);
+                ngx_redis_fail(rc, "a reply to nothing", 0);
+                return;
             }
 
             ngx_redis_receive(rc, reply);

@@ -1,0 +1,133 @@
+/* A connection that listens: SUBSCRIBE, messages, and PING in between. */
+
+#include "ngx_redis_connection.h"
+
+
+#define NGX_REDIS_PING_INTERVAL  1000   /* milliseconds */
+
+
+static void ngx_redis_subscription_answered(void *data, redisReply *reply);
+static void ngx_redis_subscription_ping(ngx_event_t *ev);
+static void ngx_redis_subscription_pong(void *data, redisReply *reply);
+
+
+void
+ngx_redis_subscription_start(ngx_redis_connection_t *rc)
+{
+    ngx_redis_args_t  args;
+
+    args.n = 0;
+
+    ngx_redis_arg(&args, "SUBSCRIBE", 9);
+    ngx_redis_arg(&args, rc->subscription->channel.data,
+                  rc->subscription->channel.len);
+
+    rc->log.action = "listening to redis";
+
+    rc->ping.handler = ngx_redis_subscription_ping;
+    rc->ping.data = rc;
+    rc->ping.log = &rc->log;
+    rc->ping.cancelable = 1;
+
+    ngx_add_timer(&rc->ping, NGX_REDIS_PING_INTERVAL);
+
+    (void) ngx_redis_connection_send(rc, &args, NULL,
+                                     ngx_redis_subscription_answered, rc);
+}
+
+
+void
+ngx_redis_subscription_stop(ngx_redis_connection_t *rc)
+{
+    if (rc->ping.timer_set) {
+        ngx_del_timer(&rc->ping);
+    }
+
+    if (rc->subscribed) {
+        rc->subscribed = 0;
+        rc->subscription->down(rc->subscription->data);
+    }
+}
+
+
+static void
+ngx_redis_subscription_answered(void *data, redisReply *reply)
+{
+    ngx_redis_connection_t *rc = data;
+
+    if (reply == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ARRAY) {
+        rc->subscribed = 1;
+        rc->subscription->up(rc->subscription->data);
+        return;
+    }
+
+    /* asked again with the next PING */
+
+    ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
+                  "redis refused the subscription: \"%*s\"",
+                  (size_t) ngx_min(reply->len, 256),
+                  reply->str ? reply->str : "");
+}
+
+
+ngx_uint_t
+ngx_redis_subscription_message(ngx_redis_connection_t *rc, redisReply *reply)
+{
+    ngx_str_t    text;
+    redisReply  *kind, *message;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
+        return 0;
+    }
+
+    kind = reply->element[0];
+    message = reply->element[2];
+
+    if (kind->type != REDIS_REPLY_STRING
+        || ngx_strcmp(kind->str, "message") != 0
+        || message->type != REDIS_REPLY_STRING)
+    {
+        return 0;
+    }
+
+    text.data = (u_char *) message->str;
+    text.len = message->len;
+
+    rc->subscription->message(rc->subscription->data, &text);
+
+    return 1;
+}
+
+
+static void
+ngx_redis_subscription_ping(ngx_event_t *ev)
+{
+    ngx_redis_args_t         args;
+    ngx_redis_connection_t  *rc;
+
+    rc = ev->data;
+
+    if (!rc->subscribed) {
+        ngx_redis_subscription_start(rc);
+        return;
+    }
+
+    args.n = 0;
+    ngx_redis_arg(&args, "PING", 4);
+
+    ngx_add_timer(ev, NGX_REDIS_PING_INTERVAL);
+
+    (void) ngx_redis_connection_send(rc, &args, NULL,
+                                     ngx_redis_subscription_pong, rc);
+}
+
+
+static void
+ngx_redis_subscription_pong(void *data, redisReply *reply)
+{
+    /* that it came is all */
+}
