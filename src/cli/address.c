@@ -1,0 +1,316 @@
+#define _GNU_SOURCE   /* memrchr, asprintf */
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include <sodium.h>
+
+#include "core/text.h"
+
+#include "address.h"
+#include "memory.h"
+
+
+static int address_parse_redis(address_t *address, const char *rest,
+    const char **why);
+static int address_parse_unix(address_t *address, const char *rest,
+    const char **why);
+static int address_parse_user(address_t *address, const char *text,
+    size_t len, const char **why);
+static int address_parse_db(address_t *address, const char *text,
+    const char **why);
+static char *address_decode(const char *text, size_t len);
+static void address_wipe(char *text);
+
+
+static const char *const  address_later[] = {
+    "rediss://", "redis-sentinel://", "redis-cluster://"
+};
+
+
+int
+address_parse(address_t *address, const char *url, const char **why)
+{
+    unsigned  i;
+
+    memset(address, 0, sizeof(address_t));
+
+    for (i = 0; i < sizeof(address_later) / sizeof(char *); i++) {
+        if (strncmp(url, address_later[i], strlen(address_later[i])) == 0) {
+            *why = "this scheme is not supported by this version";
+            return -1;
+        }
+    }
+
+    if (strncmp(url, "redis://", 8) == 0) {
+        return address_parse_redis(address, url + 8, why);
+    }
+
+    if (strncmp(url, "unix:", 5) == 0) {
+        return address_parse_unix(address, url + 5, why);
+    }
+
+    *why = "not redis://HOST[:PORT][/DB] or unix:/PATH[?db=N]";
+
+    return -1;
+}
+
+
+void
+address_free(address_t *address)
+{
+    free(address->path);
+    free(address->host);
+    free(address->port);
+    free(address->user);
+    address_wipe(address->password);
+    free(address->shown);
+
+    memset(address, 0, sizeof(address_t));
+}
+
+
+static int
+address_parse_redis(address_t *address, const char *rest, const char **why)
+{
+    size_t          len;
+    uint64_t        port;
+    const char     *at, *end, *host;
+    apikey_text_t   text;
+
+    /* A password may hold an @ that is not encoded: the last one counts. */
+
+    end = rest + strcspn(rest, "/?");
+    at = memrchr(rest, '@', end - rest);
+
+    if (at != NULL) {
+        if (address_parse_user(address, rest, at - rest, why) != 0) {
+            return -1;
+        }
+
+        rest = at + 1;
+    }
+
+    if (*rest == '[') {
+        host = rest + 1;
+        len = strcspn(host, "]/?");
+        rest = host + len;
+
+        if (*rest++ != ']') {
+            *why = "the ] of the IPv6 address is missing";
+            return -1;
+        }
+
+    } else {
+        host = rest;
+        len = strcspn(host, ":/?");
+        rest = host + len;
+    }
+
+    if (len == 0) {
+        *why = "the host is missing";
+        return -1;
+    }
+
+    address->host = must(strndup(host, len));
+    text = (apikey_text_t) apikey_text("6379");
+
+    if (*rest == ':') {
+        text.data = rest + 1;
+        text.len = strcspn(text.data, "/?");
+        rest = text.data + text.len;
+    }
+
+    if (apikey_text_number(text, 65535, &port) != APIKEY_OK || port == 0) {
+        *why = "the port is not a number from 1 to 65535";
+        return -1;
+    }
+
+    address->port = must(strndup(text.data, text.len));
+
+    if (asprintf(&address->shown, strchr(address->host, ':') ? "[%s]:%s"
+                                                             : "%s:%s",
+                 address->host, address->port)
+        == -1)
+    {
+        address->shown = must(NULL);
+    }
+
+    if (*rest == '/' && rest[1] != '\0') {
+        return address_parse_db(address, rest + 1, why);
+    }
+
+    if (*rest != '\0' && *rest != '/') {
+        *why = "text that can't be read stands behind the host and port";
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+address_parse_unix(address_t *address, const char *rest, const char **why)
+{
+    size_t               len;
+    const char          *at;
+    struct sockaddr_un   un;
+
+    if (strncmp(rest, "//", 2) == 0) {
+        rest += 2;
+        len = strcspn(rest, "/?");
+        at = memrchr(rest, '@', len);
+
+        if (at != NULL) {
+            if (address_parse_user(address, rest, at - rest, why) != 0) {
+                return -1;
+            }
+
+            rest = at + 1;
+        }
+    }
+
+    if (*rest != '/') {
+        *why = "the path of a unix socket begins with /";
+        return -1;
+    }
+
+    len = strcspn(rest, "?");
+    address->path = address_decode(rest, len);
+
+    if (address->path == NULL) {
+        *why = "the path is wrongly percent-encoded";
+        return -1;
+    }
+
+    if (strlen(address->path) >= sizeof(un.sun_path)) {
+        *why = "the path is too long for a unix socket";
+        return -1;
+    }
+
+    address->shown = must(strdup(address->path));
+
+    if (rest[len] == '\0') {
+        return 0;
+    }
+
+    if (strncmp(rest + len, "?db=", 4) != 0) {
+        *why = "only ?db=N may stand behind the path";
+        return -1;
+    }
+
+    return address_parse_db(address, rest + len + 4, why);
+}
+
+
+static int
+address_parse_user(address_t *address, const char *text, size_t len,
+    const char **why)
+{
+    const char  *colon;
+
+    colon = memchr(text, ':', len);
+
+    if (colon != NULL && colon != text) {
+        address->user = address_decode(text, colon - text);
+
+        if (address->user == NULL) {
+            *why = "the user is wrongly percent-encoded";
+            return -1;
+        }
+    }
+
+    if (colon != NULL) {
+        len -= colon + 1 - text;
+        text = colon + 1;
+    }
+
+    address->password = address_decode(text, len);
+
+    if (address->password == NULL) {
+        *why = "the password is wrongly percent-encoded";
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+address_parse_db(address_t *address, const char *text, const char **why)
+{
+    uint64_t  db;
+
+    if (apikey_text_number((apikey_text_t) { text, strlen(text) }, 1000000,
+                           &db)
+        != APIKEY_OK)
+    {
+        *why = "the database is not a number";
+        return -1;
+    }
+
+    address->db = db;
+
+    return 0;
+}
+
+
+/* NULL: a % without two digits, or with two zeros. */
+
+static char *
+address_decode(const char *text, size_t len)
+{
+    char    *out, hex[3];
+    size_t   i, n;
+
+    out = must(malloc(len + 1));
+    hex[2] = '\0';
+    n = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (text[i] != '%') {
+            out[n++] = text[i];
+            continue;
+        }
+
+        if (len - i < 3
+            || !isxdigit((unsigned char) text[i + 1])
+            || !isxdigit((unsigned char) text[i + 2]))
+        {
+            goto invalid;
+        }
+
+        memcpy(hex, text + i + 1, 2);
+        out[n] = (char) strtoul(hex, NULL, 16);
+        i += 2;
+
+        if (out[n++] == '\0') {
+            goto invalid;
+        }
+    }
+
+    out[n] = '\0';
+
+    return out;
+
+invalid:
+
+    sodium_memzero(out, len + 1);
+    free(out);
+
+    return NULL;
+}
+
+
+static void
+address_wipe(char *text)
+{
+    if (text != NULL) {
+        sodium_memzero(text, strlen(text));
+        free(text);
+    }
+}

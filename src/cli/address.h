@@ -1,0 +1,36 @@
+#ifndef APIKEY_CLI_ADDRESS_H
+#define APIKEY_CLI_ADDRESS_H
+
+/*
+ * Where Redis is, as a URL:
+ *
+ *   redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]
+ *   unix:/PATH[?db=N]      unix://[[USER]:PASSWORD@]/PATH[?db=N]
+ *
+ * USER, PASSWORD and PATH may be percent-encoded; PASSWORD@ alone is a
+ * password.
+ */
+
+
+#define ADDRESS_DEFAULT  "redis://127.0.0.1:6379"
+
+
+typedef struct {
+    char      *path;        /* of a unix socket; NULL: host and port */
+    char      *host;
+    char      *port;
+    char      *user;        /* NULL: none */
+    char      *password;    /* NULL: none */
+    unsigned   db;
+    char      *shown;       /* for messages: without the password */
+} address_t;
+
+
+/* 0, or -1 and why, a static text; the address has to be freed in any case. */
+int address_parse(address_t *address, const char *url, const char **why);
+
+/* Wipes the password too. */
+void address_free(address_t *address);
+
+
+#endif /* APIKEY_CLI_ADDRESS_H */

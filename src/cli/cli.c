@@ -1,0 +1,130 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "cli.h"
+
+
+int
+cli_open(cli_t *cli)
+{
+    if (store_open(&cli->store, &cli->settings) != STORE_DONE
+        || store_time(&cli->store, &cli->now) != STORE_DONE)
+    {
+        return cli_failed(cli);
+    }
+
+    return CLI_DONE;
+}
+
+
+int
+cli_pepper(cli_t *cli)
+{
+    char         why[SETTINGS_WHY];
+    const char  *mend;
+
+    if (settings_pepper(&cli->settings, &cli->pepper, why, &mend) != 0) {
+        complain("%s: %s", why, mend);
+        return CLI_USAGE;
+    }
+
+    return CLI_DONE;
+}
+
+
+int
+cli_failed(const cli_t *cli)
+{
+    complain("Redis at %s: %s", cli->settings.address.shown,
+             cli->store.error);
+
+    return CLI_REDIS;
+}
+
+
+int
+cli_read(cli_t *cli, const char *id, stored_t **stored)
+{
+    switch (store_read_id(&cli->store, (apikey_text_t) { id, strlen(id) },
+                          stored))
+    {
+    case STORE_DONE:
+        return CLI_DONE;
+
+    case STORE_ABSENT:
+        complain("there is no key \"%s\"", id);
+        return CLI_REFUSED;
+
+    default:
+        return cli_failed(cli);
+    }
+}
+
+
+int
+cli_operands(const cli_t *cli, unsigned min, unsigned max, const char *what)
+{
+    unsigned  count;
+
+    count = cli->options->operand_count;
+
+    if (count < min) {
+        complain("%s needs %s", cli->options->command, what);
+        return CLI_USAGE;
+    }
+
+    if (count > max) {
+        complain("%s takes %s", cli->options->command,
+                 max ? what : "options only");
+        return CLI_USAGE;
+    }
+
+    return CLI_DONE;
+}
+
+
+uint64_t
+cli_now(const cli_t *cli)
+{
+    return cli->now / 1000000;
+}
+
+
+int
+cli_read_line(char line[CLI_LINE], apikey_text_t *text)
+{
+    size_t  len;
+
+    if (fgets(line, CLI_LINE, stdin) == NULL) {
+        return -1;
+    }
+
+    len = strlen(line);
+
+    /* Of a longer line nothing is a key: what is left only has to go. */
+
+    if (len == CLI_LINE - 1 && line[len - 1] != '\n') {
+        int  c;
+
+        do {
+            c = getchar();
+        } while (c != EOF && c != '\n');
+    }
+
+    while (len > 0 && isspace((unsigned char) line[len - 1])) {
+        len--;
+    }
+
+    text->data = line;
+    text->len = len;
+
+    while (text->len > 0 && (*text->data == ' ' || *text->data == '\t')) {
+        text->data++;
+        text->len--;
+    }
+
+    return 0;
+}

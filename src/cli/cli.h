@@ -1,0 +1,81 @@
+#ifndef APIKEY_CLI_H
+#define APIKEY_CLI_H
+
+/* What every command is given, and what it returns to the shell. */
+
+#include "core/token.h"
+
+#include "options.h"
+#include "output.h"
+#include "settings.h"
+#include "store.h"
+
+
+#define CLI_DONE     0
+#define CLI_REFUSED  1    /* refused, or not found */
+#define CLI_USAGE    2
+#define CLI_REDIS    3
+
+#define CLI_VERSION  "1.0.0"
+
+
+typedef struct {
+    const options_t  *options;
+    settings_t        settings;
+    store_t           store;
+    uint64_t          now;       /* Redis's clock at cli_open(), microseconds */
+    apikey_pepper_t   pepper;    /* after cli_pepper() */
+    int               json;
+} cli_t;
+
+
+/* A command returns one of the statuses above, having told why on stderr. */
+typedef int (*cli_command_pt)(cli_t *cli);
+
+int command_create(cli_t *cli);
+int command_rotate(cli_t *cli);
+int command_verify(cli_t *cli);
+int command_import(cli_t *cli);
+
+int command_list(cli_t *cli);
+int command_show(cli_t *cli);
+int command_limits(cli_t *cli);
+
+int command_edit(cli_t *cli);
+int command_enable(cli_t *cli);
+int command_disable(cli_t *cli);
+int command_revoke(cli_t *cli);
+int command_delete(cli_t *cli);
+
+int command_template(cli_t *cli);
+int command_doctor(cli_t *cli);
+
+
+/* Connects and reads Redis's clock: CLI_DONE or CLI_REDIS. */
+int cli_open(cli_t *cli);
+
+/* Reads the pepper: CLI_DONE or CLI_USAGE. */
+int cli_pepper(cli_t *cli);
+
+/* The store failed: says so, returns CLI_REDIS. */
+int cli_failed(const cli_t *cli);
+
+/* Reads the record of an id: CLI_DONE, CLI_REFUSED or CLI_REDIS. */
+int cli_read(cli_t *cli, const char *id, stored_t **stored);
+
+/* Wrong number of operands: says so, returns CLI_USAGE. */
+int cli_operands(const cli_t *cli, unsigned min, unsigned max,
+    const char *what);
+
+/* Seconds of cli->now. */
+uint64_t cli_now(const cli_t *cli);
+
+/*
+ * The next line of standard input without its end and the blanks around, or -1
+ * at the end of input.  It may hold a key: the caller wipes line.
+ */
+#define CLI_LINE  4096
+int cli_read_line(char line[CLI_LINE], apikey_text_t *text);
+
+
+#endif /* APIKEY_CLI_H */

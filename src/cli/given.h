@@ -1,0 +1,43 @@
+#ifndef APIKEY_GIVEN_H
+#define APIKEY_GIVEN_H
+
+/*
+ * Attributes of a key as options give them.  All of these return CLI_DONE, or
+ * another status having told which option's value is wrong.
+ */
+
+#include "attributes.h"
+#include "cli.h"
+#include "dates.h"
+
+
+/* A moment, as far as it can be known without Redis's clock. */
+typedef struct {
+    moment_t     moment;
+    const char  *text;      /* NULL: not given; "": to be removed */
+} given_time_t;
+
+
+/* The option of the attribute's name, if given. */
+int given_text(const cli_t *cli, attributes_t *attributes,
+    attribute_e attribute);
+
+/* --allow, which may be repeated. */
+int given_allow(const cli_t *cli, attributes_t *attributes);
+
+/* --permissions, --scope and --permissions-json together. */
+int given_scopes(const cli_t *cli, attributes_t *attributes);
+
+/* --expires or --not-before, before and after cli_open(). */
+int given_time(const cli_t *cli, given_time_t *given, const char *option);
+int given_time_set(const cli_t *cli, const given_time_t *given,
+    const char *option, attributes_t *attributes, attribute_e attribute);
+
+/* Does the key live at all?  Both times are of the attributes. */
+int given_times_check(const attributes_t *attributes);
+
+/* "" and "none" ask for an attribute to be removed. */
+int given_none(const char *value);
+
+
+#endif /* APIKEY_GIVEN_H */

@@ -1,0 +1,475 @@
+/* create and rotate: the commands that print a key, once. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "change.h"
+#include "cli.h"
+#include "given.h"
+#include "memory.h"
+#include "templates.h"
+
+
+#define KEYS_PREFIX  "ak"
+
+
+typedef struct {
+    char             text[APIKEY_TOKEN_OWN_MAX + 1];
+    store_new_t      stored;
+} new_key_t;
+
+/* How the old key of a rotation ends. */
+typedef struct {
+    apikey_text_t    successor;
+    uint64_t         grace;      /* seconds; 0: at once */
+    char             time[32];
+} rotation_t;
+
+
+static int create_given(cli_t *cli, attributes_t *attributes,
+    given_time_t *expires, given_time_t *not_before);
+static int create_template(cli_t *cli, attributes_t *attributes);
+static int new_key_store(cli_t *cli, new_key_t *key);
+static int new_key_print(cli_t *cli, const new_key_t *key);
+static void new_key_free(new_key_t *key);
+static int rotate_check(cli_t *cli, const stored_t *stored);
+static void rotate_copy(attributes_t *attributes, const stored_t *stored);
+static int rotate_decide(cli_t *cli, const stored_t *stored,
+    change_t *change, void *data);
+
+
+int
+command_create(cli_t *cli)
+{
+    int            rc;
+    new_key_t      key;
+    attributes_t  *attributes;
+    given_time_t   expires, not_before;
+
+    memset(&key, 0, sizeof(key));
+    attributes = &key.stored.attributes;
+
+    rc = cli_operands(cli, 0, 0, NULL);
+
+    if (rc == CLI_DONE) {
+        rc = create_given(cli, attributes, &expires, &not_before);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = cli_pepper(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = cli_open(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = create_template(cli, attributes);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = given_time_set(cli, &expires, "expires", attributes,
+                            ATTRIBUTE_EXPIRES);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = given_time_set(cli, &not_before, "not-before", attributes,
+                            ATTRIBUTE_NOT_BEFORE);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = given_times_check(attributes);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = new_key_store(cli, &key);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = new_key_print(cli, &key);
+    }
+
+    new_key_free(&key);
+
+    return rc;
+}
+
+
+int
+command_rotate(cli_t *cli)
+{
+    int              rc;
+    stored_t        *old;
+    new_key_t        key;
+    rotation_t       rotation;
+    const char      *id, *grace;
+
+    memset(&key, 0, sizeof(key));
+    memset(&rotation, 0, sizeof(rotation));
+
+    old = NULL;
+    grace = options_value(cli->options, "grace");
+
+    if (grace != NULL
+        && dates_parse_length(grace, &rotation.grace) != 0)
+    {
+        complain("--grace \"%s\": not like 24h, 30m or 7d", grace);
+        return CLI_USAGE;
+    }
+
+    rc = cli_operands(cli, 1, 1, "the id of one key");
+
+    if (rc == CLI_DONE) {
+        rc = cli_pepper(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = cli_open(cli);
+    }
+
+    id = cli->options->operands[0];
+
+    if (rc == CLI_DONE) {
+        rc = cli_read(cli, id, &old);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = rotate_check(cli, old);
+    }
+
+    if (rc == CLI_DONE) {
+        rotate_copy(&key.stored.attributes, old);
+        rc = new_key_store(cli, &key);
+    }
+
+    if (rc == CLI_DONE) {
+        rotation.successor = attributes_get(&key.stored.attributes,
+                                            ATTRIBUTE_ID);
+        rc = change_key(cli, &old, rotate_decide, &rotation);
+
+        /* No one has the new key, and the old one lives on. */
+
+        if (rc != CLI_DONE
+            && store_delete(&cli->store, rotation.successor) != STORE_DONE)
+        {
+            complain("the new key \"%s\", which was not shown, is left: "
+                     "delete it", rotation.successor.data);
+        }
+    }
+
+    if (rc == CLI_DONE) {
+        rc = new_key_print(cli, &key);
+    }
+
+    new_key_free(&key);
+    free(old);
+
+    return rc;
+}
+
+
+static int
+create_given(cli_t *cli, attributes_t *attributes, given_time_t *expires,
+    given_time_t *not_before)
+{
+    int                         rc;
+    unsigned                    i;
+    const char                 *why;
+    static const attribute_e    texts[] = {
+        ATTRIBUTE_NAME, ATTRIBUTE_PREFIX, ATTRIBUTE_ORG, ATTRIBUTE_PROJECT,
+        ATTRIBUTE_SERVICE, ATTRIBUTE_PLAN, ATTRIBUTE_LIMITS
+    };
+
+    if (options_value(cli->options, "name") == NULL) {
+        complain("create needs --name");
+        return CLI_USAGE;
+    }
+
+    (void) attributes_set(attributes, ATTRIBUTE_PREFIX,
+                          (apikey_text_t) apikey_text(KEYS_PREFIX), &why);
+
+    rc = CLI_DONE;
+
+    for (i = 0; rc == CLI_DONE && i < sizeof(texts) / sizeof(texts[0]); i++) {
+        rc = given_text(cli, attributes, texts[i]);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = given_allow(cli, attributes);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = given_scopes(cli, attributes);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = given_time(cli, expires, "expires");
+    }
+
+    if (rc == CLI_DONE) {
+        rc = given_time(cli, not_before, "not-before");
+    }
+
+    return rc;
+}
+
+
+static int
+create_template(cli_t *cli, attributes_t *attributes)
+{
+    int            rc;
+    const char    *name, *why;
+    template_t     template;
+
+    name = options_value(cli->options, "template");
+
+    if (name == NULL) {
+        return CLI_DONE;
+    }
+
+    rc = template_find(cli, name, &template);
+
+    if (rc != CLI_DONE) {
+        return (rc == CLI_REFUSED) ? CLI_USAGE : rc;
+    }
+
+    if (template.binds != NULL
+        && attributes->value[attribute_find(template.binds)] == NULL)
+    {
+        complain("--template \"%s\": its keys are bound to a %s: give --%s",
+                 name, template.binds, template.binds);
+        rc = CLI_USAGE;
+
+    } else if (attributes_add(attributes, ATTRIBUTE_SCOPES,
+                              store_text(template.scopes), &why)
+               != APIKEY_OK
+               || attributes_set(attributes, ATTRIBUTE_TEMPLATE,
+                                 store_text(template.name), &why)
+                  != APIKEY_OK)
+    {
+        complain("--template \"%s\": %s", name, why);
+        rc = CLI_USAGE;
+    }
+
+    template_free(&template);
+
+    return rc;
+}
+
+
+/* Generates the key, its id and its record. */
+
+static int
+new_key_store(cli_t *cli, new_key_t *key)
+{
+    char            id[APIKEY_ID_SIZE];
+    size_t          len;
+    const char     *why;
+    attributes_t   *attributes;
+
+    attributes = &key->stored.attributes;
+
+    len = apikey_token_generate(key->text,
+                                attributes_get(attributes, ATTRIBUTE_PREFIX));
+    key->text[len] = '\0';
+
+    apikey_token_digest(key->stored.digest,
+                        (apikey_text_t) { key->text, len }, &cli->pepper);
+
+    apikey_token_generate_id(id);
+
+    (void) attributes_set(attributes, ATTRIBUTE_ID,
+                          (apikey_text_t) { id, sizeof(id) }, &why);
+    (void) attributes_set_time(attributes, ATTRIBUTE_CREATED, cli_now(cli),
+                               &why);
+
+    if (attributes->value[ATTRIBUTE_STATUS] == NULL) {
+        (void) attributes_set(attributes, ATTRIBUTE_STATUS,
+                              (apikey_text_t) apikey_text("active"), &why);
+    }
+
+    if (store_create(&cli->store, &key->stored, 1) != STORE_DONE) {
+        (void) cli_failed(cli);
+
+        if (cli->store.redis.failed) {
+            complain("whether the key \"%s\" was stored is not known; nobody "
+                     "has it: delete it if it was",
+                     attributes->value[ATTRIBUTE_ID]);
+        }
+
+        return CLI_REDIS;
+    }
+
+    if (key->stored.result != STORE_NEW_CREATED) {
+        complain("the id \"%s\" is in use: try again",
+                 attributes->value[ATTRIBUTE_ID]);
+        return CLI_REFUSED;
+    }
+
+    return CLI_DONE;
+}
+
+
+/* A key that can't be shown is of no use to anyone. */
+
+static int
+new_key_print(cli_t *cli, const new_key_t *key)
+{
+    unsigned         n;
+    json_t          *json;
+    stored_t        *stored;
+    const char      *id;
+    apikey_field_t   fields[ATTRIBUTE_COUNT + 1];
+
+    id = key->stored.attributes.value[ATTRIBUTE_ID];
+
+    if (cli->json) {
+        n = attributes_fields(&key->stored.attributes, fields);
+
+        fields[n].name = store_text("rev");
+        fields[n++].value = store_text(key->stored.rev);
+
+        stored = stored_copy(key->stored.digest, fields, n);
+
+        json = stored_json(stored, cli_now(cli));
+        json_object_set_new(json, "key", json_string(key->text));
+        json_print(json);
+
+        free(stored);
+
+    } else {
+        printf("key  %s\nid   %s\n", key->text, id);
+    }
+
+    if (fflush(stdout) != 0) {
+        complain("the key \"%s\" can't be printed and is deleted again", id);
+
+        if (store_delete(&cli->store, store_text(id)) != STORE_DONE) {
+            (void) cli_failed(cli);
+        }
+
+        return CLI_REFUSED;
+    }
+
+    if (!cli->json) {
+        complain("the key is shown this once and stored nowhere: keep it "
+                 "safe");
+    }
+
+    if (key->stored.attributes.value[ATTRIBUTE_SCOPES] == NULL) {
+        complain("the key has no scopes: it passes only where none is "
+                 "required");
+    }
+
+    return CLI_DONE;
+}
+
+
+static void
+new_key_free(new_key_t *key)
+{
+    attributes_free(&key->stored.attributes);
+    sodium_memzero(key, sizeof(new_key_t));
+}
+
+
+static int
+rotate_check(cli_t *cli, const stored_t *stored)
+{
+    const char     *status;
+    apikey_text_t   id, successor;
+
+    id = stored_get(stored, "id");
+    status = stored_status(stored, cli_now(cli));
+    successor = stored_get(stored, "rotated_to");
+
+    if (successor.len != 0) {
+        complain("the key \"%.*s\" was rotated already, to \"%.*s\"",
+                 (int) id.len, id.data, (int) successor.len, successor.data);
+        return CLI_REFUSED;
+    }
+
+    if (strcmp(status, "revoked") == 0
+        || strcmp(status, "expired") == 0
+        || strcmp(status, "unreadable") == 0)
+    {
+        complain("the key \"%.*s\" is %s: make a new one", (int) id.len,
+                 id.data, status);
+        return CLI_REFUSED;
+    }
+
+    return CLI_DONE;
+}
+
+
+static void
+rotate_copy(attributes_t *attributes, const stored_t *stored)
+{
+    unsigned                    i;
+    const char                 *why;
+    static const attribute_e    copied[] = {
+        ATTRIBUTE_STATUS, ATTRIBUTE_NAME, ATTRIBUTE_PREFIX, ATTRIBUTE_ORG,
+        ATTRIBUTE_PROJECT, ATTRIBUTE_SERVICE, ATTRIBUTE_SCOPES,
+        ATTRIBUTE_PLAN, ATTRIBUTE_LIMITS, ATTRIBUTE_ALLOW,
+        ATTRIBUTE_EXPIRES, ATTRIBUTE_NOT_BEFORE, ATTRIBUTE_TEMPLATE
+    };
+
+    /* rotate_check() has seen that the record can be read. */
+
+    for (i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
+        (void) attributes_set(attributes, copied[i],
+                              stored_get(stored, attribute_name(copied[i])),
+                              &why);
+    }
+
+    if (attributes->value[ATTRIBUTE_PREFIX] == NULL) {
+        (void) attributes_set(attributes, ATTRIBUTE_PREFIX,
+                              (apikey_text_t) apikey_text(KEYS_PREFIX), &why);
+    }
+
+    (void) attributes_set(attributes, ATTRIBUTE_ROTATED_FROM,
+                          stored_get(stored, "id"), &why);
+}
+
+
+static int
+rotate_decide(cli_t *cli, const stored_t *stored, change_t *change,
+    void *data)
+{
+    rotation_t *rotation = data;
+
+    int       rc;
+    uint64_t  end, expires;
+
+    rc = rotate_check(cli, stored);
+
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    change_set(change, ATTRIBUTE_ROTATED_TO, rotation->successor);
+
+    end = cli_now(cli) + rotation->grace;
+    expires = stored_number(stored, "expires");
+
+    if (rotation->grace != 0 && expires != 0 && expires < end) {
+        return CLI_DONE;
+    }
+
+    snprintf(rotation->time, sizeof(rotation->time), "%llu",
+             (unsigned long long) end);
+
+    if (rotation->grace == 0) {
+        change_set(change, ATTRIBUTE_STATUS,
+                   (apikey_text_t) apikey_text("revoked"));
+        change_set(change, ATTRIBUTE_REVOKED, store_text(rotation->time));
+
+    } else {
+        change_set(change, ATTRIBUTE_EXPIRES, store_text(rotation->time));
+    }
+
+    return CLI_DONE;
+}

@@ -1,0 +1,288 @@
+/*
+ * limits: what is used of a key's windows.  Its own limits are in its record;
+ * of a plan only the counters are known here, the limits are the gateway's.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/names.h"
+
+#include "cli.h"
+#include "dates.h"
+
+
+typedef struct {
+    cli_t           *cli;
+    table_t          table;
+    json_t          *json;
+} limits_output_t;
+
+
+static int limits_show(cli_t *cli, const stored_t *stored);
+static void limits_own(limits_output_t *output,
+    const apikey_record_t *record, apikey_text_t packed);
+static void limits_plan(limits_output_t *output, apikey_text_t plan,
+    apikey_text_t packed);
+static void limits_window(limits_output_t *output, apikey_text_t plan,
+    const apikey_counter_t *counter, const apikey_window_t *window,
+    int sliding);
+static void limits_cell(table_t *table, uint64_t number);
+static int limits_reset(cli_t *cli, const stored_t *stored);
+static int limits_is_counter(apikey_text_t field);
+
+
+static const column_t  limits_columns[] = {
+    { "PLAN", 0 },
+    { "WINDOW", 0 },
+    { "LIMIT", 0 },
+    { "USED", 0 },
+    { "LEFT", 0 },
+    { "RESET", 0 }
+};
+
+
+int
+command_limits(cli_t *cli)
+{
+    int        rc;
+    stored_t  *stored;
+
+    stored = NULL;
+    rc = cli_operands(cli, 1, 1, "the id of one key");
+
+    if (rc == CLI_DONE) {
+        rc = cli_open(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = cli_read(cli, cli->options->operands[0], &stored);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = (options_value(cli->options, "reset") != NULL)
+             ? limits_reset(cli, stored) : limits_show(cli, stored);
+    }
+
+    free(stored);
+
+    return rc;
+}
+
+
+static int
+limits_show(cli_t *cli, const stored_t *stored)
+{
+    unsigned            i;
+    const char         *why;
+    apikey_text_t       name;
+    limits_output_t     output;
+    apikey_record_t    *record;
+
+    record = stored_parse(stored, &why);
+
+    if (record == NULL) {
+        complain("the record of this key can't be read: %s", why);
+        return CLI_REFUSED;
+    }
+
+    output.cli = cli;
+    output.json = json_array();
+    table_init(&output.table, limits_columns,
+               sizeof(limits_columns) / sizeof(column_t));
+
+    if (record->limits.count != 0) {
+        limits_own(&output, record, stored_get(stored, "n"));
+    }
+
+    for (i = 0; i < stored->count; i++) {
+        name = stored->fields[i].name;
+
+        if (!limits_is_counter(name)) {
+            continue;
+        }
+
+        if (name.len > 2) {
+            name.data += 2;
+            name.len -= 2;
+            limits_plan(&output, name, stored->fields[i].value);
+
+        } else if (record->limits.count == 0) {
+            limits_plan(&output, record->plan, stored->fields[i].value);
+        }
+    }
+
+    if (cli->json) {
+        json_print(json_pack("{s:o,s:O}", "id",
+                             json_text(stored_get(stored, "id")),
+                             "windows", output.json));
+
+    } else if (output.table.cell_count != 0) {
+        table_print(&output.table);
+
+    } else {
+        puts("nothing is counted for this key");
+    }
+
+    json_decref(output.json);
+    table_free(&output.table);
+    free(record);
+
+    return CLI_DONE;
+}
+
+
+static void
+limits_own(limits_output_t *output, const apikey_record_t *record,
+    apikey_text_t packed)
+{
+    unsigned           i;
+    apikey_text_t      none;
+    apikey_counter_t   counters[APIKEY_WINDOWS_MAX];
+
+    none = (apikey_text_t) { NULL, 0 };
+
+    /* Counters that can't be read are those of a key never used. */
+
+    if (apikey_counters_unpack(counters, &record->limits, packed,
+                               output->cli->now)
+        != APIKEY_OK)
+    {
+        (void) apikey_counters_unpack(counters, &record->limits, none,
+                                      output->cli->now);
+    }
+
+    for (i = 0; i < record->limits.count; i++) {
+        limits_window(output, none, &counters[i], &record->limits.window[i],
+                      record->limits.sliding);
+    }
+}
+
+
+static void
+limits_plan(limits_output_t *output, apikey_text_t plan,
+    apikey_text_t packed)
+{
+    apikey_counter_t  counter;
+
+    while (packed.len != 0) {
+        if (apikey_counters_take(&counter, &packed) != APIKEY_OK) {
+            return;
+        }
+
+        limits_window(output, plan, &counter, NULL, 0);
+    }
+}
+
+
+static void
+limits_window(limits_output_t *output, apikey_text_t plan,
+    const apikey_counter_t *counter, const apikey_window_t *window,
+    int sliding)
+{
+    char       text[DATES_SIZE];
+    json_t    *json;
+    uint64_t   now, used, left, reset;
+
+    now = cli_now(output->cli);
+    reset = now - now % counter->seconds + counter->seconds;
+
+    used = apikey_counter_used(counter, sliding, output->cli->now);
+    left = (window != NULL && used < window->limit) ? window->limit - used : 0;
+
+    json = json_object();
+
+    json_object_set_new(json, "plan", json_text(plan));
+    json_object_set_new(json, "seconds", json_integer(counter->seconds));
+    json_object_set_new(json, "limit",
+                        window ? json_integer(window->limit) : json_null());
+    json_object_set_new(json, "used", json_integer(used));
+    json_object_set_new(json, "remaining",
+                        window ? json_integer(left) : json_null());
+    json_object_set_new(json, "reset", json_integer(reset));
+
+    json_array_append_new(output->json, json);
+
+    table_add(&output->table, plan.len ? plan : store_text("its own"));
+    limits_cell(&output->table, counter->seconds);
+
+    if (window != NULL) {
+        limits_cell(&output->table, window->limit);
+        limits_cell(&output->table, used);
+        limits_cell(&output->table, left);
+
+    } else {
+        table_add(&output->table, store_text("-"));
+        limits_cell(&output->table, used);
+        table_add(&output->table, store_text("-"));
+    }
+
+    dates_format(text, reset);
+    table_add(&output->table, store_text(text));
+}
+
+
+static void
+limits_cell(table_t *table, uint64_t number)
+{
+    char  text[32];
+
+    snprintf(text, sizeof(text), "%" PRIu64, number);
+    table_add(table, store_text(text));
+}
+
+
+/* Removing fields brings no deleted key back. */
+
+static int
+limits_reset(cli_t *cli, const stored_t *stored)
+{
+    char            name[APIKEY_NAME_SIZE];
+    unsigned        i;
+    redisReply     *reply;
+    apikey_text_t   argv[3];
+
+    argv[0] = store_text("HDEL");
+    argv[1].data = name;
+    argv[1].len = apikey_names_record(name, cli->store.prefix,
+                                      stored->digest);
+
+    for (i = 0; i < stored->count; i++) {
+        argv[2] = stored->fields[i].name;
+
+        if (!limits_is_counter(argv[2])) {
+            continue;
+        }
+
+        reply = store_command(&cli->store, argv, 3);
+
+        if (reply == NULL) {
+            return cli_failed(cli);
+        }
+
+        freeReplyObject(reply);
+    }
+
+    if (cli->json) {
+        json_print(json_pack("{s:o,s:b}", "id",
+                             json_text(stored_get(stored, "id")),
+                             "reset", 1));
+    } else {
+        puts("what was used is forgotten");
+    }
+
+    return CLI_DONE;
+}
+
+
+/* n, and n:PLAN */
+
+static int
+limits_is_counter(apikey_text_t field)
+{
+    return field.len != 0
+           && field.data[0] == 'n'
+           && (field.len == 1 || (field.len > 2 && field.data[1] == ':'));
+}

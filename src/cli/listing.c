@@ -1,0 +1,308 @@
+/* list and show. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "dates.h"
+#include "memory.h"
+
+
+typedef struct {
+    const cli_t    *cli;
+    stored_t      **keys;
+    size_t          count;
+    size_t          room;
+} listing_t;
+
+
+static int listing_given(const cli_t *cli);
+static void listing_visit(void *data, apikey_text_t id, stored_t *stored);
+static int listing_matches(const cli_t *cli, const stored_t *stored);
+static int listing_compare(const void *one, const void *two);
+static void listing_json(const listing_t *listing);
+static void listing_table(const listing_t *listing);
+static void listing_time(table_t *table, const stored_t *stored,
+    const char *name);
+
+
+/* Options, and the fields of their names. */
+static const char *const  listing_filters[] = {
+    "org", "project", "service"
+};
+
+#define LISTING_FILTERS  (sizeof(listing_filters) / sizeof(char *))
+
+
+static const column_t  listing_columns[] = {
+    { "ID", 0 },
+    { "NAME", 24 },
+    { "STATUS", 0 },
+    { "SCOPES", 28 },
+    { "ORG", 12 },
+    { "PROJECT", 12 },
+    { "SERVICE", 12 },
+    { "PLAN", 10 },
+    { "CREATED", 0 },
+    { "EXPIRES", 0 },
+    { "LAST USED", 0 }
+};
+
+#define LISTING_COLUMNS  (sizeof(listing_columns) / sizeof(column_t))
+
+
+int
+command_list(cli_t *cli)
+{
+    int         rc;
+    size_t      i;
+    listing_t   listing;
+
+    memset(&listing, 0, sizeof(listing));
+    listing.cli = cli;
+
+    rc = cli_operands(cli, 0, 0, NULL);
+
+    if (rc == CLI_DONE) {
+        rc = listing_given(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = cli_open(cli);
+    }
+
+    if (rc == CLI_DONE
+        && store_visit(&cli->store, listing_visit, &listing) != STORE_DONE)
+    {
+        rc = cli_failed(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        if (listing.count != 0) {
+            qsort(listing.keys, listing.count, sizeof(stored_t *),
+                  listing_compare);
+        }
+
+        if (cli->json) {
+            listing_json(&listing);
+        } else {
+            listing_table(&listing);
+        }
+    }
+
+    for (i = 0; i < listing.count; i++) {
+        free(listing.keys[i]);
+    }
+
+    free(listing.keys);
+
+    return rc;
+}
+
+
+int
+command_show(cli_t *cli)
+{
+    int        rc;
+    stored_t  *stored;
+
+    stored = NULL;
+    rc = cli_operands(cli, 1, 1, "the id of one key");
+
+    if (rc == CLI_DONE) {
+        rc = cli_open(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = cli_read(cli, cli->options->operands[0], &stored);
+    }
+
+    if (rc == CLI_DONE) {
+        stored_show(stored, cli_now(cli), cli->json);
+    }
+
+    free(stored);
+
+    return rc;
+}
+
+
+static int
+listing_given(const cli_t *cli)
+{
+    unsigned      i;
+    const char   *value;
+    static const char *const  statuses[] = {
+        "active", "disabled", "revoked", "expired", "early", "unreadable"
+    };
+
+    value = options_value(cli->options, "status");
+
+    if (value == NULL) {
+        return CLI_DONE;
+    }
+
+    for (i = 0; i < sizeof(statuses) / sizeof(char *); i++) {
+        if (strcmp(statuses[i], value) == 0) {
+            return CLI_DONE;
+        }
+    }
+
+    complain("--status \"%s\": not active, disabled, revoked, expired, early "
+             "or unreadable", value);
+
+    return CLI_USAGE;
+}
+
+
+static void
+listing_visit(void *data, apikey_text_t id, stored_t *stored)
+{
+    listing_t *listing = data;
+
+    (void) id;
+
+    if (stored == NULL || !listing_matches(listing->cli, stored)) {
+        free(stored);
+        return;
+    }
+
+    if (listing->count == listing->room) {
+        listing->room = listing->room ? listing->room * 2 : 256;
+        listing->keys = must(realloc(listing->keys,
+                                     listing->room * sizeof(stored_t *)));
+    }
+
+    listing->keys[listing->count++] = stored;
+}
+
+
+static int
+listing_matches(const cli_t *cli, const stored_t *stored)
+{
+    unsigned     i;
+    const char  *value;
+
+    for (i = 0; i < LISTING_FILTERS; i++) {
+        value = options_value(cli->options, listing_filters[i]);
+
+        if (value != NULL
+            && !apikey_text_equal(stored_get(stored, listing_filters[i]),
+                                  store_text(value)))
+        {
+            return 0;
+        }
+    }
+
+    value = options_value(cli->options, "status");
+
+    return value == NULL
+           || strcmp(stored_status(stored, cli_now(cli)), value) == 0;
+}
+
+
+/* Older keys first. */
+
+static int
+listing_compare(const void *one, const void *two)
+{
+    const stored_t  *a = *(stored_t *const *) one;
+    const stored_t  *b = *(stored_t *const *) two;
+
+    uint64_t  created_a, created_b;
+
+    created_a = stored_number(a, "created");
+    created_b = stored_number(b, "created");
+
+    if (created_a != created_b) {
+        return (created_a < created_b) ? -1 : 1;
+    }
+
+    created_a = stored_number(a, "rev");
+    created_b = stored_number(b, "rev");
+
+    return (created_a > created_b) - (created_a < created_b);
+}
+
+
+/* One by one: a million of them needn't be one value in memory. */
+
+static void
+listing_json(const listing_t *listing)
+{
+    size_t   i;
+    json_t  *json;
+
+    putchar('[');
+
+    for (i = 0; i < listing->count; i++) {
+
+        if (i != 0) {
+            fputs(",\n", stdout);
+        }
+
+        json = stored_json(listing->keys[i], cli_now(listing->cli));
+        json_dumpf(json, stdout, JSON_COMPACT);
+        json_decref(json);
+    }
+
+    puts("]");
+}
+
+
+static void
+listing_table(const listing_t *listing)
+{
+    size_t           i;
+    table_t          table;
+    const stored_t  *key;
+
+    if (listing->count == 0) {
+        complain("no keys");
+        return;
+    }
+
+    table_init(&table, listing_columns, LISTING_COLUMNS);
+
+    for (i = 0; i < listing->count; i++) {
+        key = listing->keys[i];
+
+        table_add(&table, stored_get(key, "id"));
+        table_add(&table, stored_get(key, "name"));
+        table_add(&table,
+                  store_text(stored_status(key, cli_now(listing->cli))));
+        table_add(&table, stored_get(key, "scopes"));
+        table_add(&table, stored_get(key, "org"));
+        table_add(&table, stored_get(key, "project"));
+        table_add(&table, stored_get(key, "service"));
+        table_add(&table, stored_get(key, "plan"));
+        listing_time(&table, key, "created");
+        listing_time(&table, key, "expires");
+        table_add(&table, store_text("-"));
+    }
+
+    table_print(&table);
+    table_free(&table);
+}
+
+
+static void
+listing_time(table_t *table, const stored_t *stored, const char *name)
+{
+    char      text[DATES_SIZE];
+    uint64_t  seconds;
+
+    seconds = stored_number(stored, name);
+
+    if (seconds == 0) {
+        table_add(table, store_text("-"));
+        return;
+    }
+
+    dates_format(text, seconds);
+
+    /* The day and the minute are enough here. */
+
+    table_add(table, (apikey_text_t) { text, strlen(text) - 3 });
+}

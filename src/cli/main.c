@@ -1,0 +1,273 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "cli.h"
+#include "memory.h"
+
+
+typedef struct {
+    const char      *name;
+    cli_command_pt   run;
+    const char      *operands;
+    const char      *options;
+    const char      *help;
+    const char      *more;      /* NULL: nothing */
+} command_t;
+
+
+static const command_t *main_find(const char *name);
+static int main_run(cli_t *cli, const command_t *command);
+static int main_help(const char *name);
+static void main_help_command(const command_t *command);
+static int main_finish(int status);
+
+
+#define MAIN_ATTRIBUTES                                                       \
+    "name permissions scope permissions-json template org project service "   \
+    "plan limits expires not-before allow"
+
+static const command_t  commands[] = {
+
+    { "create", command_create, "", MAIN_ATTRIBUTES " prefix",
+      "Makes a key and prints it, once, with its public id.", NULL },
+
+    { "list", command_list, "", "org project service status",
+      "Lists keys.", NULL },
+
+    { "show", command_show, "ID", "",
+      "Shows what is known of a key.", NULL },
+
+    { "verify", command_verify, "", "method require",
+      "Judges the key on standard input.",
+      "Exit status 0 if it may be used, 1 if not.  Of a resource that is\n"
+      "required, the method (GET otherwise) asks what apikey_resource would\n"
+      "ask; a method alone has to be allowed somewhere." },
+
+    { "edit", command_edit, "ID", MAIN_ATTRIBUTES,
+      "Changes name, plan, limits, expires, not-before or allow.",
+      "\"none\" removes them.  Scopes and bindings never change: make a new\n"
+      "key." },
+
+    { "disable", command_disable, "ID...", "",
+      "Refuses keys until they are enabled.", NULL },
+
+    { "enable", command_enable, "ID...", "",
+      "Makes disabled keys usable again.", NULL },
+
+    { "rotate", command_rotate, "ID", "grace",
+      "Makes a new key like an old one, which ends.",
+      "The old key ends at once, or lives on for --grace." },
+
+    { "revoke", command_revoke, "[ID...]", "key-stdin",
+      "Refuses keys from now on, for good.", NULL },
+
+    { "delete", command_delete, "[ID...]", "service project",
+      "Forgets keys: those named, or all of a service or project.", NULL },
+
+    { "limits", command_limits, "ID", "reset",
+      "Shows what is used of a key's limits, and what is left.", NULL },
+
+    { "import", command_import, "FILE", "",
+      "Takes over existing keys from JSON lines.",
+      "Keys are plain, or hashed with this pepper; - is standard input.  What\n"
+      "is known already is left alone, so an import can be run again." },
+
+    { "template", command_template,
+      "list | show NAME | set NAME | remove NAME", "scope binds",
+      "Manages scope templates, for create --template.", NULL },
+
+    { "doctor", command_doctor, "", "",
+      "Says what is wrong with this set-up, and how to mend it.", NULL },
+};
+
+
+int
+main(int argc, char **argv)
+{
+    int               status;
+    cli_t             cli;
+    options_t         options;
+    const command_t  *command;
+
+    /* Standard streams carry keys: their memory is wiped at the end. */
+
+    static char       input[BUFSIZ], output[BUFSIZ];
+
+    setvbuf(stdin, input, _IOFBF, sizeof(input));
+    setvbuf(stdout, output, _IOFBF, sizeof(output));
+
+    /* A reader that goes away is an error of writing, told by main_finish(). */
+
+    signal(SIGPIPE, SIG_IGN);
+
+    if (sodium_init() == -1) {
+        complain("libsodium can't be used");
+        return CLI_USAGE;
+    }
+
+    json_set_alloc_funcs(memory_take, memory_wipe);
+
+    memset(&cli, 0, sizeof(cli));
+    cli.store.redis.fd = -1;
+    cli.options = &options;
+
+    if (options_parse(&options, argc, argv) != 0) {
+        status = CLI_USAGE;
+
+    } else if (options_value(&options, "version") != NULL) {
+        printf("apikey %s\n", CLI_VERSION);
+        status = CLI_DONE;
+
+    } else if (options.command == NULL) {
+        status = main_help(NULL);
+
+        if (options_value(&options, "help") == NULL) {
+            status = CLI_USAGE;
+        }
+
+    } else if (strcmp(options.command, "help") == 0) {
+        status = main_help(options.operand_count ? options.operands[0] : NULL);
+
+    } else if (options_value(&options, "help") != NULL) {
+        status = main_help(options.command);
+
+    } else {
+        command = main_find(options.command);
+        status = command ? main_run(&cli, command) : CLI_USAGE;
+    }
+
+    store_close(&cli.store);
+    settings_free(&cli.settings);
+    options_free(&options);
+
+    status = main_finish(status);
+
+    sodium_memzero(&cli, sizeof(cli));
+    sodium_memzero(input, sizeof(input));
+    sodium_memzero(output, sizeof(output));
+
+    return status;
+}
+
+
+static const command_t *
+main_find(const char *name)
+{
+    unsigned  i;
+
+    for (i = 0; i < sizeof(commands) / sizeof(command_t); i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+
+    complain("unknown command \"%s\": see apikey help", name);
+
+    return NULL;
+}
+
+
+static int
+main_run(cli_t *cli, const command_t *command)
+{
+    unsigned        i;
+    apikey_text_t   operand;
+
+    for (i = 0; i < cli->options->operand_count; i++) {
+        operand.data = cli->options->operands[i];
+        operand.len = strlen(operand.data);
+
+        if (apikey_token_check_own(operand) == APIKEY_OK) {
+            complain("a key stands among the arguments, where others can see "
+                     "it: give its public id, or the key on standard input");
+            return CLI_USAGE;
+        }
+    }
+
+    if (options_check(cli->options, command->options) != 0
+        || settings_read(&cli->settings, cli->options) != 0)
+    {
+        return CLI_USAGE;
+    }
+
+    cli->json = (options_value(cli->options, "json") != NULL);
+
+    return command->run(cli);
+}
+
+
+static int
+main_help(const char *name)
+{
+    unsigned          i;
+    const command_t  *command;
+
+    if (name != NULL) {
+        command = main_find(name);
+
+        if (command == NULL) {
+            return CLI_USAGE;
+        }
+
+        main_help_command(command);
+        return CLI_DONE;
+    }
+
+    printf("Manages the API keys that nginx's apikey module checks.\n\n"
+           "Usage: apikey [OPTIONS] COMMAND [OPERANDS]\n\nCommands:\n");
+
+    for (i = 0; i < sizeof(commands) / sizeof(command_t); i++) {
+        command = &commands[i];
+
+        printf("  %-10s %s\n", command->name, command->help);
+    }
+
+    printf("\nOptions of every command, before or behind it:\n");
+    options_help(OPTIONS_GLOBAL);
+
+    printf("\nWhere they aren't given, APIKEY_REDIS, APIKEY_PEPPER_FILE and\n"
+           "APIKEY_REDIS_PREFIX hold, else lines redis = URL,\n"
+           "pepper_file = PATH and redis_prefix = TEXT of " SETTINGS_FILE
+           ".\n\n"
+           "Exit status: 0 done, 1 refused or not found, 2 usage, 3 Redis.\n");
+
+    return CLI_DONE;
+}
+
+
+static void
+main_help_command(const command_t *command)
+{
+    printf("Usage: apikey %s%s%s%s\n\n%s\n", command->name,
+           *command->operands ? " " : "", command->operands,
+           *command->options ? " [OPTIONS]" : "", command->help);
+
+    if (command->more != NULL) {
+        printf("%s\n", command->more);
+    }
+
+    if (*command->options) {
+        printf("\nOptions:\n");
+        options_help(command->options);
+    }
+
+    printf("\nOptions of every command:\n");
+    options_help(OPTIONS_GLOBAL);
+}
+
+
+static int
+main_finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return status;
+    }
+
+    complain("standard output: %s", strerror(errno));
+
+    return status ? status : CLI_REFUSED;
+}

@@ -1,0 +1,36 @@
+#include <malloc.h>
+#include <stdlib.h>
+
+#include <sodium.h>
+
+#include "memory.h"
+#include "output.h"
+
+
+void *
+must(void *p)
+{
+    if (p == NULL) {
+        complain("out of memory");
+        exit(EXIT_FAILURE);
+    }
+
+    return p;
+}
+
+
+void *
+memory_take(size_t size)
+{
+    return must(malloc(size));
+}
+
+
+void
+memory_wipe(void *p)
+{
+    if (p != NULL) {
+        sodium_memzero(p, malloc_usable_size(p));
+        free(p);
+    }
+}

@@ -1,0 +1,271 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "output.h"
+
+
+static int options_parse_one(options_t *options, int argc, char **argv,
+    int *i);
+static const option_t *options_find(const char *name, size_t len);
+static int options_listed(const char *names, const char *name);
+
+
+static const option_t  options_known[] = {
+
+    { "redis", "URL", 0,
+      "redis://[[USER]:PASSWORD@]HOST[:PORT][/DB] or unix:/PATH[?db=N]" },
+    { "pepper-file", "FILE", 0, "the secret of the keyed hash" },
+    { "redis-prefix", "TEXT", 0, "what names in Redis begin with" },
+    { "config", "FILE", 0, "in place of /etc/apikey.conf" },
+    { "json", NULL, 0, "output for programs" },
+    { "help", NULL, 0, "what a command does, and its options" },
+    { "version", NULL, 0, "the version of this program" },
+
+    { "name", "TEXT", 0, "what people call the key" },
+    { "permissions", "read|write|full", 1,
+      "*:read; *:write *:delete; *:*" },
+    { "scope", "RESOURCE:ACTION", 1, "either side may be *" },
+    { "permissions-json", "FILE", 0,
+      "{\"permissions\":{\"projects\":[\"read\"]}}; - is standard input" },
+    { "template", "NAME", 0, "the scopes of a template" },
+    { "org", "NAME", 0, "the organisation that the key is bound to" },
+    { "project", "NAME", 0, "the project that the key is bound to" },
+    { "service", "NAME", 0, "the service that the key is bound to" },
+    { "plan", "NAME", 0, "a plan that the gateway defines" },
+    { "limits", "LIST", 0, "in place of a plan's: \"60r/m 10000r/d\"" },
+    { "expires", "WHEN", 0,
+      "30d, 12h, 2030-01-31, 2030-01-31T12:00:00Z or Unix seconds" },
+    { "not-before", "WHEN", 0, "the key is refused until then" },
+    { "allow", "NETWORK", 1, "where the key may be used from" },
+    { "prefix", "TEXT", 0, "what the key begins with, ak otherwise" },
+
+    { "status", "STATUS", 0, "active, disabled, revoked, expired or early" },
+    { "method", "METHOD", 0, "what it asks of a resource is required" },
+    { "require", "SCOPE", 1,
+      "a scope, or a resource to which the method adds the action" },
+    { "grace", "TIME", 0, "for how long the old key lives on, like 24h" },
+    { "key-stdin", NULL, 0, "keys on standard input, one a line" },
+    { "reset", NULL, 0, "start counting anew" },
+    { "binds", "org|project|service", 0,
+      "what keys of the template have to be bound to" },
+};
+
+
+int
+options_parse(options_t *options, int argc, char **argv)
+{
+    int  i, ended;
+
+    memset(options, 0, sizeof(options_t));
+
+    options->given = calloc(argc, sizeof(option_given_t));
+    options->operands = calloc(argc, sizeof(char *));
+
+    if (options->given == NULL || options->operands == NULL) {
+        complain("out of memory");
+        return -1;
+    }
+
+    ended = 0;
+
+    for (i = 1; i < argc; i++) {
+
+        if (!ended && strcmp(argv[i], "--") == 0) {
+            ended = 1;
+
+        } else if (!ended && strcmp(argv[i], "-h") == 0) {
+            options->given[options->given_count++] =
+                (option_given_t) { options_find("help", 4), "" };
+
+        } else if (!ended && argv[i][0] == '-' && argv[i][1] != '\0') {
+
+            if (options_parse_one(options, argc, argv, &i) != 0) {
+                return -1;
+            }
+
+        } else if (options->command == NULL) {
+            options->command = argv[i];
+
+        } else {
+            options->operands[options->operand_count++] = argv[i];
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+options_parse_one(options_t *options, int argc, char **argv, int *i)
+{
+    size_t           len;
+    const char      *name, *value;
+    const option_t  *option;
+
+    name = argv[*i] + 2;
+    len = strcspn(name, "=");
+    value = (name[len] == '=') ? name + len + 1 : NULL;
+
+    option = (argv[*i][1] == '-') ? options_find(name, len) : NULL;
+
+    if (option == NULL) {
+        complain("unknown option \"%.*s\"", (int) strcspn(argv[*i], "="),
+                 argv[*i]);
+        return -1;
+    }
+
+    if (option->argument == NULL) {
+
+        if (value != NULL) {
+            complain("option --%s takes no value", option->name);
+            return -1;
+        }
+
+        value = "";
+
+    } else if (value == NULL) {
+
+        if (++*i == argc) {
+            complain("option --%s needs a value: %s", option->name,
+                     option->argument);
+            return -1;
+        }
+
+        value = argv[*i];
+    }
+
+    if (option->argument != NULL
+        && !option->list
+        && options_value(options, option->name) != NULL)
+    {
+        complain("option --%s is given twice", option->name);
+        return -1;
+    }
+
+    options->given[options->given_count++] =
+        (option_given_t) { option, value };
+
+    return 0;
+}
+
+
+int
+options_check(const options_t *options, const char *allowed)
+{
+    unsigned     i;
+    const char  *name;
+
+    for (i = 0; i < options->given_count; i++) {
+        name = options->given[i].option->name;
+
+        if (!options_listed(OPTIONS_GLOBAL, name)
+            && !options_listed(allowed, name))
+        {
+            complain("%s takes no option --%s", options->command, name);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+options_free(options_t *options)
+{
+    free(options->given);
+    free(options->operands);
+}
+
+
+const char *
+options_value(const options_t *options, const char *name)
+{
+    unsigned  i = 0;
+
+    return options_next(options, name, &i);
+}
+
+
+const char *
+options_next(const options_t *options, const char *name, unsigned *i)
+{
+    const option_given_t  *given;
+
+    while (*i < options->given_count) {
+        given = &options->given[(*i)++];
+
+        if (strcmp(given->option->name, name) == 0) {
+            return given->value;
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+options_help(const char *names)
+{
+    char             left[64];
+    unsigned         i;
+    const option_t  *option;
+
+    for (i = 0; i < sizeof(options_known) / sizeof(option_t); i++) {
+        option = &options_known[i];
+
+        if (!options_listed(names, option->name)) {
+            continue;
+        }
+
+        snprintf(left, sizeof(left), "--%s%s%s", option->name,
+                 option->argument ? " " : "",
+                 option->argument ? option->argument : "");
+
+        printf("  %-30s %s%s\n", left, option->help,
+               option->list ? " (may be repeated)" : "");
+    }
+}
+
+
+static const option_t *
+options_find(const char *name, size_t len)
+{
+    unsigned         i;
+    const option_t  *option;
+
+    for (i = 0; i < sizeof(options_known) / sizeof(option_t); i++) {
+        option = &options_known[i];
+
+        if (strlen(option->name) == len
+            && memcmp(option->name, name, len) == 0)
+        {
+            return option;
+        }
+    }
+
+    return NULL;
+}
+
+
+static int
+options_listed(const char *names, const char *name)
+{
+    size_t       len;
+    const char  *p;
+
+    len = strlen(name);
+
+    for (p = names; *p != '\0'; p += strspn(p, " ")) {
+
+        if (strcspn(p, " ") == len && memcmp(p, name, len) == 0) {
+            return 1;
+        }
+
+        p += strcspn(p, " ");
+    }
+
+    return 0;
+}

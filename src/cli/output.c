@@ -1,0 +1,181 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "memory.h"
+#include "output.h"
+
+
+static unsigned output_width(const char *text);
+static void output_cell(const char *text, unsigned width, int last);
+
+
+void
+complain(const char *format, ...)
+{
+    va_list  args;
+
+    va_start(args, format);
+
+    fputs("apikey: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+
+    va_end(args);
+}
+
+
+void
+table_init(table_t *table, const column_t *columns, unsigned count)
+{
+    memset(table, 0, sizeof(table_t));
+
+    table->columns = columns;
+    table->column_count = count;
+}
+
+
+void
+table_add(table_t *table, apikey_text_t text)
+{
+    if (table->cell_count == table->cell_room) {
+        table->cell_room = table->cell_room ? table->cell_room * 2 : 64;
+        table->cells = must(realloc(table->cells,
+                                    table->cell_room * sizeof(char *)));
+    }
+
+    table->cells[table->cell_count++] =
+        must(text.len ? strndup(text.data, text.len) : strdup("-"));
+}
+
+
+void
+table_print(const table_t *table)
+{
+    size_t    i;
+    unsigned  c, n, width[16];
+
+    n = table->column_count;
+
+    for (c = 0; c < n; c++) {
+        width[c] = output_width(table->columns[c].title);
+    }
+
+    for (i = 0; i < table->cell_count; i++) {
+        if (output_width(table->cells[i]) > width[i % n]) {
+            width[i % n] = output_width(table->cells[i]);
+        }
+    }
+
+    for (c = 0; c < n; c++) {
+        if (isatty(STDOUT_FILENO)
+            && table->columns[c].width != 0
+            && width[c] > table->columns[c].width)
+        {
+            width[c] = table->columns[c].width;
+        }
+    }
+
+    for (c = 0; c < n; c++) {
+        output_cell(table->columns[c].title, width[c], c == n - 1);
+    }
+
+    for (i = 0; i < table->cell_count; i++) {
+        output_cell(table->cells[i], width[i % n], i % n == n - 1);
+    }
+}
+
+
+void
+table_free(table_t *table)
+{
+    size_t  i;
+
+    for (i = 0; i < table->cell_count; i++) {
+        free(table->cells[i]);
+    }
+
+    free(table->cells);
+}
+
+
+void
+json_print(json_t *json)
+{
+    json_dumpf(json, stdout, JSON_COMPACT|JSON_ENCODE_ANY);
+    putchar('\n');
+    json_decref(json);
+}
+
+
+json_t *
+json_text(apikey_text_t text)
+{
+    return text.len ? json_stringn(text.data, text.len) : json_null();
+}
+
+
+json_t *
+json_words(apikey_text_t list)
+{
+    json_t         *array;
+    apikey_text_t   word;
+
+    array = json_array();
+
+    for ( ;; ) {
+        word = apikey_text_word(&list);
+
+        if (word.len == 0) {
+            return array;
+        }
+
+        json_array_append_new(array, json_stringn(word.data, word.len));
+    }
+}
+
+
+/* Characters of UTF-8: what isn't the first byte of one doesn't count. */
+
+static unsigned
+output_width(const char *text)
+{
+    unsigned  n;
+
+    for (n = 0; *text != '\0'; text++) {
+        n += ((*text & 0xc0) != 0x80);
+    }
+
+    return n;
+}
+
+
+static void
+output_cell(const char *text, unsigned width, int last)
+{
+    unsigned  n, shown;
+
+    n = output_width(text);
+    shown = (n > width) ? width - 1 : n;
+
+    for (n = 0; *text != '\0'; text++) {
+        n += ((*text & 0xc0) != 0x80);
+
+        if (n > shown) {
+            fputs("…", stdout);
+            shown++;
+            break;
+        }
+
+        putchar(*text);
+    }
+
+    if (last) {
+        putchar('\n');
+        return;
+    }
+
+    printf("%*s", (int) (width - shown) + 2, "");
+}

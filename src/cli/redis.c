@@ -1,0 +1,406 @@
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "memory.h"
+#include "redis.h"
+
+
+#define REDIS_ARGS_MAX  128
+
+
+static int redis_connect_unix(redis_t *redis, const address_t *address);
+static int redis_connect_tcp(redis_t *redis, const address_t *address);
+static int redis_connect_to(redis_t *redis, const struct sockaddr *sockaddr,
+    socklen_t socklen);
+static int redis_hello(redis_t *redis, const address_t *address);
+static int redis_expect_ok(redis_t *redis, const char *command);
+static int redis_wait(redis_t *redis, int events, int timeout);
+static int redis_flush(redis_t *redis);
+static int redis_receive(redis_t *redis);
+static int redis_fail(redis_t *redis, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+
+int
+redis_open(redis_t *redis, const address_t *address)
+{
+    int  rc;
+
+    memset(redis, 0, sizeof(redis_t));
+
+    redis->fd = -1;
+    redis->reader = must(redisReaderCreate());
+
+    rc = address->path ? redis_connect_unix(redis, address)
+                       : redis_connect_tcp(redis, address);
+
+    return (rc == 0) ? redis_hello(redis, address) : -1;
+}
+
+
+void
+redis_close(redis_t *redis)
+{
+    if (redis->reader != NULL) {
+        redisReaderFree(redis->reader);
+    }
+
+    if (redis->fd != -1) {
+        close(redis->fd);
+    }
+
+    memory_wipe(redis->out);
+    memset(redis, 0, sizeof(redis_t));
+    redis->fd = -1;
+}
+
+
+void
+redis_append(redis_t *redis, const apikey_text_t *argv, unsigned argc)
+{
+    int          len;
+    char        *command;
+    size_t       lens[REDIS_ARGS_MAX], room;
+    unsigned     i;
+    const char  *args[REDIS_ARGS_MAX];
+
+    for (i = 0; i < argc; i++) {
+        args[i] = argv[i].len ? argv[i].data : "";
+        lens[i] = argv[i].len;
+    }
+
+    len = redisFormatCommandArgv(&command, argc, args, lens);
+
+    if (len < 0) {
+        (void) must(NULL);
+    }
+
+    if (redis->out_room - redis->out_len < (size_t) len) {
+        room = (redis->out_len + len) * 2;
+        redis->out = must(realloc(redis->out, room));
+        redis->out_room = room;
+    }
+
+    memcpy(redis->out + redis->out_len, command, len);
+    redis->out_len += len;
+
+    sodium_memzero(command, len);
+    redisFreeCommand(command);
+}
+
+
+redisReply *
+redis_reply(redis_t *redis)
+{
+    void  *reply;
+
+    if (redis->failed || redis_flush(redis) != 0) {
+        return NULL;
+    }
+
+    for ( ;; ) {
+
+        if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK) {
+            (void) redis_fail(redis, "an answer that isn't Redis's: %s",
+                              redis->reader->errstr);
+            return NULL;
+        }
+
+        if (reply != NULL) {
+            return reply;
+        }
+
+        if (redis_receive(redis) != 0) {
+            return NULL;
+        }
+    }
+}
+
+
+redisReply *
+redis_command(redis_t *redis, const apikey_text_t *argv, unsigned argc)
+{
+    redis_append(redis, argv, argc);
+
+    return redis_reply(redis);
+}
+
+
+static int
+redis_connect_unix(redis_t *redis, const address_t *address)
+{
+    struct sockaddr_un  un;
+
+    memset(&un, 0, sizeof(un));
+
+    un.sun_family = AF_UNIX;
+    strcpy(un.sun_path, address->path);   /* address_parse() saw that it fits */
+
+    return redis_connect_to(redis, (struct sockaddr *) &un, sizeof(un));
+}
+
+
+static int
+redis_connect_tcp(redis_t *redis, const address_t *address)
+{
+    int               rc;
+    struct addrinfo   hints, *list, *ai;
+
+    memset(&hints, 0, sizeof(hints));
+
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+
+    rc = getaddrinfo(address->host, address->port, &hints, &list);
+
+    if (rc != 0) {
+        return redis_fail(redis, "%s", gai_strerror(rc));
+    }
+
+    rc = -1;
+
+    for (ai = list; rc != 0 && ai != NULL; ai = ai->ai_next) {
+        redis->failed = 0;
+        rc = redis_connect_to(redis, ai->ai_addr, ai->ai_addrlen);
+    }
+
+    freeaddrinfo(list);
+
+    return rc;
+}
+
+
+static int
+redis_connect_to(redis_t *redis, const struct sockaddr *sockaddr,
+    socklen_t socklen)
+{
+    int        rc, one, err;
+    socklen_t  len;
+
+    if (redis->fd != -1) {
+        close(redis->fd);
+    }
+
+    redis->fd = socket(sockaddr->sa_family,
+                       SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+    if (redis->fd == -1) {
+        return redis_fail(redis, "%s", strerror(errno));
+    }
+
+    if (sockaddr->sa_family != AF_UNIX) {
+        one = 1;
+        (void) setsockopt(redis->fd, IPPROTO_TCP, TCP_NODELAY, &one,
+                          sizeof(one));
+    }
+
+    rc = connect(redis->fd, sockaddr, socklen);
+
+    if (rc == 0) {
+        return 0;
+    }
+
+    if (errno != EINPROGRESS) {
+        return redis_fail(redis, "%s", strerror(errno));
+    }
+
+    if (redis_wait(redis, POLLOUT, REDIS_CONNECT_TIMEOUT) != 0) {
+        return -1;
+    }
+
+    len = sizeof(err);
+
+    if (getsockopt(redis->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1) {
+        err = errno;
+    }
+
+    return (err == 0) ? 0 : redis_fail(redis, "%s", strerror(err));
+}
+
+
+static int
+redis_hello(redis_t *redis, const address_t *address)
+{
+    char           db[16];
+    unsigned       n;
+    apikey_text_t  argv[3];
+
+    if (address->password != NULL) {
+        n = 0;
+        argv[n++] = (apikey_text_t) apikey_text("AUTH");
+
+        if (address->user != NULL) {
+            argv[n].data = address->user;
+            argv[n++].len = strlen(address->user);
+        }
+
+        argv[n].data = address->password;
+        argv[n++].len = strlen(address->password);
+
+        redis_append(redis, argv, n);
+
+        if (redis_expect_ok(redis, "AUTH") != 0) {
+            return -1;
+        }
+    }
+
+    if (address->db != 0) {
+        argv[0] = (apikey_text_t) apikey_text("SELECT");
+        argv[1].data = db;
+        argv[1].len = snprintf(db, sizeof(db), "%u", address->db);
+
+        redis_append(redis, argv, 2);
+
+        if (redis_expect_ok(redis, "SELECT") != 0) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+redis_expect_ok(redis_t *redis, const char *command)
+{
+    int          rc;
+    redisReply  *reply;
+
+    reply = redis_reply(redis);
+
+    if (reply == NULL) {
+        return -1;
+    }
+
+    rc = 0;
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        rc = redis_fail(redis, "%s: %s", command, reply->str);
+    }
+
+    freeReplyObject(reply);
+
+    return rc;
+}
+
+
+static int
+redis_wait(redis_t *redis, int events, int timeout)
+{
+    int            rc;
+    struct pollfd  pfd;
+
+    pfd.fd = redis->fd;
+    pfd.events = events;
+
+    do {
+        rc = poll(&pfd, 1, timeout);
+    } while (rc == -1 && errno == EINTR);
+
+    if (rc == 0) {
+        return redis_fail(redis, "no answer within %d seconds",
+                          timeout / 1000);
+    }
+
+    return (rc > 0) ? 0 : redis_fail(redis, "%s", strerror(errno));
+}
+
+
+static int
+redis_flush(redis_t *redis)
+{
+    size_t   sent;
+    ssize_t  n;
+
+    sent = 0;
+
+    while (sent < redis->out_len) {
+        n = send(redis->fd, redis->out + sent, redis->out_len - sent,
+                 MSG_NOSIGNAL);
+
+        if (n >= 0) {
+            sent += n;
+            continue;
+        }
+
+        if (errno == EINTR) {
+            continue;
+        }
+
+        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+            return redis_fail(redis, "%s", strerror(errno));
+        }
+
+        if (redis_wait(redis, POLLOUT, REDIS_TIMEOUT) != 0) {
+            return -1;
+        }
+    }
+
+    /* It may have held a password. */
+
+    if (sent != 0) {
+        sodium_memzero(redis->out, sent);
+        redis->out_len = 0;
+    }
+
+    return 0;
+}
+
+
+static int
+redis_receive(redis_t *redis)
+{
+    char     buf[16384];
+    ssize_t  n;
+
+    for ( ;; ) {
+        n = recv(redis->fd, buf, sizeof(buf), 0);
+
+        if (n > 0) {
+            if (redisReaderFeed(redis->reader, buf, n) != REDIS_OK) {
+                return redis_fail(redis, "%s", redis->reader->errstr);
+            }
+
+            return 0;
+        }
+
+        if (n == 0) {
+            return redis_fail(redis, "closed the connection");
+        }
+
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+
+            if (redis_wait(redis, POLLIN, REDIS_TIMEOUT) != 0) {
+                return -1;
+            }
+
+        } else if (errno != EINTR) {
+            return redis_fail(redis, "%s", strerror(errno));
+        }
+    }
+}
+
+
+static int
+redis_fail(redis_t *redis, const char *format, ...)
+{
+    va_list  args;
+
+    va_start(args, format);
+    vsnprintf(redis->error, REDIS_ERROR, format, args);
+    va_end(args);
+
+    redis->failed = 1;
+
+    return -1;
+}

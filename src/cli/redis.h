@@ -1,0 +1,49 @@
+#ifndef APIKEY_CLI_REDIS_H
+#define APIKEY_CLI_REDIS_H
+
+/*
+ * One blocking connection to Redis, pipelined: commands are collected,
+ * sent when a reply is asked for, and answered in their order.  A connection
+ * that failed stays failed; nothing is ever sent twice.
+ */
+
+#include <hiredis/hiredis.h>
+
+#include "core/text.h"
+
+#include "address.h"
+
+
+#define REDIS_ERROR            512
+#define REDIS_CONNECT_TIMEOUT  3000     /* milliseconds */
+#define REDIS_TIMEOUT          5000     /* without a single byte moving */
+
+
+typedef struct {
+    int           fd;
+    redisReader  *reader;
+
+    char         *out;       /* not yet sent */
+    size_t        out_len;
+    size_t        out_room;
+
+    int           failed;
+    char          error[REDIS_ERROR];
+} redis_t;
+
+
+/* Connects, authenticates and selects the database: 0, or -1 and error. */
+int redis_open(redis_t *redis, const address_t *address);
+void redis_close(redis_t *redis);
+
+void redis_append(redis_t *redis, const apikey_text_t *argv, unsigned argc);
+
+/* The next reply, to be freed, or NULL and error: the connection failed. */
+redisReply *redis_reply(redis_t *redis);
+
+/* Both at once. */
+redisReply *redis_command(redis_t *redis, const apikey_text_t *argv,
+    unsigned argc);
+
+
+#endif /* APIKEY_CLI_REDIS_H */

@@ -1,0 +1,327 @@
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "core/names.h"
+
+#include "memory.h"
+#include "output.h"
+#include "settings.h"
+
+
+static int settings_read_file(settings_t *settings, const char *path,
+    int required);
+static int settings_read_line(settings_t *settings, char *line);
+static void settings_replace(char **value, const char *given);
+static int settings_check(settings_t *settings);
+static int settings_pepper_open(const char *path, char why[SETTINGS_WHY],
+    const char **mend);
+
+
+int
+settings_read(settings_t *settings, const options_t *options)
+{
+    const char  *path;
+
+    memset(settings, 0, sizeof(settings_t));
+
+    path = options_value(options, "config");
+
+    if (settings_read_file(settings, path ? path : SETTINGS_FILE,
+                           path != NULL)
+        != 0)
+    {
+        return -1;
+    }
+
+    settings_replace(&settings->redis, getenv("APIKEY_REDIS"));
+    settings_replace(&settings->pepper_file, getenv("APIKEY_PEPPER_FILE"));
+    settings_replace(&settings->redis_prefix, getenv("APIKEY_REDIS_PREFIX"));
+
+    settings_replace(&settings->redis, options_value(options, "redis"));
+    settings_replace(&settings->pepper_file,
+                     options_value(options, "pepper-file"));
+    settings_replace(&settings->redis_prefix,
+                     options_value(options, "redis-prefix"));
+
+    return settings_check(settings);
+}
+
+
+void
+settings_free(settings_t *settings)
+{
+    memory_wipe(settings->redis);
+    free(settings->pepper_file);
+    free(settings->redis_prefix);
+    address_free(&settings->address);
+}
+
+
+int
+settings_pepper(const settings_t *settings, apikey_pepper_t *pepper,
+    char why[SETTINGS_WHY], const char **mend)
+{
+    int             fd, rc;
+    ssize_t         n;
+    const char     *reason;
+    unsigned char   content[APIKEY_PEPPER_FILE_MAX + 1];
+
+    if (settings->pepper_file == NULL) {
+        snprintf(why, SETTINGS_WHY, "no pepper file is given");
+        *mend = "--pepper-file FILE, APIKEY_PEPPER_FILE or pepper_file = FILE "
+                "in " SETTINGS_FILE;
+        return -1;
+    }
+
+    fd = settings_pepper_open(settings->pepper_file, why, mend);
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    *mend = "make one: (umask 027; head -c 32 /dev/urandom | base64 > FILE)";
+
+    n = read(fd, content, sizeof(content));
+    reason = NULL;
+
+    if (n == -1) {
+        reason = strerror(errno);
+
+    } else if (n > APIKEY_PEPPER_FILE_MAX) {
+        reason = "it is longer than 4096 bytes";
+
+    } else {
+        rc = apikey_pepper_set(pepper,
+                               (apikey_text_t) { (char *) content, n },
+                               &reason);
+        if (rc == APIKEY_OK) {
+            reason = NULL;
+        }
+    }
+
+    sodium_memzero(content, sizeof(content));
+    close(fd);
+
+    if (reason != NULL) {
+        snprintf(why, SETTINGS_WHY, "pepper file \"%s\": %s",
+                 settings->pepper_file, reason);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+settings_pepper_open(const char *path, char why[SETTINGS_WHY],
+    const char **mend)
+{
+    int          fd;
+    struct stat  st;
+
+    *mend = "name the file that the gateway's apikey_pepper_file names, "
+            "and let this user read it";
+
+    fd = open(path, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
+
+    if (fd == -1 || fstat(fd, &st) == -1) {
+        snprintf(why, SETTINGS_WHY, "pepper file \"%s\": %s", path,
+                 strerror(errno));
+
+    } else if (!S_ISREG(st.st_mode)) {
+        snprintf(why, SETTINGS_WHY, "pepper file \"%s\": not a file", path);
+
+    } else if (st.st_mode & S_IRWXO) {
+        snprintf(why, SETTINGS_WHY,
+                 "pepper file \"%s\": open to others (mode %04o)", path,
+                 (unsigned) st.st_mode & 07777);
+        *mend = "chmod 640 FILE, and then a new pepper and new keys if "
+                "somebody may have read it";
+
+    } else {
+        return fd;
+    }
+
+    if (fd != -1) {
+        close(fd);
+    }
+
+    return -1;
+}
+
+
+static int
+settings_read_file(settings_t *settings, const char *path, int required)
+{
+    int           rc;
+    char         *line;
+    FILE         *file;
+    size_t        size;
+    unsigned      number;
+    struct stat   st;
+    const char   *why;
+    address_t     address;
+
+    file = fopen(path, "re");
+
+    if (file == NULL) {
+
+        if (errno == ENOENT && !required) {
+            return 0;
+        }
+
+        complain("configuration file \"%s\": %s", path, strerror(errno));
+        return -1;
+    }
+
+    rc = 0;
+    line = NULL;
+    size = 0;
+
+    for (number = 1; rc == 0 && getline(&line, &size, file) != -1; number++) {
+
+        if (settings_read_line(settings, line) != 0) {
+            complain("configuration file \"%s\", line %u: not a line like "
+                     "redis = URL, pepper_file = PATH or redis_prefix = TEXT",
+                     path, number);
+            rc = -1;
+        }
+    }
+
+    if (rc == 0 && ferror(file)) {
+        complain("configuration file \"%s\": %s", path, strerror(errno));
+        rc = -1;
+    }
+
+    if (rc == 0 && settings->redis != NULL) {
+
+        if (address_parse(&address, settings->redis, &why) == 0
+            && address.password != NULL
+            && fstat(fileno(file), &st) == 0
+            && (st.st_mode & S_IRWXO))
+        {
+            complain("configuration file \"%s\": holds a password and is "
+                     "open to others (mode %04o): chmod 640 it", path,
+                     (unsigned) st.st_mode & 07777);
+            rc = -1;
+        }
+
+        address_free(&address);
+    }
+
+    memory_wipe(line);
+    fclose(file);
+
+    return rc;
+}
+
+
+/* "name = value"; a line may be empty, or a comment after #. */
+
+static int
+settings_read_line(settings_t *settings, char *line)
+{
+    char    *name, *value, *end, **to;
+    size_t   len;
+
+    name = line + strspn(line, " \t");
+
+    if (*name == '#' || *name == '\r' || *name == '\n' || *name == '\0') {
+        return 0;
+    }
+
+    len = strcspn(name, " \t=");
+    value = name + len;
+    value += strspn(value, " \t");
+
+    if (*value++ != '=') {
+        return -1;
+    }
+
+    value += strspn(value, " \t");
+    name[len] = '\0';
+
+    for (end = value + strlen(value);
+         end > value && isspace((unsigned char) end[-1]);
+         end--)
+    {
+        end[-1] = '\0';
+    }
+
+    if (strcmp(name, "redis") == 0) {
+        to = &settings->redis;
+
+    } else if (strcmp(name, "pepper_file") == 0) {
+        to = &settings->pepper_file;
+
+    } else if (strcmp(name, "redis_prefix") == 0) {
+        to = &settings->redis_prefix;
+
+    } else {
+        return -1;
+    }
+
+    if (*value == '\0' || *to != NULL) {
+        return -1;
+    }
+
+    settings_replace(to, value);
+
+    return 0;
+}
+
+
+/* What isn't given, or is empty in the environment, leaves the value. */
+
+static void
+settings_replace(char **value, const char *given)
+{
+    if (given != NULL && *given != '\0') {
+        memory_wipe(*value);
+        *value = must(strdup(given));
+    }
+}
+
+
+static int
+settings_check(settings_t *settings)
+{
+    const char     *why;
+    apikey_text_t   prefix;
+
+    if (settings->redis == NULL) {
+        settings->redis = must(strdup(ADDRESS_DEFAULT));
+    }
+
+    if (settings->redis_prefix == NULL) {
+        settings->redis_prefix = must(strdup(APIKEY_NAMES_PREFIX));
+    }
+
+    /* The URL may hold a password and isn't shown, but for its scheme. */
+
+    if (address_parse(&settings->address, settings->redis, &why) != 0) {
+        complain("Redis URL \"%.*s...\": %s",
+                 (int) strcspn(settings->redis, ":/@"), settings->redis, why);
+        return -1;
+    }
+
+    prefix.data = settings->redis_prefix;
+    prefix.len = strlen(prefix.data);
+
+    if (apikey_names_prefix_check(prefix) != APIKEY_OK) {
+        complain("Redis prefix \"%s\": not 1 to %d printable ASCII characters "
+                 "without space and braces", prefix.data,
+                 APIKEY_NAMES_PREFIX_MAX);
+        return -1;
+    }
+
+    return 0;
+}

@@ -1,0 +1,339 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "store_call.h"
+
+
+#define STORE_BUCKETS  16     /* of the index, visited at once */
+
+
+static store_rc_e store_find(store_t *store, apikey_text_t id,
+    unsigned char digest[APIKEY_DIGEST_SIZE]);
+static store_rc_e store_visit_index(store_t *store, const redisReply *index,
+    store_visit_pt visit, void *data);
+
+
+store_rc_e
+store_open(store_t *store, const settings_t *settings)
+{
+    memset(store, 0, sizeof(store_t));
+
+    store->address = &settings->address;
+    store->prefix = store_text(settings->redis_prefix);
+
+    if (redis_open(&store->redis, store->address) != 0) {
+        memcpy(store->error, store->redis.error, REDIS_ERROR);
+        return STORE_FAILED;
+    }
+
+    return STORE_DONE;
+}
+
+
+void
+store_close(store_t *store)
+{
+    redis_close(&store->redis);
+}
+
+
+store_rc_e
+store_time(store_t *store, uint64_t *now)
+{
+    redisReply     *reply;
+    apikey_text_t   argv[1];
+
+    argv[0] = store_text("TIME");
+    reply = store_command(store, argv, 1);
+
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    *now = 0;
+
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+        *now = strtoull(reply->element[0]->str, NULL, 10) * 1000000
+               + strtoull(reply->element[1]->str, NULL, 10);
+    }
+
+    freeReplyObject(reply);
+
+    return STORE_DONE;
+}
+
+
+store_rc_e
+store_read(store_t *store, const unsigned char digest[APIKEY_DIGEST_SIZE],
+    stored_t **stored)
+{
+    redisReply     *reply;
+    store_name_t    name;
+    apikey_text_t   argv[2];
+
+    store_name_record(store, &name, digest);
+
+    argv[0] = store_text("HGETALL");
+    argv[1] = name.text;
+
+    reply = store_command(store, argv, 2);
+
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    *stored = stored_make(digest, reply);
+    freeReplyObject(reply);
+
+    return *stored ? STORE_DONE : STORE_ABSENT;
+}
+
+
+store_rc_e
+store_read_id(store_t *store, apikey_text_t id, stored_t **stored)
+{
+    store_rc_e     rc;
+    unsigned char  digest[APIKEY_DIGEST_SIZE];
+
+    rc = store_find(store, id, digest);
+
+    if (rc == STORE_DONE) {
+        rc = store_read(store, digest, stored);
+    }
+
+    /* An entry that a crash has left may name another id's record. */
+
+    if (rc == STORE_DONE && !apikey_text_equal(stored_get(*stored, "id"), id))
+    {
+        free(*stored);
+        rc = STORE_ABSENT;
+    }
+
+    return rc;
+}
+
+
+store_rc_e
+store_change(store_t *store, const stored_t *stored,
+    const apikey_field_t *fields, unsigned count)
+{
+    unsigned        i;
+    store_rc_e      rc;
+    redisReply     *reply;
+    store_write_t   write;
+
+    store_write_init(store, &write, stored->digest);
+    store_write_add(&write, stored_get(stored, "rev"));
+
+    for (i = 0; i < count; i++) {
+        store_write_add(&write, fields[i].name);
+        store_write_add(&write, fields[i].value);
+    }
+
+    reply = store_write(store, &store_script_change, &write);
+
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    rc = reply->integer ? STORE_DONE : STORE_CHANGED;
+    freeReplyObject(reply);
+
+    return rc;
+}
+
+
+store_rc_e
+store_delete(store_t *store, apikey_text_t id)
+{
+    stored_t       *stored;
+    store_rc_e      rc;
+    redisReply     *reply;
+    store_name_t    ids;
+    store_write_t   write;
+    apikey_text_t   argv[3];
+
+    rc = store_read_id(store, id, &stored);
+
+    if (rc == STORE_FAILED) {
+        return rc;
+    }
+
+    if (rc == STORE_DONE) {
+        store_write_init(store, &write, stored->digest);
+        free(stored);
+
+        reply = store_write(store, &store_script_delete, &write);
+
+        if (reply == NULL) {
+            return STORE_FAILED;
+        }
+
+        freeReplyObject(reply);
+    }
+
+    store_name_ids(store, &ids, apikey_names_bucket(id));
+
+    argv[0] = store_text("HDEL");
+    argv[1] = ids.text;
+    argv[2] = id;
+
+    reply = store_command(store, argv, 3);
+
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    rc = reply->integer ? STORE_DONE : rc;
+    freeReplyObject(reply);
+
+    return rc;
+}
+
+
+store_rc_e
+store_visit(store_t *store, store_visit_pt visit, void *data)
+{
+    unsigned        bucket, i;
+    store_rc_e      rc;
+    redisReply     *index[STORE_BUCKETS];
+    store_name_t    name;
+    apikey_text_t   argv[2];
+
+    rc = STORE_DONE;
+    argv[0] = store_text("HGETALL");
+
+    for (bucket = 0;
+         rc == STORE_DONE && bucket < APIKEY_NAMES_BUCKETS;
+         bucket += STORE_BUCKETS)
+    {
+        for (i = 0; i < STORE_BUCKETS; i++) {
+            store_name_ids(store, &name, bucket + i);
+            argv[1] = name.text;
+            store_append(store, argv, 2);
+        }
+
+        for (i = 0; i < STORE_BUCKETS; i++) {
+            index[i] = store_reply(store);
+
+            if (index[i] == NULL) {
+                rc = STORE_FAILED;
+            }
+        }
+
+        for (i = 0; i < STORE_BUCKETS; i++) {
+
+            if (rc == STORE_DONE) {
+                rc = store_visit_index(store, index[i], visit, data);
+            }
+
+            if (index[i] != NULL) {
+                freeReplyObject(index[i]);
+            }
+        }
+    }
+
+    return rc;
+}
+
+
+static store_rc_e
+store_find(store_t *store, apikey_text_t id,
+    unsigned char digest[APIKEY_DIGEST_SIZE])
+{
+    store_rc_e      rc;
+    redisReply     *reply;
+    store_name_t    ids;
+    apikey_text_t   argv[3];
+
+    store_name_ids(store, &ids, apikey_names_bucket(id));
+
+    argv[0] = store_text("HGET");
+    argv[1] = ids.text;
+    argv[2] = id;
+
+    reply = store_command(store, argv, 3);
+
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    rc = STORE_ABSENT;
+
+    if (reply->type == REDIS_REPLY_STRING
+        && apikey_digest_parse(digest,
+                               (apikey_text_t) { reply->str, reply->len })
+           == APIKEY_OK)
+    {
+        rc = STORE_DONE;
+    }
+
+    freeReplyObject(reply);
+
+    return rc;
+}
+
+
+static store_rc_e
+store_visit_index(store_t *store, const redisReply *index,
+    store_visit_pt visit, void *data)
+{
+    size_t           i, n;
+    stored_t        *stored;
+    redisReply      *reply;
+    store_rc_e       rc;
+    store_name_t     name;
+    unsigned char  (*digests)[APIKEY_DIGEST_SIZE];
+    apikey_text_t    argv[2], id, hex;
+
+    rc = STORE_DONE;
+    n = (index->type == REDIS_REPLY_ARRAY) ? index->elements / 2 : 0;
+
+    digests = must(calloc(n + 1, APIKEY_DIGEST_SIZE));
+    argv[0] = store_text("HGETALL");
+
+    for (i = 0; i < n; i++) {
+        hex.data = index->element[2 * i + 1]->str;
+        hex.len = index->element[2 * i + 1]->len;
+
+        /* A digest that can't be read finds no record. */
+
+        if (apikey_digest_parse(digests[i], hex) != APIKEY_OK) {
+            memset(digests[i], 0, APIKEY_DIGEST_SIZE);
+        }
+
+        store_name_record(store, &name, digests[i]);
+        argv[1] = name.text;
+
+        store_append(store, argv, 2);
+    }
+
+    for (i = 0; i < n; i++) {
+        reply = store_reply(store);
+
+        if (reply == NULL) {
+            rc = STORE_FAILED;
+            continue;
+        }
+
+        id.data = index->element[2 * i]->str;
+        id.len = index->element[2 * i]->len;
+
+        stored = stored_make(digests[i], reply);
+        freeReplyObject(reply);
+
+        if (stored != NULL
+            && !apikey_text_equal(stored_get(stored, "id"), id))
+        {
+            free(stored);
+            stored = NULL;
+        }
+
+        visit(data, id, stored);
+    }
+
+    free(digests);
+
+    return rc;
+}

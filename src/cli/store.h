@@ -1,0 +1,99 @@
+#ifndef APIKEY_STORE_H
+#define APIKEY_STORE_H
+
+/*
+ * Records in Redis, as core/record.h and core/names.h lay them out.
+ *
+ * A key is created index first (id => digest), then the record, by a script
+ * that never overwrites; it is deleted record first.  So a crash in between
+ * leaves at most an entry of the index without a record, which nobody can use
+ * and listing passes over.  A change is one script on the record alone, done
+ * only if the record is still as it was read, and told to the gateways by the
+ * same script.
+ */
+
+#include "core/record.h"
+#include "core/token.h"
+
+#include "attributes.h"
+#include "redis.h"
+#include "settings.h"
+#include "stored.h"
+
+
+#define STORE_ERROR  (REDIS_ERROR + 256)
+
+
+typedef enum {
+    STORE_DONE = 0,
+    STORE_ABSENT,      /* no such key */
+    STORE_CHANGED,     /* the record isn't what was read any more */
+    STORE_FAILED       /* Redis: see error */
+} store_rc_e;
+
+
+typedef struct {
+    redis_t           redis;
+    const address_t  *address;
+    apikey_text_t     prefix;
+    char              error[STORE_ERROR];
+} store_t;
+
+
+
+typedef enum {
+    STORE_NEW_PENDING = 0,
+    STORE_NEW_CREATED,
+    STORE_NEW_EXISTS,       /* this key is known already */
+    STORE_NEW_TAKEN         /* the id is another key's */
+} store_new_e;
+
+
+typedef struct {
+    unsigned char     digest[APIKEY_DIGEST_SIZE];
+    attributes_t      attributes;    /* with an id */
+    char              rev[24];       /* of the record, once created */
+    store_new_e       result;
+    unsigned          indexed;       /* the entry of the index is ours */
+} store_new_t;
+
+
+/* Called for each entry of the index; stored is NULL if there is no record of
+   that id.  The visitor frees it. */
+typedef void (*store_visit_pt)(void *data, apikey_text_t id,
+    stored_t *stored);
+
+
+/* A string as commands and names take it. */
+apikey_text_t store_text(const char *text);
+
+store_rc_e store_open(store_t *store, const settings_t *settings);
+void store_close(store_t *store);
+
+/* Redis's clock, in microseconds. */
+store_rc_e store_time(store_t *store, uint64_t *now);
+
+/* A reply that is no error, to be freed; or NULL and error. */
+redisReply *store_command(store_t *store, const apikey_text_t *argv,
+    unsigned argc);
+
+store_rc_e store_read(store_t *store,
+    const unsigned char digest[APIKEY_DIGEST_SIZE], stored_t **stored);
+store_rc_e store_read_id(store_t *store, apikey_text_t id,
+    stored_t **stored);
+
+/* Creates many at once, each or not according to its result. */
+store_rc_e store_create(store_t *store, store_new_t *keys, unsigned count);
+
+/* Sets the fields, or removes those whose value is empty. */
+store_rc_e store_change(store_t *store, const stored_t *stored,
+    const apikey_field_t *fields, unsigned count);
+
+/* Also an entry of the index without a record. */
+store_rc_e store_delete(store_t *store, apikey_text_t id);
+
+/* Visits every key, in no order. */
+store_rc_e store_visit(store_t *store, store_visit_pt visit, void *data);
+
+
+#endif /* APIKEY_STORE_H */

@@ -1,0 +1,174 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "store_call.h"
+
+
+static void store_script_append(store_t *store, const char *command,
+    const char *script, const store_write_t *write);
+
+
+const store_script_t  store_script_create = {
+    APIKEY_SCRIPT_CREATE, APIKEY_SCRIPT_CREATE_SHA1
+};
+
+const store_script_t  store_script_change = {
+    APIKEY_SCRIPT_CHANGE, APIKEY_SCRIPT_CHANGE_SHA1
+};
+
+const store_script_t  store_script_delete = {
+    APIKEY_SCRIPT_DELETE, APIKEY_SCRIPT_DELETE_SHA1
+};
+
+
+apikey_text_t
+store_text(const char *text)
+{
+    return (apikey_text_t) { text, strlen(text) };
+}
+
+
+void
+store_name_record(const store_t *store, store_name_t *name,
+    const unsigned char digest[APIKEY_DIGEST_SIZE])
+{
+    name->text.data = name->data;
+    name->text.len = apikey_names_record(name->data, store->prefix, digest);
+}
+
+
+void
+store_name_ids(const store_t *store, store_name_t *name, unsigned bucket)
+{
+    name->text.data = name->data;
+    name->text.len = apikey_names_ids(name->data, store->prefix, bucket);
+}
+
+
+apikey_text_t
+store_hex(char hex[APIKEY_DIGEST_HEX],
+    const unsigned char digest[APIKEY_DIGEST_SIZE])
+{
+    apikey_digest_hex(hex, digest);
+
+    return (apikey_text_t) { hex, APIKEY_DIGEST_HEX };
+}
+
+
+void
+store_append(store_t *store, const apikey_text_t *argv, unsigned argc)
+{
+    redis_append(&store->redis, argv, argc);
+}
+
+
+redisReply *
+store_reply(store_t *store)
+{
+    const char  *what;
+    redisReply  *reply;
+
+    reply = redis_reply(&store->redis);
+
+    if (reply != NULL && reply->type != REDIS_REPLY_ERROR) {
+        return reply;
+    }
+
+    what = reply ? reply->str : store->redis.error;
+    snprintf(store->error, STORE_ERROR, "%s", what);
+
+    if (reply != NULL) {
+        freeReplyObject(reply);
+    }
+
+    return NULL;
+}
+
+
+redisReply *
+store_command(store_t *store, const apikey_text_t *argv, unsigned argc)
+{
+    store_append(store, argv, argc);
+
+    return store_reply(store);
+}
+
+
+void
+store_write_init(const store_t *store, store_write_t *write,
+    const unsigned char digest[APIKEY_DIGEST_SIZE])
+{
+    store_name_record(store, &write->record, digest);
+
+    write->changes.text.data = write->changes.data;
+    write->changes.text.len = apikey_names_changes(write->changes.data,
+                                                   store->prefix);
+
+    /* The digest in hexadecimal stands in the record's name: PREFIX{DIGEST} */
+
+    write->args[0] = write->changes.text;
+    write->args[1].data = write->record.data + store->prefix.len + 1;
+    write->args[1].len = APIKEY_DIGEST_HEX;
+    write->count = 2;
+}
+
+
+void
+store_write_add(store_write_t *write, apikey_text_t arg)
+{
+    write->args[write->count++] = arg;
+}
+
+
+redisReply *
+store_write(store_t *store, const store_script_t *script,
+    const store_write_t *write)
+{
+    redisReply  *reply;
+
+    store_script_append(store, "EVALSHA", script->sha1, write);
+    reply = store_reply(store);
+
+    if (reply == NULL && store_script_unknown(store)) {
+        store_script_append(store, "EVAL", script->text, write);
+        reply = store_reply(store);
+    }
+
+    return reply;
+}
+
+
+void
+store_write_append(store_t *store, const store_script_t *script,
+    const store_write_t *write)
+{
+    store_script_append(store, "EVALSHA", script->sha1, write);
+}
+
+
+int
+store_script_unknown(const store_t *store)
+{
+    return !store->redis.failed && strncmp(store->error, "NOSCRIPT", 8) == 0;
+}
+
+
+static void
+store_script_append(store_t *store, const char *command, const char *script,
+    const store_write_t *write)
+{
+    unsigned        i, n;
+    apikey_text_t   argv[4 + STORE_ARGS];
+
+    n = 0;
+    argv[n++] = store_text(command);
+    argv[n++] = store_text(script);
+    argv[n++] = store_text("1");
+    argv[n++] = write->record.text;
+
+    for (i = 0; i < write->count; i++) {
+        argv[n++] = write->args[i];
+    }
+
+    store_append(store, argv, n);
+}

@@ -1,0 +1,71 @@
+#ifndef APIKEY_STORE_CALL_H
+#define APIKEY_STORE_CALL_H
+
+/* Names, commands and scripts: what the store's files are written in. */
+
+#include "core/names.h"
+#include "scripts.h"
+
+#include "store.h"
+
+
+#define STORE_ARGS  (2 * ATTRIBUTE_COUNT + 8)
+
+
+typedef struct {
+    const char     *text;
+    const char     *sha1;
+} store_script_t;
+
+
+/* A name in Redis; text points at data. */
+typedef struct {
+    char            data[APIKEY_NAME_SIZE];
+    apikey_text_t   text;
+} store_name_t;
+
+
+/* What scripts that write a record begin with: its name, then arguments. */
+typedef struct {
+    store_name_t    record;
+    store_name_t    changes;
+    apikey_text_t   args[STORE_ARGS];
+    unsigned        count;
+} store_write_t;
+
+
+extern const store_script_t  store_script_create;
+extern const store_script_t  store_script_change;
+extern const store_script_t  store_script_delete;
+
+
+void store_name_record(const store_t *store, store_name_t *name,
+    const unsigned char digest[APIKEY_DIGEST_SIZE]);
+void store_name_ids(const store_t *store, store_name_t *name,
+    unsigned bucket);
+
+/* A digest as Redis has it; *hex is its memory. */
+apikey_text_t store_hex(char hex[APIKEY_DIGEST_HEX],
+    const unsigned char digest[APIKEY_DIGEST_SIZE]);
+
+void store_append(store_t *store, const apikey_text_t *argv, unsigned argc);
+
+/* The next reply; NULL and error if it is one, or if the connection failed. */
+redisReply *store_reply(store_t *store);
+
+/* Begins a write with name, channel and digest; fields may follow. */
+void store_write_init(const store_t *store, store_write_t *write,
+    const unsigned char digest[APIKEY_DIGEST_SIZE]);
+void store_write_add(store_write_t *write, apikey_text_t arg);
+
+/* Runs the script, whether Redis knows it already or not. */
+redisReply *store_write(store_t *store, const store_script_t *script,
+    const store_write_t *write);
+
+/* As one of many; Redis may answer that it doesn't know the script. */
+void store_write_append(store_t *store, const store_script_t *script,
+    const store_write_t *write);
+int store_script_unknown(const store_t *store);
+
+
+#endif /* APIKEY_STORE_CALL_H */

@@ -1,0 +1,242 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attributes.h"
+#include "dates.h"
+#include "memory.h"
+#include "output.h"
+#include "stored.h"
+
+
+static char *stored_put(apikey_text_t *to, char *p, const char *data,
+    size_t len);
+
+
+stored_t *
+stored_make(const unsigned char digest[APIKEY_DIGEST_SIZE],
+    const redisReply *reply)
+{
+    size_t           i, n;
+    stored_t        *stored;
+    apikey_field_t  *fields;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+        return NULL;
+    }
+
+    n = reply->elements / 2;
+    fields = must(calloc(n, sizeof(apikey_field_t)));
+
+    for (i = 0; i < n; i++) {
+        fields[i].name.data = reply->element[2 * i]->str;
+        fields[i].name.len = reply->element[2 * i]->len;
+        fields[i].value.data = reply->element[2 * i + 1]->str;
+        fields[i].value.len = reply->element[2 * i + 1]->len;
+    }
+
+    stored = stored_copy(digest, fields, n);
+    free(fields);
+
+    return stored;
+}
+
+
+stored_t *
+stored_copy(const unsigned char digest[APIKEY_DIGEST_SIZE],
+    const apikey_field_t *fields, unsigned count)
+{
+    char      *p;
+    size_t     size;
+    unsigned   i;
+    stored_t  *stored;
+
+    size = sizeof(stored_t) + count * sizeof(apikey_field_t);
+
+    for (i = 0; i < count; i++) {
+        size += fields[i].name.len + fields[i].value.len;
+    }
+
+    stored = must(malloc(size));
+    memcpy(stored->digest, digest, APIKEY_DIGEST_SIZE);
+    stored->count = count;
+
+    p = (char *) &stored->fields[count];
+
+    for (i = 0; i < count; i++) {
+        p = stored_put(&stored->fields[i].name, p, fields[i].name.data,
+                       fields[i].name.len);
+        p = stored_put(&stored->fields[i].value, p, fields[i].value.data,
+                       fields[i].value.len);
+    }
+
+    return stored;
+}
+
+
+apikey_text_t
+stored_get(const stored_t *stored, const char *name)
+{
+    unsigned       i;
+    apikey_text_t  text;
+
+    text = (apikey_text_t) { name, strlen(name) };
+
+    for (i = 0; i < stored->count; i++) {
+        if (apikey_text_equal(stored->fields[i].name, text)) {
+            return stored->fields[i].value;
+        }
+    }
+
+    return (apikey_text_t) { NULL, 0 };
+}
+
+
+uint64_t
+stored_number(const stored_t *stored, const char *name)
+{
+    uint64_t  number;
+
+    if (apikey_text_number(stored_get(stored, name), INT64_MAX, &number)
+        != APIKEY_OK)
+    {
+        return 0;
+    }
+
+    return number;
+}
+
+
+apikey_record_t *
+stored_parse(const stored_t *stored, const char **why)
+{
+    void             *memory;
+    apikey_record_t  *record;
+
+    memory = must(malloc(apikey_record_size(stored->fields, stored->count)));
+
+    if (apikey_record_parse(&record, memory, stored->fields, stored->count,
+                            why)
+        != APIKEY_OK)
+    {
+        free(memory);
+        return NULL;
+    }
+
+    return record;
+}
+
+
+const char *
+stored_status(const stored_t *stored, uint64_t now)
+{
+    const char        *why;
+    apikey_usable_e    usable;
+    apikey_record_t   *record;
+    static const char *const  names[] = {
+        [APIKEY_USABLE] = "active",
+        [APIKEY_IS_REVOKED] = "revoked",
+        [APIKEY_IS_DISABLED] = "disabled",
+        [APIKEY_IS_EXPIRED] = "expired",
+        [APIKEY_IS_EARLY] = "early"
+    };
+
+    record = stored_parse(stored, &why);
+
+    if (record == NULL) {
+        return "unreadable";
+    }
+
+    usable = apikey_record_usable(record, now);
+    free(record);
+
+    return names[usable];
+}
+
+
+json_t *
+stored_json(const stored_t *stored, uint64_t now)
+{
+    json_t         *json, *value;
+    uint64_t        number;
+    attribute_e     i;
+    apikey_text_t   text;
+
+    json = json_object();
+
+    for (i = 0; i < ATTRIBUTE_COUNT; i++) {
+        text = stored_get(stored, attribute_name(i));
+
+        if (i == ATTRIBUTE_STATUS) {
+            value = json_string(stored_status(stored, now));
+
+        } else if (i == ATTRIBUTE_SCOPES || i == ATTRIBUTE_ALLOW) {
+            value = json_words(text);
+
+        } else if (attribute_is_time(i)) {
+            number = stored_number(stored, attribute_name(i));
+            value = number ? json_integer(number) : json_null();
+
+        } else {
+            value = json_text(text);
+        }
+
+        json_object_set_new(json, attribute_name(i), value);
+    }
+
+    json_object_set_new(json, "last_used", json_null());
+
+    return json;
+}
+
+
+void
+stored_show(const stored_t *stored, uint64_t now, int json)
+{
+    char              date[DATES_SIZE];
+    const char       *name, *why;
+    attribute_e       i;
+    apikey_text_t     text;
+    apikey_record_t  *record;
+
+    if (json) {
+        json_print(stored_json(stored, now));
+        return;
+    }
+
+    for (i = 0; i < ATTRIBUTE_COUNT; i++) {
+        name = attribute_name(i);
+        text = stored_get(stored, name);
+
+        if (i == ATTRIBUTE_STATUS) {
+            printf("%-13s %s\n", name, stored_status(stored, now));
+
+        } else if (attribute_is_time(i) && stored_number(stored, name) != 0) {
+            dates_format(date, stored_number(stored, name));
+            printf("%-13s %s UTC\n", name, date);
+
+        } else if (text.len != 0) {
+            printf("%-13s %.*s\n", name, (int) text.len, text.data);
+        }
+    }
+
+    record = stored_parse(stored, &why);
+
+    if (record == NULL) {
+        printf("%-13s %s\n", "unreadable", why);
+    }
+
+    free(record);
+}
+
+
+static char *
+stored_put(apikey_text_t *to, char *p, const char *data, size_t len)
+{
+    memcpy(p, data, len);
+
+    to->data = p;
+    to->len = len;
+
+    return p + len;
+}

@@ -1,0 +1,52 @@
+#ifndef APIKEY_STORED_H
+#define APIKEY_STORED_H
+
+/* A record as it was read from Redis. */
+
+#include <hiredis/hiredis.h>
+#include <jansson.h>
+
+#include "core/record.h"
+#include "core/token.h"
+
+
+/* In one piece of memory; free() it. */
+typedef struct {
+    unsigned char     digest[APIKEY_DIGEST_SIZE];
+    unsigned          count;
+    apikey_field_t    fields[];
+} stored_t;
+
+
+/* From the reply to HGETALL; NULL if it is empty. */
+stored_t *stored_make(const unsigned char digest[APIKEY_DIGEST_SIZE],
+    const redisReply *reply);
+
+/* From the fields of a record that is known otherwise. */
+stored_t *stored_copy(const unsigned char digest[APIKEY_DIGEST_SIZE],
+    const apikey_field_t *fields, unsigned count);
+
+/* A field, of length 0 if absent. */
+apikey_text_t stored_get(const stored_t *stored, const char *name);
+
+/* A field that is a number; 0 if absent. */
+uint64_t stored_number(const stored_t *stored, const char *name);
+
+/* The record to be freed, or NULL and why. */
+apikey_record_t *stored_parse(const stored_t *stored, const char **why);
+
+/*
+ * active, disabled, revoked, expired, early (before its not_before), or
+ * unreadable.
+ */
+const char *stored_status(const stored_t *stored, uint64_t now);
+
+/* What programs are shown; absent members are null, or empty arrays. */
+json_t *stored_json(const stored_t *stored, uint64_t now);
+
+
+/* Prints it, for people or as JSON. */
+void stored_show(const stored_t *stored, uint64_t now, int json);
+
+
+#endif /* APIKEY_STORED_H */
