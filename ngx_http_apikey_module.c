@@ -102,9 +102,16 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
       0,
       NULL },
 
+    { ngx_string("apikey_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_apikey_cache,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("apikey"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_apikey_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, enable),
       &ngx_http_apikey_enables },
@@ -125,7 +132,7 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
     { ngx_string("apikey_format"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_apikey_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, format),
       &ngx_http_apikey_formats },
@@ -167,7 +174,7 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
     { ngx_string("apikey_limit"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_apikey_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, limit),
       &ngx_http_apikey_limits },
@@ -188,21 +195,21 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
     { ngx_string("apikey_limit_failure"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_apikey_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, limit_failure),
       &ngx_http_apikey_limit_failures },
 
     { ngx_string("apikey_headers"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_apikey_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, headers),
       &ngx_http_apikey_header_forms },
 
     { ngx_string("apikey_error"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_apikey_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, error),
       &ngx_http_apikey_errors },
@@ -216,7 +223,7 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
     { ngx_string("apikey_preflight"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_apikey_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, preflight),
       &ngx_http_apikey_preflights },
@@ -267,11 +274,14 @@ ngx_http_apikey_init(ngx_conf_t *cf)
     static struct {
         ngx_http_phases         phase;
         ngx_http_handler_pt     handler;
+        ngx_uint_t              first;    /* of those of other modules */
     } handlers[] = {
-        { NGX_HTTP_PREACCESS_PHASE, ngx_http_apikey_preaccess_handler },
-        { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler },
-        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler },
-        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler }
+        { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_apikey_mask_handler, 1 },
+        { NGX_HTTP_REWRITE_PHASE, ngx_http_apikey_mask_handler, 1 },
+        { NGX_HTTP_PREACCESS_PHASE, ngx_http_apikey_preaccess_handler, 0 },
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler, 0 },
+        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler, 0 },
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler, 0 }
     };
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
@@ -279,16 +289,20 @@ ngx_http_apikey_init(ngx_conf_t *cf)
     for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
         phase = &cmcf->phases[handlers[i].phase].handlers;
 
-        if (ngx_array_push(phase) == NULL) {
+        h = ngx_array_push(phase);
+        if (h == NULL) {
             return NGX_ERROR;
         }
 
-        /* the first of a phase runs last */
+        /* nginx runs them from the end of the array to its beginning */
 
-        h = phase->elts;
-        ngx_memmove(&h[1], &h[0],
-                    (phase->nelts - 1) * sizeof(ngx_http_handler_pt));
-        h[0] = handlers[i].handler;
+        if (!handlers[i].first) {
+            h = phase->elts;
+            ngx_memmove(&h[1], &h[0],
+                        (phase->nelts - 1) * sizeof(ngx_http_handler_pt));
+        }
+
+        *h = handlers[i].handler;
     }
 
     return ngx_http_apikey_filter_init(cf);

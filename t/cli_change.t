@@ -120,13 +120,14 @@ apikey('edit', $key->{id}, '--not-before', 'none');
 
 is(result($key), 'ok', 'a key');
 $r = apikey('disable', $key->{id});
-is("$r->{exit} $r->{out}", "0 disabled $key->{id}\n", 'disable');
+is("$r->{exit} $r->{out}",
+   "0 disabled $key->{id}\nno gateway is registered\n", 'disable');
 is(result($key), 'disabled', 'is refused');
 $r = apikey('disable', $key->{id});
 is("$r->{exit} $r->{out}", "0 already disabled $key->{id}\n", 'twice');
-$r = apikey('--json', 'enable', $key->{id});
+$r = apikey('--json', 'enable', $key->{id}, '--wait', 0);
 is_deeply(decode_json($r->{out}), { id => $key->{id}, status => 'active',
-          changed => JSON::PP::true }, 'enable as JSON');
+          changed => JSON::PP::true, workers => undef }, 'enable as JSON');
 is(result($key), 'ok', 'is let in again');
 
 
@@ -224,7 +225,7 @@ is(@{decode_json(apikey('--json', 'list')->{out})}, $count + 3,
 
 $r = apikey('revoke', 'nosuch', $key->{id});
 is($r->{exit}, 1, 'one of the ids is unknown');
-is($r->{out}, "revoked $key->{id}\n", 'the other is revoked');
+like($r->{out}, qr/^revoked $key->{id}$/m, 'the other is revoked');
 is(result($key), 'revoked', 'for the next request');
 cmp_ok(abs(show($key->{id})->{revoked} - time), '<', 60, 'with the time');
 
@@ -256,7 +257,7 @@ my $dead = create_key();
 1 while defined $changes->message(0.2);
 
 $r = apikey('delete', $dead->{id});
-is("$r->{exit} $r->{out}", "0 deleted 1 key\n", 'delete');
+like("$r->{exit} $r->{out}", qr/^0 deleted 1 key$/m, 'delete');
 like($changes->message, qr/^$digest \d{16}$/, 'told at once');
 ok(gone($dead->{id}), 'nothing of it is left');
 is(result($dead), 'unknown', 'it is unknown');
@@ -268,9 +269,9 @@ is(apikey('delete', '--service', 'sho')->{out}, "deleted 0 keys\n",
    'of no such service');
 is(apikey('delete', '--service', '')->{exit}, 2, 'of a service without name');
 $r = apikey('--json', 'delete', '--service', 'shop', '--project', 'p1');
-is_deeply(decode_json($r->{out}), { deleted => 2 }, 'of service and project');
-is(apikey('delete', '--service', 'shop')->{out}, "deleted 1 key\n",
-   'of a service');
+is(decode_json($r->{out})->{deleted}, 2, 'of service and project');
+like(apikey('delete', '--service', 'shop')->{out}, qr/^deleted 1 key$/m,
+     'of a service');
 is(apikey('delete')->{exit}, 2, 'of nothing');
 
 

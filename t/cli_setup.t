@@ -248,8 +248,8 @@ my $poor = run($program, @poor, '--json', 'doctor');
 my %found = map { $_->{check} => $_->{result} }
             @{decode_json($poor->{out})->{checks}};
 is_deeply(\%found, { pepper => 'wrong', redis => 'ok', version => 'unknown',
-          rights => 'wrong', eviction => 'unknown', persistence => 'unknown',
-          clock => 'ok', keys => 'ok' }, 'doctor: a user with few rights');
+          rights => 'wrong', gateways => 'warning', eviction => 'unknown',
+          persistence => 'unknown', clock => 'ok', keys => 'ok' }, 'doctor: a user with few rights');
 is($poor->{exit}, 1, 'its exit status');
 ok($redis->dump eq $before, 'its probe is gone, too');
 
@@ -275,7 +275,7 @@ for ([ 'help' ], [ '--help' ], [ '-h' ]) {
 
 my @commands = run($program, 'help')->{out} =~ /^  ([a-z]+) /mg;
 is("@commands", 'create list show verify edit disable enable rotate revoke '
-   . 'delete limits import template doctor', 'every command');
+   . 'delete limits import gateways template doctor', 'every command');
 
 for (@commands) {
     is(run($program, 'help', $_)->{out}, run($program, $_, '--help')->{out},

@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "change.h"
+#include "confirm.h"
 
 
 typedef struct {
@@ -84,7 +85,10 @@ change_key(cli_t *cli, stored_t **stored, change_decide_pt decide,
         change.count = 0;
         rc = decide(cli, *stored, &change, data);
 
-        if (rc != CLI_DONE) {
+        /* Told again: maybe somebody didn't answer the last time. */
+
+        if (rc != CLI_DONE && !(rc == CHANGE_NOTHING && confirm_wanted(cli)))
+        {
             return rc;
         }
 
@@ -111,7 +115,7 @@ change_key(cli_t *cli, stored_t **stored, change_decide_pt decide,
 
     } while (done == STORE_CHANGED);
 
-    return CLI_DONE;
+    return rc;
 }
 
 
@@ -127,7 +131,7 @@ status_operands(cli_t *cli, change_status_t *status)
     rc = cli_operands(cli, 1, -1, "the id of a key");
 
     if (rc == CLI_DONE) {
-        rc = cli_open(cli);
+        rc = confirm_open(cli);
     }
 
     if (rc != CLI_DONE) {
@@ -144,14 +148,14 @@ status_operands(cli_t *cli, change_status_t *status)
 
         free(stored);
 
-        if (one == CLI_REDIS) {
-            return one;
-        }
-
         rc = one ? one : rc;
+
+        if (rc == CLI_REDIS) {
+            break;
+        }
     }
 
-    return rc;
+    return confirm_close(cli, rc);
 }
 
 
@@ -172,14 +176,17 @@ status_stdin(cli_t *cli, change_status_t *status)
     }
 
     if (rc == CLI_DONE) {
-        rc = cli_open(cli);
+        rc = confirm_open(cli);
+    }
+
+    if (rc != CLI_DONE) {
+        return rc;
     }
 
     keys = 0;
 
     for (number = 1;
-         rc != CLI_REDIS && rc != CLI_USAGE
-         && cli_read_line(line, &token) == 0;
+         rc != CLI_REDIS && cli_read_line(line, &token) == 0;
          number++)
     {
         if (token.len == 0) {
@@ -222,7 +229,7 @@ status_stdin(cli_t *cli, change_status_t *status)
         rc = CLI_USAGE;
     }
 
-    return rc;
+    return confirm_close(cli, rc);
 }
 
 
@@ -298,5 +305,5 @@ status_print(cli_t *cli, const stored_t *stored,
                         json_string(stored_status(stored, cli_now(cli))));
     json_object_set_new(json, "changed", json_boolean(changed));
 
-    json_print(json);
+    confirm_print(cli, json);
 }

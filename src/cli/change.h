@@ -6,7 +6,7 @@
 #include "cli.h"
 
 
-#define CHANGE_NOTHING  -1     /* the record is already so */
+#define CHANGE_NOTHING  -1     /* the record is already so: at most told again */
 
 
 typedef struct {

@@ -8,7 +8,7 @@
 #include "options.h"
 #include "output.h"
 #include "settings.h"
-#include "store.h"
+#include "store_acks.h"
 
 
 #define CLI_DONE     0
@@ -19,6 +19,15 @@
 #define CLI_VERSION  "1.0.0"
 
 
+/* See confirm.h. */
+typedef struct {
+    unsigned          wait;      /* for gateways, milliseconds */
+    unsigned          opened:1;
+    unsigned          waited:1;
+    json_t           *kept;      /* to be printed after that */
+} confirm_t;
+
+
 typedef struct {
     const options_t  *options;
     settings_t        settings;
@@ -26,6 +35,7 @@ typedef struct {
     uint64_t          now;       /* Redis's clock at cli_open(), microseconds */
     apikey_pepper_t   pepper;    /* after cli_pepper() */
     int               json;
+    confirm_t         confirm;
 } cli_t;
 
 
@@ -47,6 +57,7 @@ int command_disable(cli_t *cli);
 int command_revoke(cli_t *cli);
 int command_delete(cli_t *cli);
 
+int command_gateways(cli_t *cli);
 int command_template(cli_t *cli);
 int command_doctor(cli_t *cli);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "confirm.h"
 #include "memory.h"
 
 
@@ -23,7 +23,7 @@ static void delete_visit(void *data, apikey_text_t id, stored_t *stored);
 static int delete_matches(const stored_t *stored, const char *field,
     const char *value);
 static int delete_one(cli_t *cli, const char *id, unsigned *deleted);
-static void delete_print(const cli_t *cli, unsigned deleted);
+static void delete_print(cli_t *cli, unsigned deleted);
 
 
 int
@@ -45,7 +45,7 @@ command_delete(cli_t *cli)
     rc = cli_operands(cli, 1, -1, "ids of keys, --service or --project");
 
     if (rc == CLI_DONE) {
-        rc = cli_open(cli);
+        rc = confirm_open(cli);
     }
 
     if (rc != CLI_DONE) {
@@ -72,7 +72,7 @@ command_delete(cli_t *cli)
         delete_print(cli, deleted);
     }
 
-    return rc;
+    return confirm_close(cli, rc);
 }
 
 
@@ -98,7 +98,7 @@ delete_matching(cli_t *cli, delete_t *keys)
     }
 
     if (rc == CLI_DONE) {
-        rc = cli_open(cli);
+        rc = confirm_open(cli);
     }
 
     if (rc == CLI_DONE
@@ -128,7 +128,7 @@ delete_matching(cli_t *cli, delete_t *keys)
         delete_print(cli, deleted);
     }
 
-    return rc;
+    return confirm_close(cli, rc);
 }
 
 
@@ -182,10 +182,10 @@ delete_one(cli_t *cli, const char *id, unsigned *deleted)
 
 
 static void
-delete_print(const cli_t *cli, unsigned deleted)
+delete_print(cli_t *cli, unsigned deleted)
 {
     if (cli->json) {
-        json_print(json_pack("{s:i}", "deleted", (int) deleted));
+        confirm_print(cli, json_pack("{s:i}", "deleted", (int) deleted));
 
     } else {
         printf("deleted %u %s\n", deleted, deleted == 1 ? "key" : "keys");

@@ -36,6 +36,7 @@ static int doctor_open(doctor_t *doctor);
 static void doctor_version(doctor_t *doctor);
 static void doctor_rights(doctor_t *doctor);
 static store_rc_e doctor_probe(store_t *store, uint64_t now);
+static void doctor_gateways(doctor_t *doctor);
 static void doctor_eviction(doctor_t *doctor);
 static void doctor_persistence(doctor_t *doctor);
 static void doctor_clock(doctor_t *doctor);
@@ -51,6 +52,7 @@ static void doctor_say(doctor_t *doctor, const char *check,
 static const doctor_check_pt  doctor_checks[] = {
     doctor_version,
     doctor_rights,
+    doctor_gateways,
     doctor_eviction,
     doctor_persistence,
     doctor_clock,
@@ -172,21 +174,29 @@ doctor_version(doctor_t *doctor)
 static void
 doctor_rights(doctor_t *doctor)
 {
-    store_t  *store;
+    store_t            *store;
+    static const char   mend[] =
+        "this user needs ~PREFIX* &PREFIX* +@read +@hash +del +eval +evalsha "
+        "+publish +subscribe +time; a server that refuses to write must be "
+        "mended first";
 
     store = &doctor->cli->store;
 
     if (doctor_probe(store, cli_now(doctor->cli)) != STORE_DONE) {
-        doctor_say(doctor, "rights", "wrong",
-                   "this user needs ~PREFIX* &PREFIX* +@read +@hash +del "
-                   "+eval +evalsha +publish +time; a server that refuses to "
-                   "write must be mended first",
+        doctor_say(doctor, "rights", "wrong", mend,
                    "a probe can't be written and deleted: %s", store->error);
         return;
     }
 
+    if (store_acks_probe(store) != STORE_DONE) {
+        doctor_say(doctor, "rights", "wrong", mend,
+                   "the answers of gateways can't be heard: %s",
+                   store->error);
+        return;
+    }
+
     doctor_say(doctor, "rights", "ok", NULL,
-               "a probe was written, changed and deleted");
+               "a probe was written, changed and deleted; answers are heard");
 }
 
 
@@ -236,6 +246,42 @@ doctor_probe(store_t *store, uint64_t now)
     attributes_free(&key.attributes);
 
     return rc;
+}
+
+
+static void
+doctor_gateways(doctor_t *doctor)
+{
+    unsigned          i, count;
+    store_t          *store;
+    store_workers_t   workers;
+
+    store = &doctor->cli->store;
+
+    if (store_workers_read(store, &workers) != STORE_DONE) {
+        doctor_say(doctor, "gateways", "wrong",
+                   "allow this user HGETALL on PREFIX*", "%s", store->error);
+        store_workers_free(&workers);
+        return;
+    }
+
+    count = 0;
+
+    for (i = 0; i < workers.count; i++) {
+        count += (workers.list[i].silent <= STORE_WORKER_SILENT);
+    }
+
+    store_workers_free(&workers);
+
+    if (count == 0) {
+        doctor_say(doctor, "gateways", "warning",
+                   "start nginx, with the same Redis, database and prefix",
+                   "none is registered");
+        return;
+    }
+
+    doctor_say(doctor, "gateways", "ok", NULL, "%u %s registered", count,
+               count == 1 ? "worker is" : "workers are");
 }
 
 

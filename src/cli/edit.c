@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "change.h"
+#include "confirm.h"
 #include "given.h"
 
 
@@ -53,7 +54,7 @@ command_edit(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
-        rc = cli_open(cli);
+        rc = confirm_open(cli);
     }
 
     if (rc == CLI_DONE) {
@@ -75,8 +76,16 @@ command_edit(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
-        stored_show(stored, cli_now(cli), cli->json);
+
+        if (cli->json) {
+            confirm_print(cli, stored_json(stored, cli_now(cli)));
+
+        } else {
+            stored_show(stored, cli_now(cli), 0);
+        }
     }
+
+    rc = confirm_close(cli, rc);
 
     attributes_free(&edit.attributes);
     free(stored);

@@ -7,7 +7,7 @@
 #include <sodium.h>
 
 #include "change.h"
-#include "cli.h"
+#include "confirm.h"
 #include "given.h"
 #include "memory.h"
 #include "templates.h"
@@ -127,7 +127,7 @@ command_rotate(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
-        rc = cli_open(cli);
+        rc = confirm_open(cli);
     }
 
     id = cli->options->operands[0];
@@ -161,7 +161,7 @@ command_rotate(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
-        rc = new_key_print(cli, &key);
+        rc = confirm_close(cli, new_key_print(cli, &key));
     }
 
     new_key_free(&key);
@@ -336,6 +336,7 @@ new_key_print(cli_t *cli, const new_key_t *key)
 
         json = stored_json(stored, cli_now(cli));
         json_object_set_new(json, "key", json_string(key->text));
+        confirm_add(cli, json);
         json_print(json);
 
         free(stored);

@@ -47,25 +47,27 @@ static const command_t  commands[] = {
       "required, the method (GET otherwise) asks what apikey_resource would\n"
       "ask; a method alone has to be allowed somewhere." },
 
-    { "edit", command_edit, "ID", MAIN_ATTRIBUTES,
+    { "edit", command_edit, "ID", MAIN_ATTRIBUTES " wait",
       "Changes name, plan, limits, expires, not-before or allow.",
       "\"none\" removes them.  Scopes and bindings never change: make a new\n"
       "key." },
 
-    { "disable", command_disable, "ID...", "",
+    { "disable", command_disable, "ID...", "wait",
       "Refuses keys until they are enabled.", NULL },
 
-    { "enable", command_enable, "ID...", "",
+    { "enable", command_enable, "ID...", "wait",
       "Makes disabled keys usable again.", NULL },
 
-    { "rotate", command_rotate, "ID", "grace",
+    { "rotate", command_rotate, "ID", "grace wait",
       "Makes a new key like an old one, which ends.",
       "The old key ends at once, or lives on for --grace." },
 
-    { "revoke", command_revoke, "[ID...]", "key-stdin",
-      "Refuses keys from now on, for good.", NULL },
+    { "revoke", command_revoke, "[ID...]", "key-stdin wait",
+      "Refuses keys from now on, for good.",
+      "Like every change, it is told to all gateways at once, and waits for\n"
+      "them: exit status 1, though the key is revoked, if one didn't answer." },
 
-    { "delete", command_delete, "[ID...]", "service project",
+    { "delete", command_delete, "[ID...]", "service project wait",
       "Forgets keys: those named, or all of a service or project.", NULL },
 
     { "limits", command_limits, "ID", "reset",
@@ -75,6 +77,9 @@ static const command_t  commands[] = {
       "Takes over existing keys from JSON lines.",
       "Keys are plain, or hashed with this pepper; - is standard input.  What\n"
       "is known already is left alone, so an import can be run again." },
+
+    { "gateways", command_gateways, "", "",
+      "Lists the workers of gateways that are registered.", NULL },
 
     { "template", command_template,
       "list | show NAME | set NAME | remove NAME", "scope binds",

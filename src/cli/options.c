@@ -47,6 +47,8 @@ static const option_t  options_known[] = {
       "a scope, or a resource to which the method adds the action" },
     { "grace", "TIME", 0, "for how long the old key lives on, like 24h" },
     { "key-stdin", NULL, 0, "keys on standard input, one a line" },
+    { "wait", "TIME", 0,
+      "for gateways to confirm: 2s unless given, 500ms, 0: not at all" },
     { "reset", NULL, 0, "start counting anew" },
     { "binds", "org|project|service", 0,
       "what keys of the template have to be bound to" },

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -26,6 +27,8 @@ static int redis_connect_to(redis_t *redis, const struct sockaddr *sockaddr,
 static int redis_hello(redis_t *redis, const address_t *address);
 static int redis_expect_ok(redis_t *redis, const char *command);
 static int redis_wait(redis_t *redis, int events, int timeout);
+static int redis_poll(redis_t *redis, int events, int timeout);
+static redisReply *redis_received(redis_t *redis);
 static int redis_flush(redis_t *redis);
 static int redis_receive(redis_t *redis);
 static int redis_fail(redis_t *redis, const char *format, ...)
@@ -103,28 +106,18 @@ redis_append(redis_t *redis, const apikey_text_t *argv, unsigned argc)
 redisReply *
 redis_reply(redis_t *redis)
 {
-    void  *reply;
+    redisReply  *reply;
 
     if (redis->failed || redis_flush(redis) != 0) {
         return NULL;
     }
 
-    for ( ;; ) {
+    do {
+        reply = redis_received(redis);
 
-        if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK) {
-            (void) redis_fail(redis, "an answer that isn't Redis's: %s",
-                              redis->reader->errstr);
-            return NULL;
-        }
+    } while (reply == NULL && !redis->failed && redis_receive(redis) == 0);
 
-        if (reply != NULL) {
-            return reply;
-        }
-
-        if (redis_receive(redis) != 0) {
-            return NULL;
-        }
-    }
+    return reply;
 }
 
 
@@ -134,6 +127,47 @@ redis_command(redis_t *redis, const apikey_text_t *argv, unsigned argc)
     redis_append(redis, argv, argc);
 
     return redis_reply(redis);
+}
+
+
+redisReply *
+redis_message(redis_t *redis, uint64_t until)
+{
+    uint64_t     now;
+    redisReply  *reply;
+
+    if (redis->failed) {
+        return NULL;
+    }
+
+    for ( ;; ) {
+        reply = redis_received(redis);
+
+        if (reply != NULL || redis->failed) {
+            return reply;
+        }
+
+        now = redis_clock();
+
+        if (redis_poll(redis, POLLIN,
+                       now < until ? (until - now + 999) / 1000 : 0)
+            != 1
+            || redis_receive(redis) != 0)
+        {
+            return NULL;
+        }
+    }
+}
+
+
+uint64_t
+redis_clock(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 
@@ -297,6 +331,26 @@ redis_expect_ok(redis_t *redis, const char *command)
 static int
 redis_wait(redis_t *redis, int events, int timeout)
 {
+    switch (redis_poll(redis, events, timeout)) {
+
+    case 1:
+        return 0;
+
+    case 0:
+        return redis_fail(redis, "no answer within %d seconds",
+                          timeout / 1000);
+
+    default:
+        return -1;
+    }
+}
+
+
+/* 1, or 0 when the time is over, or -1. */
+
+static int
+redis_poll(redis_t *redis, int events, int timeout)
+{
     int            rc;
     struct pollfd  pfd;
 
@@ -307,12 +361,24 @@ redis_wait(redis_t *redis, int events, int timeout)
         rc = poll(&pfd, 1, timeout);
     } while (rc == -1 && errno == EINTR);
 
-    if (rc == 0) {
-        return redis_fail(redis, "no answer within %d seconds",
-                          timeout / 1000);
+    return (rc >= 0) ? rc : redis_fail(redis, "%s", strerror(errno));
+}
+
+
+/* A reply that is whole already, or NULL. */
+
+static redisReply *
+redis_received(redis_t *redis)
+{
+    void  *reply;
+
+    if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK) {
+        (void) redis_fail(redis, "an answer that isn't Redis's: %s",
+                          redis->reader->errstr);
+        return NULL;
     }
 
-    return (rc > 0) ? 0 : redis_fail(redis, "%s", strerror(errno));
+    return reply;
 }
 
 

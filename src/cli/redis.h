@@ -45,5 +45,14 @@ redisReply *redis_reply(redis_t *redis);
 redisReply *redis_command(redis_t *redis, const apikey_text_t *argv,
     unsigned argc);
 
+/*
+ * Of a connection that has subscribed: the next message that has come or comes
+ * until redis_clock() shows that time, or NULL, and failed is set or not.
+ */
+redisReply *redis_message(redis_t *redis, uint64_t until);
+
+/* Microseconds, only ever growing. */
+uint64_t redis_clock(void);
+
 
 #endif /* APIKEY_CLI_REDIS_H */

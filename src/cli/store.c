@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "store_acks.h"
 #include "store_call.h"
 
 
@@ -10,6 +11,8 @@
 
 static store_rc_e store_find(store_t *store, apikey_text_t id,
     unsigned char digest[APIKEY_DIGEST_SIZE]);
+static redisReply *store_write_told(store_t *store,
+    const store_script_t *script, const store_write_t *write);
 static store_rc_e store_visit_index(store_t *store, const redisReply *index,
     store_visit_pt visit, void *data);
 
@@ -34,6 +37,7 @@ store_open(store_t *store, const settings_t *settings)
 void
 store_close(store_t *store)
 {
+    store_acks_free(store);
     redis_close(&store->redis);
 }
 
@@ -124,6 +128,7 @@ store_change(store_t *store, const stored_t *stored,
     store_write_t   write;
 
     store_write_init(store, &write, stored->digest);
+    store_write_add(&write, store_acks_token(store));
     store_write_add(&write, stored_get(stored, "rev"));
 
     for (i = 0; i < count; i++) {
@@ -131,7 +136,7 @@ store_change(store_t *store, const stored_t *stored,
         store_write_add(&write, fields[i].value);
     }
 
-    reply = store_write(store, &store_script_change, &write);
+    reply = store_write_told(store, &store_script_change, &write);
 
     if (reply == NULL) {
         return STORE_FAILED;
@@ -162,9 +167,10 @@ store_delete(store_t *store, apikey_text_t id)
 
     if (rc == STORE_DONE) {
         store_write_init(store, &write, stored->digest);
+        store_write_add(&write, store_acks_token(store));
         free(stored);
 
-        reply = store_write(store, &store_script_delete, &write);
+        reply = store_write_told(store, &store_script_delete, &write);
 
         if (reply == NULL) {
             return STORE_FAILED;
@@ -272,6 +278,26 @@ store_find(store_t *store, apikey_text_t id,
     freeReplyObject(reply);
 
     return rc;
+}
+
+
+/* A write whose answers are waited for, unless its script answers 0. */
+
+static redisReply *
+store_write_told(store_t *store, const store_script_t *script,
+    const store_write_t *write)
+{
+    uint64_t     began;
+    redisReply  *reply;
+
+    began = redis_clock();
+    reply = store_write(store, script, write);
+
+    if (reply != NULL && reply->integer != 0) {
+        store_acks_expect(store, began);
+    }
+
+    return reply;
 }
 
 

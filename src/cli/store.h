@@ -36,9 +36,9 @@ typedef struct {
     redis_t           redis;
     const address_t  *address;
     apikey_text_t     prefix;
+    struct store_acks_s  *acks;    /* NULL: nobody waits for gateways */
     char              error[STORE_ERROR];
 } store_t;
-
 
 
 typedef enum {

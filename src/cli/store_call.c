@@ -45,6 +45,22 @@ store_name_ids(const store_t *store, store_name_t *name, unsigned bucket)
 }
 
 
+void
+store_name_gateways(const store_t *store, store_name_t *name)
+{
+    name->text.data = name->data;
+    name->text.len = apikey_names_gateways(name->data, store->prefix);
+}
+
+
+void
+store_name_acks(const store_t *store, store_name_t *name, apikey_text_t token)
+{
+    name->text.data = name->data;
+    name->text.len = apikey_names_acks(name->data, store->prefix, token);
+}
+
+
 apikey_text_t
 store_hex(char hex[APIKEY_DIGEST_HEX],
     const unsigned char digest[APIKEY_DIGEST_SIZE])

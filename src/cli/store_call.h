@@ -43,6 +43,9 @@ void store_name_record(const store_t *store, store_name_t *name,
     const unsigned char digest[APIKEY_DIGEST_SIZE]);
 void store_name_ids(const store_t *store, store_name_t *name,
     unsigned bucket);
+void store_name_gateways(const store_t *store, store_name_t *name);
+void store_name_acks(const store_t *store, store_name_t *name,
+    apikey_text_t token);
 
 /* A digest as Redis has it; *hex is its memory. */
 apikey_text_t store_hex(char hex[APIKEY_DIGEST_HEX],

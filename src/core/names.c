@@ -93,6 +93,17 @@ apikey_names_templates(char *out, apikey_text_t prefix)
 
 
 size_t
+apikey_names_gateways(char *out, apikey_text_t prefix)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+
+    return apikey_names_append_text(p, "gateways") - out;
+}
+
+
+size_t
 apikey_names_changes(char *out, apikey_text_t prefix)
 {
     char  *p;
@@ -100,6 +111,19 @@ apikey_names_changes(char *out, apikey_text_t prefix)
     p = apikey_names_append(out, prefix.data, prefix.len);
 
     return apikey_names_append_text(p, "changes") - out;
+}
+
+
+size_t
+apikey_names_acks(char *out, apikey_text_t prefix, apikey_text_t token)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+    p = apikey_names_append_text(p, "acks:");
+    p = apikey_names_append(p, token.data, token.len);
+
+    return p - out;
 }
 
 

@@ -13,7 +13,16 @@
  *                      hash: plan => counters that many keys share, or that
  *                      anonymous clients have; each expires
  *   Ptemplates         hash: template => JSON
- *   Pchanges           channel: "DIGEST REV" after each write of a record
+ *   Pgateways          hash: "HOST:PID" of a gateway's worker => "TIME VERSION
+ *                      SINCE", in Unix seconds by Redis's clock, TIME being
+ *                      that of its last heartbeat, one a second; it is removed
+ *                      by a worker that leaves, and stands still after one
+ *                      that was killed
+ *   Pchanges           channel: "DIGEST REV" after each write of a record, or
+ *                      "DIGEST REV TOKEN" if the writer waits for the workers;
+ *                      TOKEN: 16 random base62 digits
+ *   Packs:TOKEN        channel: "HOST:PID" of each worker, for each message
+ *                      with that token, once it has dropped what it had cached
  */
 
 #include "text.h"
@@ -37,7 +46,10 @@ size_t apikey_names_ids(char *out, apikey_text_t prefix, unsigned bucket);
 size_t apikey_names_pool(char *out, apikey_text_t prefix,
     const char *kind, apikey_text_t holder, apikey_text_t plan);
 size_t apikey_names_templates(char *out, apikey_text_t prefix);
+size_t apikey_names_gateways(char *out, apikey_text_t prefix);
 size_t apikey_names_changes(char *out, apikey_text_t prefix);
+size_t apikey_names_acks(char *out, apikey_text_t prefix,
+    apikey_text_t token);
 
 /* The bucket of a public id. */
 unsigned apikey_names_bucket(apikey_text_t id);

@@ -14,6 +14,8 @@
 #include "redis/ngx_redis.h"
 
 
+#define NGX_HTTP_APIKEY_VERSION        "1.0.0"
+
 #define NGX_HTTP_APIKEY_OFF            0
 #define NGX_HTTP_APIKEY_ON             1
 #define NGX_HTTP_APIKEY_OPTIONAL       2
@@ -90,6 +92,7 @@ typedef struct {
     ngx_str_t                     field;   /* "n:NAME" */
     apikey_limits_t               limits;
     ngx_http_apikey_per_e         per;
+    ngx_uint_t                    leased;
 } ngx_http_apikey_plan_t;
 
 
@@ -114,6 +117,29 @@ typedef struct {
 
 
 typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
+typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
+typedef struct ngx_http_apikey_shared_s  ngx_http_apikey_shared_t;
+
+
+/* apikey_cache: what all workers of the gateway know. */
+typedef struct {
+    ngx_shm_zone_t               *shm_zone;
+    ngx_slab_pool_t              *shpool;
+    ngx_http_apikey_shared_t     *shared;
+    ngx_msec_t                    valid;
+    ngx_msec_t                    invalid;
+    ngx_msec_t                    stale;
+} ngx_http_apikey_zone_t;
+
+
+/*
+ * What had happened when a question was asked: an answer from before a change
+ * isn't kept.
+ */
+typedef struct {
+    ngx_uint_t                    generation;
+    ngx_uint_t                    changes;
+} ngx_http_apikey_stamp_t;
 
 
 typedef struct {
@@ -124,11 +150,15 @@ typedef struct {
     ngx_array_t                   plans;       /* ngx_http_apikey_plan_t */
     ngx_http_apikey_plan_t       *anonymous;
     ngx_redis_script_t            decide;
+    ngx_redis_script_t            beat;
+    ngx_redis_script_t            giveback;
+    ngx_http_apikey_zone_t       *zone;        /* NULL: no apikey_cache */
 
     /* of the worker */
     ngx_redis_t                  *client;
     ngx_http_apikey_cache_t      *cache;
-    ngx_uint_t                    refused;     /* Redis answers with errors */
+    ngx_http_apikey_watch_t      *watch;
+    time_t                        refused;     /* Redis's last error; 0: none */
 } ngx_http_apikey_main_conf_t;
 
 
@@ -168,8 +198,12 @@ typedef struct {
     size_t                        size;
     ngx_uint_t                    refs;        /* requests that use it */
     ngx_uint_t                    cached;
+    ngx_str_t                     packed;      /* its fields, as they came */
     u_char                        digest[APIKEY_DIGEST_SIZE];
 } ngx_http_apikey_entry_t;
+
+
+#define NGX_HTTP_APIKEY_FIELD_SIZE  (2 + APIKEY_LABEL_MAX)    /* "n:PLAN" */
 
 
 /* Where the counters of a request are, and what they are checked against. */
@@ -178,6 +212,7 @@ typedef struct {
     ngx_str_t                     plan;
     ngx_str_t                     field;
     ngx_str_t                     pool;        /* empty: with the record */
+    ngx_uint_t                    leased;
 } ngx_http_apikey_meter_t;
 
 
@@ -196,6 +231,9 @@ typedef struct {
     uint64_t                      cost;
     ngx_uint_t                    asked;       /* questions to Redis */
     ngx_redis_command_t          *command;     /* the one under way */
+    ngx_http_apikey_stamp_t       stamp;       /* when it was asked */
+    ngx_msec_t                    sent;
+    uint64_t                      want;        /* of a lease, besides cost */
 
     uint64_t                      now;         /* Redis's clock, microseconds */
     apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
@@ -206,15 +244,17 @@ typedef struct {
     ngx_msec_t                    started;
     ngx_msec_t                    spent;       /* milliseconds deciding */
     ngx_str_t                     args;        /* the query, its key masked */
+    ngx_str_t                     uri;         /* the same with the path */
 
     ngx_str_t                     body;        /* of the refusal */
 
     unsigned                      key:1;       /* digest is set */
     unsigned                      own:1;       /* the key has our form */
     unsigned                      malformed:1;
-    unsigned                      masked:1;    /* args is set */
+    unsigned                      masked:1;    /* args and uri are set */
 
-    unsigned                      confirmed:1; /* Redis knows this record */
+    unsigned                      confirmed:1; /* the record holds */
+    unsigned                      stale:1;     /* as far as anyone can tell */
     unsigned                      unknown:1;   /* Redis knows no record */
     unsigned                      unavailable:1;
 
@@ -227,7 +267,7 @@ typedef struct {
     unsigned                      uncounted:1; /* it can't be */
 
     unsigned                      judging:1;   /* since started */
-    unsigned                      sent:1;      /* body */
+    unsigned                      written:1;   /* body */
 } ngx_http_apikey_ctx_t;
 
 
@@ -243,6 +283,22 @@ typedef struct {
      && ngx_strncmp((s)->data, literal, sizeof(literal) - 1) == 0)
 
 
+/* What Redis has counted for a lease. */
+typedef struct {
+    ngx_http_apikey_main_conf_t  *amcf;
+    apikey_limits_t               limits;
+    apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
+    uint64_t                      now;
+    uint64_t                      amount;
+    ngx_msec_t                    sent;
+    size_t                        name_len;
+    size_t                        field_len;
+    u_char                        key[APIKEY_DIGEST_SIZE];
+    char                          name[APIKEY_NAME_SIZE];
+    char                          field[NGX_HTTP_APIKEY_FIELD_SIZE];
+} ngx_http_apikey_taken_t;
+
+
 extern ngx_module_t  ngx_http_apikey_module;
 
 
@@ -256,6 +312,8 @@ char *ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent,
 char *ngx_http_apikey_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_apikey_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* Says why a directive's value is wrong; returns NGX_CONF_ERROR. */
 char *ngx_http_apikey_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -310,6 +368,20 @@ ngx_int_t ngx_http_apikey_query_value(ngx_pool_t *pool, ngx_str_t *args,
 ngx_int_t ngx_http_apikey_query_rewrite(ngx_pool_t *pool, ngx_str_t *args,
     ngx_str_t *name, ngx_str_t *mask);
 
+/* The same in a URI, or in a request line, in which a space ends the query. */
+ngx_int_t ngx_http_apikey_query_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri,
+    ngx_str_t *name, ngx_str_t *mask);
+
+/*
+ * Masks what the location takes for keys, in a query and in a URI or request
+ * line, either of which may be NULL.
+ */
+ngx_int_t ngx_http_apikey_mask(ngx_http_request_t *r, ngx_str_t *args,
+    ngx_str_t *uri);
+
+/* The same in what is logged of the request, before any phase can do so. */
+ngx_int_t ngx_http_apikey_mask_handler(ngx_http_request_t *r);
+
 /* ngx_http_apikey_lookup.c */
 
 /* The worker's client and records; without a server to ask, nothing. */
@@ -323,6 +395,65 @@ ngx_int_t ngx_http_apikey_ask(ngx_http_request_t *r,
 /* Adds to the counters of a request that has passed; nobody waits for it. */
 void ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount);
 
+/* Asks for more of a lease; nobody waits for it. */
+void ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx, uint64_t more);
+
+/* Little-endian. */
+u_char *ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes);
+
+/* ngx_http_apikey_zone.c; zone may be NULL where amcf is given */
+
+char *ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * NGX_OK: the entry is set and can be trusted, as far as "stale" allows if
+ * that is asked for; NGX_DECLINED: it can't, though it may be set.  Sets
+ * unknown if that can be trusted, and the stamp for the question to come.
+ */
+ngx_int_t ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
+    ngx_http_apikey_ctx_t *ctx, ngx_uint_t stale);
+
+/* Keeps what Redis has said: the entry or, without one, that it is unknown. */
+void ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_ctx_t *ctx);
+
+/* The record has changed. */
+void ngx_http_apikey_zone_drop(ngx_http_apikey_zone_t *zone, u_char *digest);
+
+/* Any record may have changed. */
+void ngx_http_apikey_zone_doubt(ngx_http_apikey_zone_t *zone);
+
+/* How many workers there are, with this one. */
+ngx_uint_t ngx_http_apikey_zone_workers(ngx_http_apikey_zone_t *zone,
+    ngx_int_t change);
+
+/* ngx_http_apikey_watch.c */
+
+ngx_int_t ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
+    ngx_cycle_t *cycle);
+void ngx_http_apikey_watch_stop(ngx_http_apikey_main_conf_t *amcf);
+
+/* Does the worker hear of changes, and does everybody know it? */
+ngx_uint_t ngx_http_apikey_watching(ngx_http_apikey_main_conf_t *amcf);
+
+/* ngx_http_apikey_lease.c */
+
+/* NGX_OK: the request is counted; NGX_DECLINED: want is set, ask Redis. */
+ngx_int_t ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx);
+
+/* Returns what is left for Redis to add. */
+uint64_t ngx_http_apikey_lease_charge(ngx_http_apikey_ctx_t *ctx,
+    uint64_t amount);
+
+/* All but counters, now and amount. */
+void ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
+    ngx_http_apikey_ctx_t *ctx);
+void ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken);
+
+/* Gives back what is idle, or all. */
+void ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf,
+    ngx_uint_t all);
+
 /* ngx_http_apikey_cache.c */
 
 ngx_http_apikey_cache_t *ngx_http_apikey_cache_create(ngx_log_t *log);
@@ -334,6 +465,10 @@ ngx_http_apikey_entry_t *ngx_http_apikey_cache_get(
 ngx_http_apikey_entry_t *ngx_http_apikey_cache_put(
     ngx_http_apikey_cache_t *cache, u_char *digest,
     const apikey_field_t *fields, ngx_uint_t count, const char **why);
+
+/* The fields of an entry, which point into packed; returns their number. */
+ngx_uint_t ngx_http_apikey_cache_unpack(ngx_str_t *packed,
+    apikey_field_t *fields, ngx_uint_t max);
 
 void ngx_http_apikey_cache_drop(ngx_http_apikey_cache_t *cache,
     u_char *digest);

@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_apikey_judge_key(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+static void ngx_http_apikey_recall(ngx_http_apikey_ctx_t *ctx);
+static ngx_int_t ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx);
 static ngx_http_apikey_result_e ngx_http_apikey_standing(
     ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_price(ngx_http_request_t *r,
@@ -104,7 +106,11 @@ ngx_http_apikey_access_handler(ngx_http_request_t *r)
     if (rc == NGX_AGAIN) {
         /* a client that goes away ends the request, and with it the question */
 
-        if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        if (r->connection->read->ready) {
+            /* what it sent last may have been its end */
+            ngx_post_event(r->connection->read, &ngx_posted_events);
+
+        } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
@@ -137,8 +143,16 @@ ngx_http_apikey_passed_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
 
-    if (ctx && r->err_status == 0) {
+    if (ctx == NULL || ctx->status == 0) {
+        return NGX_DECLINED;
+    }
+
+    if (r->err_status == 0) {
         ctx->status = 0;
+
+    } else {
+        /* of our refusal, an error_page, which keeps the headers only */
+        ngx_http_set_ctx(r, NULL, ngx_http_apikey_module);
     }
 
     return NGX_DECLINED;
@@ -246,16 +260,16 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
     ngx_int_t                 rc;
     ngx_http_apikey_result_e  result;
 
-    if (ctx->unavailable) {
+    if (ctx->unavailable && ngx_http_apikey_stale(ctx) != NGX_OK) {
         return NGX_HTTP_APIKEY_UNAVAILABLE;
+    }
+
+    if (ctx->entry == NULL) {
+        ngx_http_apikey_recall(ctx);
     }
 
     if (ctx->unknown) {
         return NGX_HTTP_APIKEY_UNKNOWN;
-    }
-
-    if (ctx->entry == NULL && ctx->amcf->cache) {
-        ctx->entry = ngx_http_apikey_cache_get(ctx->amcf->cache, ctx->digest);
     }
 
     result = ngx_http_apikey_standing(ctx);
@@ -277,6 +291,14 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
             return NGX_ERROR;
         }
 
+        if (rc == NGX_OK
+            && ctx->confirmed
+            && ctx->meter.leased
+            && ngx_http_apikey_lease_spend(ctx) == NGX_OK)
+        {
+            rc = NGX_DECLINED;
+        }
+
         if (ctx->confirmed && rc == NGX_DECLINED) {
             return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_OK);
         }
@@ -284,8 +306,14 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
 
     /* rc == NGX_OK: count it, NGX_DECLINED: only confirm the record */
 
-    if (ngx_http_apikey_question(r, ctx, rc == NGX_OK) == NGX_AGAIN) {
+    if (!ctx->unavailable
+        && ngx_http_apikey_question(r, ctx, rc == NGX_OK) == NGX_AGAIN)
+    {
         return NGX_AGAIN;
+    }
+
+    if (!ctx->stale && ngx_http_apikey_stale(ctx) == NGX_OK) {
+        return ngx_http_apikey_judge_key(r, alcf, ctx);
     }
 
     if (ctx->confirmed && alcf->limit_failure == NGX_HTTP_APIKEY_ALLOW) {
@@ -293,6 +321,51 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
     }
 
     return NGX_HTTP_APIKEY_UNAVAILABLE;
+}
+
+
+/* What the gateway, or at least the worker, knows of the key. */
+
+static void
+ngx_http_apikey_recall(ngx_http_apikey_ctx_t *ctx)
+{
+    if (ctx->amcf->zone) {
+        if (ngx_http_apikey_zone_get(ctx->amcf, ctx, 0) == NGX_OK) {
+            ctx->confirmed = 1;
+        }
+
+    } else if (ctx->amcf->cache) {
+        ctx->entry = ngx_http_apikey_cache_get(ctx->amcf->cache, ctx->digest);
+    }
+}
+
+
+/* Redis can't be reached: does what it has said before still serve? */
+
+static ngx_int_t
+ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx)
+{
+    if (ctx->stale) {
+        return NGX_OK;
+    }
+
+    if (ctx->amcf->zone == NULL || ctx->amcf->zone->stale == 0) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->entry) {
+        ngx_http_apikey_cache_release(ctx->entry);
+        ctx->entry = NULL;
+    }
+
+    if (ngx_http_apikey_zone_get(ctx->amcf, ctx, 1) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ctx->confirmed = 1;
+    ctx->stale = 1;
+
+    return NGX_OK;
 }
 
 
@@ -307,6 +380,13 @@ ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
+        }
+
+        if (rc == NGX_OK
+            && ctx->meter.leased
+            && ngx_http_apikey_lease_spend(ctx) == NGX_OK)
+        {
+            rc = NGX_DECLINED;
         }
 
         if (rc == NGX_DECLINED) {

@@ -1,8 +1,8 @@
 /*
  * The records a worker has seen, parsed.  None of them is trusted by itself:
- * Redis confirms the rev of a record with each decision, and sends the record
- * again only when it has changed.  The least recently used records
- * make room for others.
+ * Redis, or the gateway's zone, confirms the rev of a record with each
+ * decision, and sends the record again only when it has changed.  The least
+ * recently used records make room for others.
  */
 
 #include "ngx_http_apikey.h"
@@ -26,6 +26,9 @@ static ngx_queue_t *ngx_http_apikey_cache_bucket(
     ngx_http_apikey_cache_t *cache, u_char *digest);
 static ngx_http_apikey_entry_t *ngx_http_apikey_cache_find(
     ngx_http_apikey_cache_t *cache, u_char *digest);
+static size_t ngx_http_apikey_field_size(const apikey_field_t *field);
+static u_char *ngx_http_apikey_field_pack(u_char *p,
+    const apikey_field_t *field);
 static void ngx_http_apikey_cache_remove(ngx_http_apikey_cache_t *cache,
     ngx_http_apikey_entry_t *entry);
 
@@ -91,14 +94,23 @@ ngx_http_apikey_entry_t *
 ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
     const apikey_field_t *fields, ngx_uint_t count, const char **why)
 {
-    size_t                    size;
+    u_char                   *p;
+    size_t                    packed, head, size;
+    ngx_uint_t                i;
     ngx_queue_t              *q;
     ngx_http_apikey_entry_t  *entry;
 
     ngx_http_apikey_cache_drop(cache, digest);
 
-    size = ngx_align(sizeof(ngx_http_apikey_entry_t), NGX_ALIGNMENT)
-           + apikey_record_size(fields, count);
+    packed = 0;
+
+    for (i = 0; i < count; i++) {
+        packed += ngx_http_apikey_field_size(&fields[i]);
+    }
+
+    head = ngx_align(sizeof(ngx_http_apikey_entry_t), NGX_ALIGNMENT);
+    size = head + ngx_align(apikey_record_size(fields, count), NGX_ALIGNMENT)
+           + packed;
 
     entry = ngx_alloc(size, cache->log);
     if (entry == NULL) {
@@ -106,11 +118,8 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
         return NULL;
     }
 
-    if (apikey_record_parse(&entry->record,
-                            (u_char *) entry
-                            + ngx_align(sizeof(ngx_http_apikey_entry_t),
-                                        NGX_ALIGNMENT),
-                            fields, count, why)
+    if (apikey_record_parse(&entry->record, (u_char *) entry + head, fields,
+                            count, why)
         != APIKEY_OK)
     {
         ngx_free(entry);
@@ -119,9 +128,17 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
 
     ngx_memcpy(entry->digest, digest, APIKEY_DIGEST_SIZE);
 
+    p = (u_char *) entry + size - packed;
+
     entry->size = size;
     entry->refs = 1;
     entry->cached = 1;
+    entry->packed.data = p;
+    entry->packed.len = packed;
+
+    for (i = 0; i < count; i++) {
+        p = ngx_http_apikey_field_pack(p, &fields[i]);
+    }
 
     ngx_queue_insert_head(&cache->queue, &entry->queue);
     ngx_queue_insert_head(ngx_http_apikey_cache_bucket(cache, digest),
@@ -137,6 +154,65 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
     }
 
     return entry;
+}
+
+
+/* Counters change with every request and are none of the record. */
+
+static size_t
+ngx_http_apikey_field_size(const apikey_field_t *field)
+{
+    if (field->name.len == 0
+        || (field->name.data[0] == 'n'
+            && (field->name.len == 1 || field->name.data[1] == ':'))
+        || field->name.len > 0xff
+        || field->value.len > 0xffff)
+    {
+        return 0;
+    }
+
+    return 1 + field->name.len + 2 + field->value.len;
+}
+
+
+static u_char *
+ngx_http_apikey_field_pack(u_char *p, const apikey_field_t *field)
+{
+    if (ngx_http_apikey_field_size(field) == 0) {
+        return p;
+    }
+
+    *p++ = (u_char) field->name.len;
+    p = ngx_cpymem(p, field->name.data, field->name.len);
+
+    *p++ = (u_char) (field->value.len >> 8);
+    *p++ = (u_char) field->value.len;
+
+    return ngx_cpymem(p, field->value.data, field->value.len);
+}
+
+
+ngx_uint_t
+ngx_http_apikey_cache_unpack(ngx_str_t *packed, apikey_field_t *fields,
+    ngx_uint_t max)
+{
+    u_char      *p, *last;
+    ngx_uint_t   n;
+
+    p = packed->data;
+    last = p + packed->len;
+
+    for (n = 0; p < last && n < max; n++) {
+        fields[n].name.len = *p++;
+        fields[n].name.data = (char *) p;
+        p += fields[n].name.len;
+
+        fields[n].value.len = p[0] << 8 | p[1];
+        fields[n].value.data = (char *) p + 2;
+        p += 2 + fields[n].value.len;
+    }
+
+    return n;
 }
 
 

@@ -29,6 +29,10 @@ ngx_http_apikey_create_main_conf(ngx_conf_t *cf)
 
     ngx_str_set(&amcf->decide.text, APIKEY_SCRIPT_DECIDE);
     ngx_str_set(&amcf->decide.sha1, APIKEY_SCRIPT_DECIDE_SHA1);
+    ngx_str_set(&amcf->beat.text, APIKEY_SCRIPT_BEAT);
+    ngx_str_set(&amcf->beat.sha1, APIKEY_SCRIPT_BEAT_SHA1);
+    ngx_str_set(&amcf->giveback.text, APIKEY_SCRIPT_GIVEBACK);
+    ngx_str_set(&amcf->giveback.sha1, APIKEY_SCRIPT_GIVEBACK_SHA1);
 
     return amcf;
 }
@@ -39,6 +43,8 @@ ngx_http_apikey_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_apikey_main_conf_t *amcf = conf;
 
+    ngx_uint_t                 i;
+    ngx_http_apikey_plan_t    *plan;
     ngx_http_core_loc_conf_t  *clcf;
 
     const apikey_text_t  anonymous = apikey_text("anonymous");
@@ -48,6 +54,17 @@ ngx_http_apikey_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     amcf->anonymous = ngx_http_apikey_find_plan(amcf, anonymous);
+
+    plan = amcf->plans.elts;
+
+    for (i = 0; i < amcf->plans.nelts; i++) {
+        if (plan[i].leased && amcf->zone == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"mode=leased\" of \"apikey_plan\" \"%V\" needs "
+                          "\"apikey_cache\"", &plan[i].name);
+            return NGX_CONF_ERROR;
+        }
+    }
 
     if (amcf->redis) {
         clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -409,6 +426,38 @@ ngx_http_apikey_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     alcf->realm = value[1];
 
     return NGX_CONF_OK;
+}
+
+
+/* nginx's own doesn't tell the directive, nor what would be right. */
+
+char *
+ngx_http_apikey_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    u_char           *p, *last, why[128];
+    ngx_str_t        *value;
+    ngx_conf_enum_t  *e;
+
+    value = cf->args->elts;
+
+    p = ngx_cpymem(why, "it is none of", sizeof("it is none of") - 1);
+    last = why + sizeof(why) - 1;
+
+    for (e = cmd->post; e->name.len; e++) {
+
+        if (e->name.len == value[1].len
+            && ngx_strcasecmp(e->name.data, value[1].data) == 0)
+        {
+            return ngx_conf_set_enum_slot(cf, cmd, conf);
+        }
+
+        p = ngx_slprintf(p, last, "%s \"%V\"",
+                         p[-1] == '"' ? "," : "", &e->name);
+    }
+
+    *p = '\0';
+
+    return ngx_http_apikey_refuse(cf, cmd, &value[1], (char *) why);
 }
 
 

@@ -16,10 +16,8 @@ static ngx_int_t ngx_http_apikey_find_header(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide);
 static ngx_int_t ngx_http_apikey_find_query(ngx_http_request_t *r,
-    ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_source_t *source,
-    ngx_http_apikey_found_t *found, ngx_uint_t hide);
-static ngx_int_t ngx_http_apikey_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri,
-    ngx_str_t *name, ngx_str_t *mask);
+    ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
+    ngx_uint_t hide);
 static ngx_int_t ngx_http_apikey_find_cookie(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide);
@@ -37,9 +35,6 @@ static void ngx_http_apikey_take(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_found_t *found);
 
 
-static ngx_str_t  ngx_http_apikey_mask = ngx_string("***");
-
-
 ngx_int_t
 ngx_http_apikey_credential(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
@@ -48,6 +43,16 @@ ngx_http_apikey_credential(ngx_http_request_t *r,
     ngx_uint_t                 i, done;
     ngx_http_apikey_found_t    found;
     ngx_http_apikey_source_t  *source;
+
+    if (!ctx->masked) {
+        ctx->args = r->args;
+        ctx->uri = r->unparsed_uri;
+        ctx->masked = 1;
+    }
+
+    if (ngx_http_apikey_mask(r, &ctx->args, &ctx->uri) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     /* a key that was found before an internal redirect stays the key */
     done = ctx->key || ctx->malformed;
@@ -61,7 +66,7 @@ ngx_http_apikey_credential(ngx_http_request_t *r,
         switch (source[i].place) {
 
         case NGX_HTTP_APIKEY_QUERY:
-            rc = ngx_http_apikey_find_query(r, ctx, &source[i], &found,
+            rc = ngx_http_apikey_find_query(r, &source[i], &found,
                                             alcf->hide);
             break;
 
@@ -232,7 +237,8 @@ ngx_http_apikey_remove_header(ngx_http_request_t *r, ngx_list_part_t *part,
 
         if (list->last == part) {
             list->last = other;
-            list->nalloc = other->nelts;
+            /* parts to come are of this size, so it mustn't be 0 */
+            list->nalloc = ngx_max(other->nelts, 1);
         }
 
         part->nelts = 0;
@@ -302,106 +308,43 @@ ngx_http_apikey_bearer(ngx_str_t *value)
 
 
 static ngx_int_t
-ngx_http_apikey_find_query(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+ngx_http_apikey_find_query(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide)
 {
-    if (r->args.len == 0) {
-        return NGX_OK;
-    }
+    ngx_pool_t  *pool;
+    ngx_str_t   *name;
 
-    if (ngx_http_apikey_query_value(r->pool, &r->args, &source->name,
-                                    &found->value, &found->count)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    pool = r->pool;
+    name = &source->name;
 
-    if (found->count == 0) {
-        return NGX_OK;
-    }
+    if (r->args.len) {
 
-    if (!ctx->masked) {
-        ctx->args = r->args;
-        ctx->masked = 1;
-    }
+        if (ngx_http_apikey_query_value(pool, &r->args, name, &found->value,
+                                        &found->count)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
 
-    /* the error log prints the request line */
-
-    if (ngx_http_apikey_query_rewrite(r->pool, &ctx->args, &source->name,
-                                      &ngx_http_apikey_mask)
-        != NGX_OK
-        || ngx_http_apikey_rewrite_uri(r->pool, &r->request_line,
-                                       &source->name, &ngx_http_apikey_mask)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
+        ngx_http_apikey_trim(&found->value);
     }
 
     if (!hide) {
         return NGX_OK;
     }
 
-    /* upstreams are sent either of them */
+    /*
+     * Upstreams are sent either of them; a key that a rewrite has dropped of
+     * the one still is in the other.
+     */
 
-    if (ngx_http_apikey_query_rewrite(r->pool, &r->args, &source->name, NULL)
-        != NGX_OK)
-    {
+    if (ngx_http_apikey_query_rewrite(pool, &r->args, name, NULL) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    return ngx_http_apikey_rewrite_uri(r->pool, &r->unparsed_uri,
-                                       &source->name, NULL);
-}
-
-
-/* The query in a URI, or in a request line, in which a space ends it. */
-
-static ngx_int_t
-ngx_http_apikey_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri, ngx_str_t *name,
-    ngx_str_t *mask)
-{
-    u_char     *p, *begin, *end, *last;
-    ngx_str_t   args;
-
-    last = uri->data + uri->len;
-
-    begin = ngx_strlchr(uri->data, last, '?');
-    if (begin == NULL) {
-        return NGX_OK;
-    }
-
-    end = ngx_strlchr(begin, last, ' ');
-    if (end == NULL) {
-        end = last;
-    }
-
-    args.data = begin + 1;
-    args.len = end - args.data;
-
-    if (ngx_http_apikey_query_rewrite(pool, &args, name, mask) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    /* without a parameter there is no question mark */
-
-    if (args.len) {
-        begin++;
-    }
-
-    p = ngx_pnalloc(pool, (begin - uri->data) + args.len + (last - end) + 1);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    begin = ngx_cpymem(p, uri->data, begin - uri->data);
-    begin = ngx_cpymem(begin, args.data, args.len);
-    begin = ngx_cpymem(begin, end, last - end);
-
-    uri->data = p;
-    uri->len = begin - p;
-
-    return NGX_OK;
+    return ngx_http_apikey_query_rewrite_uri(pool, &r->unparsed_uri, name,
+                                             NULL);
 }
 
 
@@ -469,6 +412,9 @@ ngx_http_apikey_find_cookie(ngx_http_request_t *r,
         }
 
         if (h[i].value.len == 0) {
+            /* $http_cookie still finds it */
+            h[i].hash = 0;
+
             if (ngx_http_apikey_remove_header(r, part, i) != NGX_OK) {
                 return NGX_ERROR;
             }
@@ -482,7 +428,7 @@ ngx_http_apikey_find_cookie(ngx_http_request_t *r,
 }
 
 
-/* The next of "name=value; name=value". */
+/* The next of "name=value; name=value": as it stands, and its parts. */
 
 static ngx_uint_t
 ngx_http_apikey_cookie_next(ngx_str_t *rest, ngx_str_t *cookie,
@@ -490,7 +436,7 @@ ngx_http_apikey_cookie_next(ngx_str_t *rest, ngx_str_t *cookie,
 {
     u_char  *p, *last;
 
-    if (rest->len == 0) {
+    if (rest->data == NULL) {
         return 0;
     }
 
@@ -500,10 +446,13 @@ ngx_http_apikey_cookie_next(ngx_str_t *rest, ngx_str_t *cookie,
     cookie->data = rest->data;
     cookie->len = (p ? p : last) - rest->data;
 
-    rest->data = p ? p + 1 : last;
-    rest->len = last - rest->data;
+    if (p) {
+        rest->data = p + 1;
+        rest->len = last - rest->data;
 
-    ngx_http_apikey_trim(cookie);
+    } else {
+        ngx_str_null(rest);
+    }
 
     last = cookie->data + cookie->len;
     p = ngx_strlchr(cookie->data, last, '=');
@@ -524,33 +473,32 @@ static ngx_int_t
 ngx_http_apikey_hide_cookie(ngx_http_request_t *r, ngx_table_elt_t *h,
     ngx_str_t *hidden)
 {
-    u_char     *p, *data;
-    ngx_str_t   rest, cookie, name, value;
+    u_char      *p, *data;
+    ngx_str_t    rest, cookie, name, value;
+    ngx_uint_t   first;
 
-    /* separators may have been ";" and be "; " now */
-
-    data = ngx_pnalloc(r->pool, 2 * h->value.len + 1);
+    data = ngx_pnalloc(r->pool, h->value.len + 1);
     if (data == NULL) {
         return NGX_ERROR;
     }
 
+    first = 1;
     p = data;
     rest = h->value;
 
     while (ngx_http_apikey_cookie_next(&rest, &cookie, &name, &value)) {
 
-        if (cookie.len == 0
-            || (name.len == hidden->len
-                && ngx_strncmp(name.data, hidden->data, name.len) == 0))
+        if (name.len == hidden->len
+            && ngx_strncmp(name.data, hidden->data, name.len) == 0)
         {
             continue;
         }
 
-        if (p != data) {
+        if (!first) {
             *p++ = ';';
-            *p++ = ' ';
         }
 
+        first = 0;
         p = ngx_cpymem(p, cookie.data, cookie.len);
     }
 
@@ -558,6 +506,8 @@ ngx_http_apikey_hide_cookie(ngx_http_request_t *r, ngx_table_elt_t *h,
 
     h->value.data = data;
     h->value.len = p - data;
+
+    ngx_http_apikey_trim(&h->value);
 
     return NGX_OK;
 }

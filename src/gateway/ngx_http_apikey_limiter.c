@@ -69,7 +69,22 @@ ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             plan->per = NGX_HTTP_APIKEY_PER_PROJECT;
 
         } else if (ngx_http_apikey_is(&value[i], "mode=exact")) {
-            continue;
+            plan->leased = 0;
+
+        } else if (ngx_http_apikey_is(&value[i], "mode=leased")) {
+            plan->leased = 1;
+
+        } else if (ngx_http_apikey_begins(&value[i], "algorithm=")) {
+            return ngx_http_apikey_refuse(cf, cmd, &value[i],
+                              "it is none of \"fixed\", \"sliding\"");
+
+        } else if (ngx_http_apikey_begins(&value[i], "per=")) {
+            return ngx_http_apikey_refuse(cf, cmd, &value[i],
+                              "it is none of \"key\", \"org\", \"project\"");
+
+        } else if (ngx_http_apikey_begins(&value[i], "mode=")) {
+            return ngx_http_apikey_refuse(cf, cmd, &value[i],
+                                          "the mode is not \"exact\"");
 
         } else if (apikey_window_parse(&window, ngx_http_apikey_text(&value[i]),
                                        &why)
@@ -151,6 +166,7 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
 
         meter->limits = &plan->limits;
         meter->plan = plan->name;
+        meter->leased = plan->leased;
 
         len = ngx_http_apikey_address(r, &addr);
 
@@ -162,15 +178,16 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
 
     record = ctx->entry->record;
 
+    plan = record->plan.len ? ngx_http_apikey_find_plan(ctx->amcf, record->plan)
+                            : NULL;
+
     if (record->limits.count) {
         meter->limits = &record->limits;
         meter->plan.data = (u_char *) record->plan.data;
         meter->plan.len = record->plan.len;
+        meter->leased = plan && plan->leased;
         return NGX_OK;
     }
-
-    plan = record->plan.len ? ngx_http_apikey_find_plan(ctx->amcf, record->plan)
-                            : NULL;
 
     if (plan == NULL) {
         plan = alcf->default_plan;
@@ -184,6 +201,7 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
 
     meter->limits = &plan->limits;
     meter->plan = plan->name;
+    meter->leased = plan->leased;
 
     /* a key that belongs to nobody is counted by itself */
 
@@ -318,6 +336,10 @@ ngx_http_apikey_charge_handler(ngx_http_request_t *r)
     uint64_t                amount;
     ngx_http_apikey_ctx_t  *ctx;
 
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
     ctx = ngx_http_apikey_get_ctx(r);
 
     if (ctx == NULL
@@ -333,7 +355,13 @@ ngx_http_apikey_charge_handler(ngx_http_request_t *r)
         == NGX_OK
         && amount)
     {
-        ngx_http_apikey_add(ctx, amount);
+        if (ctx->meter.leased) {
+            amount = ngx_http_apikey_lease_charge(ctx, amount);
+        }
+
+        if (amount) {
+            ngx_http_apikey_add(ctx, amount);
+        }
     }
 
     return NGX_OK;

@@ -6,7 +6,8 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_FIELDS    32
+#define NGX_HTTP_APIKEY_FIELDS    256
+#define NGX_HTTP_APIKEY_QUIET     1   /* seconds */
 #define NGX_HTTP_APIKEY_FOREVER   ((uint64_t) 1 << 40)   /* five bytes hold it */
 
 #define NGX_HTTP_APIKEY_SLIDING   1
@@ -15,24 +16,49 @@
 #define NGX_HTTP_APIKEY_ASK_SIZE  (5 + 5 + 6 + 1 + APIKEY_WINDOWS_MAX * 10)
 
 
+#define NGX_HTTP_APIKEY_VERDICT_SIZE  (1 + 7 + 6)        /* and counters */
+
+
+/* Of decide.lua. */
+typedef enum {
+    NGX_HTTP_APIKEY_PASSED = 0,
+    NGX_HTTP_APIKEY_REFUSED,
+    NGX_HTTP_APIKEY_UNTIMELY
+} ngx_http_apikey_code_e;
+
+
+typedef struct {
+    ngx_http_apikey_code_e     code;
+    uint64_t                   now;     /* microseconds */
+    uint64_t                   leased;
+} ngx_http_apikey_verdict_t;
+
+
 /* The buffers that the words of a question are in. */
 typedef struct {
     ngx_redis_args_t           args;
     ngx_uint_t                 keys;
     char                       record[APIKEY_NAME_SIZE];
-    u_char                     packed[NGX_HTTP_APIKEY_ASK_SIZE + 8];
+    u_char                     packed[NGX_HTTP_APIKEY_ASK_SIZE];
+    u_char                     want[NGX_INT64_LEN];
 } ngx_http_apikey_question_t;
 
 
 static void ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_question_t *q, const char *rev, size_t rev_len,
-    const apikey_limits_t *limits, uint64_t cost, ngx_uint_t flags);
-static u_char *ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes);
+    const apikey_limits_t *limits, uint64_t cost, uint64_t want,
+    ngx_uint_t flags);
 static uint64_t ngx_http_apikey_unpack(const char *p, ngx_uint_t bytes);
 
 static void ngx_http_apikey_answered(void *data, redisReply *reply);
-static const char *ngx_http_apikey_verdict(ngx_http_apikey_ctx_t *ctx,
+static const char *ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
+static const char *ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict,
+    redisReply *reply, const apikey_limits_t *limits,
+    apikey_counter_t *counters);
+static void ngx_http_apikey_unlease(apikey_counter_t *counters,
+    const apikey_limits_t *limits, uint64_t leased);
+static void ngx_http_apikey_more(void *data, redisReply *reply);
 static const char *ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
 static void ngx_http_apikey_added(void *data, redisReply *reply);
@@ -63,7 +89,11 @@ ngx_http_apikey_worker_start(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    if (amcf->zone) {
+        (void) ngx_http_apikey_zone_workers(amcf->zone, 1);
+    }
+
+    return ngx_http_apikey_watch_start(amcf, cycle);
 }
 
 
@@ -75,6 +105,14 @@ ngx_http_apikey_worker_stop(ngx_cycle_t *cycle)
     amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_apikey_module);
 
     if (amcf && amcf->client) {
+
+        ngx_http_apikey_watch_stop(amcf);
+
+        if (amcf->zone && ngx_http_apikey_zone_workers(amcf->zone, -1) == 0) {
+            ngx_http_apikey_lease_sweep(amcf, 1);
+        }
+
+        ngx_redis_flush(amcf->client);
         ngx_redis_destroy(amcf->client);
         amcf->client = NULL;
 
@@ -104,9 +142,10 @@ ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     }
 
     ngx_http_apikey_compose(ctx, &q, rev.data, rev.len, limits, ctx->cost,
-                            flags);
+                            ctx->want, flags);
 
     ctx->spending = spend;
+    ctx->sent = ngx_current_msec;
 
     if (ctx->amcf->client == NULL
         && ngx_http_apikey_worker_start((ngx_cycle_t *) ngx_cycle) != NGX_OK)
@@ -128,7 +167,8 @@ ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
     ngx_http_apikey_question_t  q;
 
     ngx_http_apikey_compose(ctx, &q, ctx->key ? "*" : "-", 1,
-                            ctx->meter.limits, amount, NGX_HTTP_APIKEY_FORCED);
+                            ctx->meter.limits, amount, 0,
+                            NGX_HTTP_APIKEY_FORCED);
 
     (void) ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide, &q.args,
                           q.keys, ngx_http_apikey_added, ctx->amcf);
@@ -140,7 +180,8 @@ ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
 static void
 ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_question_t *q, const char *rev, size_t rev_len,
-    const apikey_limits_t *limits, uint64_t cost, ngx_uint_t flags)
+    const apikey_limits_t *limits, uint64_t cost, uint64_t want,
+    ngx_uint_t flags)
 {
     u_char                   *p;
     unsigned                  i;
@@ -190,10 +231,15 @@ ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
 
     ngx_redis_arg(&q->args, q->packed, p - q->packed);
     ngx_redis_arg(&q->args, meter->field.data, meter->field.len);
+
+    if (want) {
+        p = ngx_sprintf(q->want, "%uL", want);
+        ngx_redis_arg(&q->args, q->want, p - q->want);
+    }
 }
 
 
-static u_char *
+u_char *
 ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes)
 {
     for ( /* void */ ; bytes; bytes--) {
@@ -238,7 +284,7 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
         why = "";
 
     } else if (reply->type == REDIS_REPLY_STRING) {
-        why = ngx_http_apikey_verdict(ctx, reply);
+        why = ngx_http_apikey_judged(ctx, reply);
 
     } else if (reply->type == REDIS_REPLY_ARRAY) {
         why = ngx_http_apikey_receive(ctx, reply);
@@ -252,7 +298,9 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
 
     if (why == NULL) {
 
-        if (ctx->amcf->refused) {
+        if (ctx->amcf->refused
+            && ngx_time() - ctx->amcf->refused > NGX_HTTP_APIKEY_QUIET)
+        {
             ngx_log_error(NGX_LOG_NOTICE, c->log, 0,
                           "redis answers as expected again");
             ctx->amcf->refused = 0;
@@ -281,45 +329,166 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
 /* The record is as the gateway knows it.  Returns what is wrong, or NULL. */
 
 static const char *
-ngx_http_apikey_verdict(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 {
-    apikey_text_t  packed;
-
-    if (reply->len < 8 || (u_char) reply->str[0] > 2) {
-        return "malformed verdict";
-    }
+    const char                *why;
+    ngx_http_apikey_taken_t    taken;
+    ngx_http_apikey_verdict_t  verdict;
 
     if (ctx->key && ctx->entry == NULL) {
         return "verdict on a record that it didn't send";
     }
 
-    ctx->now = ngx_http_apikey_unpack(reply->str + 1, 7);
+    why = ngx_http_apikey_verdict(&verdict, reply,
+                                  ctx->spending ? ctx->meter.limits : NULL,
+                                  ctx->counters);
+    if (why) {
+        return why;
+    }
+
+    ctx->now = verdict.now;
     ctx->confirmed = 1;
 
-    if (!ctx->spending || reply->str[0] == 2) {
+    if (ctx->amcf->zone && ctx->key) {
+        ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+    }
+
+    if (!ctx->spending || verdict.code == NGX_HTTP_APIKEY_UNTIMELY) {
         return NULL;
     }
 
-    packed.data = reply->str + 8;
-    packed.len = reply->len - 8;
-
-    if (packed.len != ctx->meter.limits->count * APIKEY_COUNTER_SIZE
-        || apikey_counters_unpack(ctx->counters, ctx->meter.limits, packed,
-                                  ctx->now)
-           != APIKEY_OK)
-    {
-        ctx->confirmed = 0;
-        return "malformed counters";
-    }
-
     ctx->metered = 1;
-    ctx->limited = reply->str[0] == 1;
+    ctx->limited = verdict.code == NGX_HTTP_APIKEY_REFUSED;
     ctx->counted = !ctx->limited && ctx->cost;
+
+    if (ctx->want) {
+        ngx_http_apikey_taken_init(&taken, ctx);
+
+        ngx_memcpy(taken.counters, ctx->counters, sizeof(taken.counters));
+        taken.now = verdict.now;
+        taken.amount = verdict.leased;
+
+        ngx_http_apikey_lease_take(&taken);
+
+        /* what is leased is counted, but it is left */
+
+        ngx_http_apikey_unlease(ctx->counters, ctx->meter.limits,
+                                verdict.leased);
+    }
 
     apikey_quota(&ctx->quota, ctx->meter.limits, ctx->counters, ctx->now,
                  ctx->cost, ctx->limited);
 
     return NULL;
+}
+
+
+/* Reads a verdict of decide.lua and, if there are limits, its counters. */
+
+static const char *
+ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict, redisReply *reply,
+    const apikey_limits_t *limits, apikey_counter_t *counters)
+{
+    apikey_text_t  packed;
+
+    if (reply->len < NGX_HTTP_APIKEY_VERDICT_SIZE
+        || (u_char) reply->str[0] > NGX_HTTP_APIKEY_UNTIMELY)
+    {
+        return "malformed verdict";
+    }
+
+    verdict->code = reply->str[0];
+    verdict->now = ngx_http_apikey_unpack(reply->str + 1, 7);
+    verdict->leased = ngx_http_apikey_unpack(reply->str + 8, 6);
+
+    if (limits == NULL || verdict->code == NGX_HTTP_APIKEY_UNTIMELY) {
+        return NULL;
+    }
+
+    packed.data = reply->str + NGX_HTTP_APIKEY_VERDICT_SIZE;
+    packed.len = reply->len - NGX_HTTP_APIKEY_VERDICT_SIZE;
+
+    if (packed.len != limits->count * APIKEY_COUNTER_SIZE
+        || apikey_counters_unpack(counters, limits, packed, verdict->now)
+           != APIKEY_OK)
+    {
+        return "malformed counters";
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_apikey_unlease(apikey_counter_t *counters,
+    const apikey_limits_t *limits, uint64_t leased)
+{
+    unsigned  i;
+
+    for (i = 0; i < limits->count; i++) {
+        counters[i].current -= ngx_min(counters[i].current, leased);
+    }
+}
+
+
+void
+ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx, uint64_t more)
+{
+    apikey_text_t                rev;
+    const apikey_limits_t       *limits;
+    ngx_http_apikey_taken_t     *taken;
+    ngx_http_apikey_question_t   q;
+
+    taken = ngx_alloc(sizeof(ngx_http_apikey_taken_t), ngx_cycle->log);
+    if (taken == NULL) {
+        return;
+    }
+
+    ctx->sent = ngx_current_msec;
+    ngx_http_apikey_taken_init(taken, ctx);
+
+    limits = ctx->meter.limits;
+
+    rev.data = "-";
+    rev.len = 1;
+
+    if (ctx->key) {
+        rev = ctx->entry->record->rev;
+    }
+
+    ngx_http_apikey_compose(ctx, &q, rev.data, rev.len, limits, 0, more,
+                            limits->sliding ? NGX_HTTP_APIKEY_SLIDING : 0);
+
+    if (ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide, &q.args, q.keys,
+                       ngx_http_apikey_more, taken)
+        == NULL)
+    {
+        ngx_free(taken);
+    }
+}
+
+
+static void
+ngx_http_apikey_more(void *data, redisReply *reply)
+{
+    ngx_http_apikey_taken_t *taken = data;
+
+    ngx_http_apikey_verdict_t  verdict;
+
+    if (reply
+        && reply->type == REDIS_REPLY_STRING
+        && ngx_http_apikey_verdict(&verdict, reply, &taken->limits,
+                                   taken->counters)
+           == NULL
+        && verdict.code == NGX_HTTP_APIKEY_PASSED)
+    {
+        taken->now = verdict.now;
+        taken->amount = verdict.leased;
+
+        ngx_http_apikey_lease_take(taken);
+    }
+
+    ngx_free(taken);
 }
 
 
@@ -375,11 +544,19 @@ ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     if (ctx->entry) {
         ngx_http_apikey_cache_release(ctx->entry);
         ctx->entry = NULL;
+
+        /* its limits may be the record's own */
+        ngx_memzero(&ctx->meter, sizeof(ngx_http_apikey_meter_t));
     }
 
     if (n == 0) {
         ngx_http_apikey_cache_drop(ctx->amcf->cache, ctx->digest);
         ctx->unknown = 1;
+
+        if (ctx->amcf->zone) {
+            ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+        }
+
         return NULL;
     }
 
@@ -392,6 +569,10 @@ ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     }
 
     ctx->confirmed = 1;
+
+    if (ctx->amcf->zone) {
+        ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+    }
 
     return NULL;
 }
@@ -408,18 +589,22 @@ ngx_http_apikey_added(void *data, redisReply *reply)
 }
 
 
-/* Once, until Redis answers well again. */
+/*
+ * Errors and good answers may alternate: counting fails and reading does not,
+ * one record is broken and others are not.  One error is told, until there
+ * was none for a while.
+ */
 
 static void
 ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf, ngx_log_t *log,
     const char *text, size_t len)
 {
-    if (amcf->refused) {
-        return;
-    }
+    ngx_uint_t  level;
 
-    amcf->refused = 1;
+    level = amcf->refused ? NGX_LOG_INFO : NGX_LOG_ERR;
 
-    ngx_log_error(NGX_LOG_ERR, log, 0, "redis could not decide: \"%*s\"",
-                  ngx_min(len, 256), text);
+    ngx_log_error(level, log, 0, "redis could not decide: \"%*s\"",
+                  (size_t) ngx_min(len, 256), text);
+
+    amcf->refused = ngx_time();
 }

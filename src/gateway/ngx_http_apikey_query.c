@@ -68,7 +68,7 @@ ngx_http_apikey_query_rewrite(ngx_pool_t *pool, ngx_str_t *args,
     u_char      *p;
     size_t       len, keep;
     ngx_str_t    rest, param, value;
-    ngx_uint_t   found;
+    ngx_uint_t   found, first;
 
     found = 0;
     len = 0;
@@ -88,6 +88,7 @@ ngx_http_apikey_query_rewrite(ngx_pool_t *pool, ngx_str_t *args,
         return NGX_ERROR;
     }
 
+    first = 1;
     rest = *args;
     args->data = p;
 
@@ -104,10 +105,11 @@ ngx_http_apikey_query_rewrite(ngx_pool_t *pool, ngx_str_t *args,
             keep -= value.len;
         }
 
-        if (p != args->data) {
+        if (!first) {
             *p++ = '&';
         }
 
+        first = 0;
         p = ngx_cpymem(p, param.data, keep);
 
         if (found && value.len) {
@@ -118,6 +120,106 @@ ngx_http_apikey_query_rewrite(ngx_pool_t *pool, ngx_str_t *args,
     args->len = p - args->data;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_apikey_query_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri,
+    ngx_str_t *name, ngx_str_t *mask)
+{
+    u_char     *p, *begin, *end, *last;
+    ngx_str_t   args;
+
+    last = uri->data + uri->len;
+
+    begin = ngx_strlchr(uri->data, last, '?');
+    if (begin == NULL) {
+        return NGX_OK;
+    }
+
+    end = ngx_strlchr(begin, last, ' ');
+    if (end == NULL) {
+        end = last;
+    }
+
+    args.data = begin + 1;
+    args.len = end - args.data;
+
+    if (ngx_http_apikey_query_rewrite(pool, &args, name, mask) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* without a parameter there is no question mark */
+
+    if (args.len) {
+        begin++;
+    }
+
+    p = ngx_pnalloc(pool, (begin - uri->data) + args.len + (last - end) + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    begin = ngx_cpymem(p, uri->data, begin - uri->data);
+    begin = ngx_cpymem(begin, args.data, args.len);
+    begin = ngx_cpymem(begin, end, last - end);
+
+    uri->data = p;
+    uri->len = begin - p;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_apikey_mask(ngx_http_request_t *r, ngx_str_t *args, ngx_str_t *uri)
+{
+    ngx_uint_t                   i;
+    ngx_http_apikey_source_t    *source;
+    ngx_http_apikey_loc_conf_t  *alcf;
+
+    static ngx_str_t  mask = ngx_string("***");
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
+    source = alcf->sources->elts;
+
+    for (i = 0; i < alcf->sources->nelts; i++) {
+
+        if (source[i].place != NGX_HTTP_APIKEY_QUERY) {
+            continue;
+        }
+
+        if (args
+            && ngx_http_apikey_query_rewrite(r->pool, args, &source[i].name,
+                                             &mask)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (uri
+            && ngx_http_apikey_query_rewrite_uri(r->pool, uri, &source[i].name,
+                                                 &mask)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* The error log prints the request line, and so does $request. */
+
+ngx_int_t
+ngx_http_apikey_mask_handler(ngx_http_request_t *r)
+{
+    if (ngx_http_apikey_mask(r, NULL, &r->request_line) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_DECLINED;
 }
 
 

@@ -283,11 +283,11 @@ ngx_http_apikey_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         cl->buf->file_pos = cl->buf->file_last;
     }
 
-    if (ctx->sent) {
+    if (ctx->written) {
         return NGX_OK;
     }
 
-    ctx->sent = 1;
+    ctx->written = 1;
 
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {

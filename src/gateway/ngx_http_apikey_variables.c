@@ -17,8 +17,6 @@ static ngx_int_t ngx_http_apikey_request_uri_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
 static ngx_http_apikey_ctx_t *ngx_http_apikey_known(ngx_http_request_t *r);
-static ngx_int_t ngx_http_apikey_masked_args(ngx_http_request_t *r,
-    ngx_str_t *args);
 static void ngx_http_apikey_set(ngx_http_variable_value_t *v, const char *data,
     size_t len);
 
@@ -240,14 +238,26 @@ ngx_http_apikey_time_variable(ngx_http_request_t *r,
 }
 
 
+/* Before the access phase nobody has looked for a key yet. */
+
 static ngx_int_t
 ngx_http_apikey_args_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t  args;
+    ngx_str_t               args;
+    ngx_http_apikey_ctx_t  *ctx;
 
-    if (ngx_http_apikey_masked_args(r->main, &args) != NGX_OK) {
-        return NGX_ERROR;
+    ctx = ngx_http_apikey_get_ctx(r->main);
+
+    if (ctx && ctx->masked) {
+        args = ctx->args;
+
+    } else {
+        args = r->main->args;
+
+        if (ngx_http_apikey_mask(r->main, &args, NULL) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     ngx_http_apikey_set(v, (char *) args.data, args.len);
@@ -256,75 +266,29 @@ ngx_http_apikey_args_variable(ngx_http_request_t *r,
 }
 
 
-/* The URI as the client has sent it, but for the key. */
+/* As the client has sent it, but for the key. */
 
 static ngx_int_t
 ngx_http_apikey_request_uri_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char     *p;
-    size_t      len;
-    ngx_str_t   args, *uri;
+    ngx_str_t               uri;
+    ngx_http_apikey_ctx_t  *ctx;
 
-    uri = &r->main->unparsed_uri;
-
-    if (ngx_http_apikey_masked_args(r->main, &args) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_strlchr(uri->data, uri->data + uri->len, '?');
-    len = p ? (size_t) (p - uri->data) : uri->len;
-
-    if (args.len == 0) {
-        ngx_http_apikey_set(v, (char *) uri->data, len);
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, len + 1 + args.len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_apikey_set(v, (char *) p,
-                        ngx_sprintf(p, "%*s?%V", len, uri->data, &args) - p);
-
-    return NGX_OK;
-}
-
-
-/* Before the access phase nobody has looked for a key yet. */
-
-static ngx_int_t
-ngx_http_apikey_masked_args(ngx_http_request_t *r, ngx_str_t *args)
-{
-    ngx_uint_t                   i;
-    ngx_http_apikey_ctx_t       *ctx;
-    ngx_http_apikey_source_t    *source;
-    ngx_http_apikey_loc_conf_t  *alcf;
-
-    static ngx_str_t  mask = ngx_string("***");
-
-    ctx = ngx_http_apikey_get_ctx(r);
+    ctx = ngx_http_apikey_get_ctx(r->main);
 
     if (ctx && ctx->masked) {
-        *args = ctx->args;
-        return NGX_OK;
-    }
+        uri = ctx->uri;
 
-    *args = r->args;
+    } else {
+        uri = r->main->unparsed_uri;
 
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
-    source = alcf->sources->elts;
-
-    for (i = 0; i < alcf->sources->nelts; i++) {
-        if (source[i].place == NGX_HTTP_APIKEY_QUERY
-            && ngx_http_apikey_query_rewrite(r->pool, args, &source[i].name,
-                                             &mask)
-               != NGX_OK)
-        {
+        if (ngx_http_apikey_mask(r->main, NULL, &uri) != NGX_OK) {
             return NGX_ERROR;
         }
     }
+
+    ngx_http_apikey_set(v, (char *) uri.data, uri.len);
 
     return NGX_OK;
 }

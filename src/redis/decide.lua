@@ -10,105 +10,135 @@
 --          (1: sliding windows; 2: count even what doesn't fit), then for
 --          each window its limit (6) and seconds (4)
 -- ARGV[3]  the field of the counters, if there are windows
+-- ARGV[4]  a lease: how much more to count, besides the cost, as far as an
+--          eighth of what is left goes
 --
 -- Answers the whole record and "now" if its rev is another (nothing but "now"
 -- if there is no record), else a string: 0 passed, 1 limited or 2 out of
--- its time, then the time in microseconds (7), then the counters.
+-- its time, then the time in microseconds (7), what is leased (6), and the
+-- counters.
 
-local from, till, cost, flags, at = struct.unpack('<I5I5I6B', ARGV[2])
-local field, shared = ARGV[3], KEYS[2]
+local call, pack, unpack = redis.call, struct.pack, struct.unpack
+local known, asked, field, shared = ARGV[1], ARGV[2], ARGV[3], KEYS[2]
 local holder = shared or KEYS[1]
-local stored, rev
+local rev, stored
 
-if ARGV[1] == '-' then
+if known == '-' then
     shared = holder
 
 elseif field and not shared then
-    local got = redis.call('HMGET', holder, 'rev', field)
+    local got = call('HMGET', holder, 'rev', field)
     rev, stored = got[1], got[2]
 
 else
-    rev = redis.call('HGET', KEYS[1], 'rev')
+    rev = call('HGET', KEYS[1], 'rev')
 end
 
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = tonumber(time[1])
 local now_us = now * 1000000 + time[2]
 
-if rev ~= ARGV[1] and ARGV[1] ~= '-' and not (rev and ARGV[1] == '*') then
-    local record = redis.call('HGETALL', KEYS[1])
+if rev ~= known and known ~= '-' and not (rev and known == '*') then
+    local record = call('HGETALL', KEYS[1])
     record[#record + 1] = 'now'
-    record[#record + 1] = struct.pack('<I7', now_us)
+    record[#record + 1] = pack('<I7', now_us)
     return record
 end
 
+local from, till, cost, flags = unpack('<I5I5I6B', asked)
+
 if now < from or now >= till then
-    return struct.pack('<BI7', 2, now_us)
+    return pack('<BI7I6', 2, now_us, 0)
 end
 
 if not field then
-    return struct.pack('<BI7', 0, now_us)
+    return pack('<BI7I6', 0, now_us, 0)
 end
 
 if shared then
-    stored = redis.call('HGET', holder, field)
+    stored = call('HGET', holder, field)
 end
 
-local fits, fresh = true, not stored
-local windows, n = {}, 0
+local sliding, forced = flags % 2 == 1, flags >= 2
+local size, stored_size = #asked, stored and #stored or 0
+local verdict, add, leased, fresh = 0, cost, 0, not stored
+local want = tonumber(ARGV[4])
+local counters, seconds, again
 
-while at <= #ARGV[2] do
-    local limit, seconds
-    limit, seconds, at = struct.unpack('<I6I4', ARGV[2], at)
+repeat
+    local refused, room = false, want
+    local at, place = 18, 1
 
-    local start = now - now % seconds
-    local current, previous = 0, 0
+    counters = ''
 
-    for p = 1, stored and #stored or 0, 21 do
-        local s, began, c, before = struct.unpack('<I4I5I6I6', stored, p)
+    while at <= size do
+        local limit
+        limit, seconds, at = unpack('<I6I4', asked, at)
 
-        if s == seconds then
-            -- a window ahead, since the clock went back, is this one
-            if began >= start then
-                current, previous = c, before
-            else
-                previous = began == start - seconds and c or 0
-                fresh = true
+        local start, current, previous = now - now % seconds, 0, 0
+
+        -- both lists are in the order of their seconds
+        while place < stored_size do
+            local s, began, c, before, next = unpack('<I4I5I6I6', stored, place)
+
+            if s > seconds then
+                break
             end
-            break
+
+            place = next
+
+            if s == seconds then
+                -- a window ahead, since the clock went back, is this one
+                if began >= start then
+                    current, previous = c, before
+                else
+                    previous = began == start - seconds and c or 0
+                    fresh = true
+                end
+                break
+            end
         end
+
+        local used = current
+
+        if sliding and previous > 0 then
+            local left = (start + seconds) * 1000000 - now_us
+            used = current + math.ceil(previous * left / (seconds * 1000000))
+        end
+
+        if used + cost > limit and cost > 0 and not forced then
+            refused = true
+        end
+
+        if want then
+            room = math.min(room, math.floor((limit - used - cost) / 8))
+        end
+
+        counters = counters .. pack('<I4I5I6I6', seconds, start,
+            math.min(current + add, 281474976710655), previous)
     end
 
-    local used = current
+    -- once more, for the counters as they stay, or with the lease
 
-    if flags % 2 == 1 and previous > 0 then
-        local left = (start + seconds) * 1000000 - now_us
-        used = current + math.ceil(previous * left / (seconds * 1000000))
+    again = false
+
+    if refused then
+        again = add > 0
+        verdict, add = 1, 0
+
+    elseif want and leased == 0 and room > 0 then
+        leased = room
+        add = cost + leased
+        again = true
     end
-
-    if cost > 0 and used + cost > limit then
-        fits = false
-    end
-
-    windows[n + 1], windows[n + 2] = seconds, start
-    windows[n + 3], windows[n + 4] = current, previous
-    n = n + 4
-end
-
-local add = (fits or flags >= 2) and cost or 0
-local counters = ''
-
-for i = 1, n, 4 do
-    counters = counters .. struct.pack('<I4I5I6I6', windows[i], windows[i + 1],
-        math.min(windows[i + 2] + add, 281474976710655), windows[i + 3])
-end
+until not again
 
 if add > 0 then
-    redis.call('HSET', holder, field, counters)
+    call('HSET', holder, field, counters)
 
     if shared and fresh then
-        redis.call('EXPIRE', holder, 2 * windows[n - 3])
+        call('EXPIRE', holder, 2 * seconds)
     end
 end
 
-return struct.pack('<BI7', fits and 0 or 1, now_us) .. counters
+return pack('<BI7I6', verdict, now_us, leased) .. counters

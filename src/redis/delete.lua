@@ -1,7 +1,8 @@
 -- Deletes a key's record with its counters.
 --
 -- KEYS: record
--- ARGV: channel of changes, digest
+-- ARGV: channel of changes, digest, token for the gateways' answers ('' if
+--       nobody waits)
 --
 -- Returns 1, or 0 if there was none.
 
@@ -16,7 +17,12 @@ rev = math.max(rev + 1, time[1] * 1000000 + time[2])
 
 -- Told first: a user who may not publish has then deleted nothing.
 
-redis.call('PUBLISH', ARGV[1],
-           ARGV[2] .. ' ' .. string.format('%.0f', rev))
+local told = ARGV[2] .. ' ' .. string.format('%.0f', rev)
+
+if ARGV[3] ~= '' then
+    told = told .. ' ' .. ARGV[3]
+end
+
+redis.call('PUBLISH', ARGV[1], told)
 
 return redis.call('DEL', KEYS[1])

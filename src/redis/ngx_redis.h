@@ -83,6 +83,7 @@ typedef struct {
     void                     (*down)(void *data);
     void                     (*message)(void *data, ngx_str_t *text);
     void                      *data;
+    ngx_msec_t                 heard;        /* of the server, last */
 } ngx_redis_subscription_t;
 
 
@@ -119,6 +120,9 @@ ngx_redis_command_t *ngx_redis_eval(ngx_redis_t *redis,
 /* Any other command; as ngx_redis_eval(). */
 ngx_redis_command_t *ngx_redis_command_send(ngx_redis_t *redis,
     ngx_redis_args_t *args, ngx_redis_handler_pt handler, void *data);
+
+/* Writes now what else would be written at the end of the turn. */
+void ngx_redis_flush(ngx_redis_t *redis);
 
 /* Once a client.  The subscription belongs to the caller and outlives it. */
 ngx_int_t ngx_redis_subscribe(ngx_redis_t *redis,

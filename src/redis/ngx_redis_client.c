@@ -74,6 +74,16 @@ ngx_redis_command_send(ngx_redis_t *redis, ngx_redis_args_t *args,
 }
 
 
+void
+ngx_redis_flush(ngx_redis_t *redis)
+{
+    if (redis->connection.flush.posted) {
+        ngx_delete_posted_event(&redis->connection.flush);
+        ngx_redis_flush_handler(&redis->connection.flush);
+    }
+}
+
+
 ngx_int_t
 ngx_redis_subscribe(ngx_redis_t *redis, ngx_redis_subscription_t *subscription)
 {

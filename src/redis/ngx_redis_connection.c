@@ -91,7 +91,7 @@ ngx_redis_start(ngx_redis_connection_t *rc)
         ngx_del_timer(&rc->timer);
     }
 
-    rc->timer.cancelable = ngx_queue_empty(&rc->waiting);
+    rc->timer.cancelable = 1;
     ngx_add_timer(&rc->timer, rc->conf->connect_timeout);
 
     if (rc->resolved || rc->conf->host.len == 0) {
@@ -130,10 +130,13 @@ ngx_redis_connect(ngx_redis_connection_t *rc)
     pc->log = &rc->log;
     pc->log_error = NGX_ERROR_ERR;
 
-    /* the first failure is told, the attempts that follow are not */
+    /*
+     * the first failure is told, the attempts that follow are not, nor what
+     * the connection of the commands tells, too
+     */
     level = rc->log.log_level;
 
-    if (rc->failing) {
+    if (rc->failing || rc->subscription) {
         rc->log.log_level = NGX_LOG_STDERR;
     }
 
@@ -155,7 +158,6 @@ ngx_redis_connect(ngx_redis_connection_t *rc)
     c->write->log = c->log;
     c->read->handler = ngx_redis_read_handler;
     c->write->handler = ngx_redis_write_handler;
-    c->idle = 1;
 
     rc->log.connection = c->number;
 
@@ -249,7 +251,8 @@ ngx_redis_greeted(void *data, redisReply *reply)
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
-        if (!rc->failing) {
+        if (!rc->refused) {
+            rc->refused = 1;
             ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
                           "redis refused the connection: \"%*s\"",
                           (size_t) ngx_min(reply->len, 256), reply->str);
@@ -268,6 +271,7 @@ ngx_redis_greeted(void *data, redisReply *reply)
 static void
 ngx_redis_ready(ngx_redis_connection_t *rc)
 {
+    ngx_uint_t            level;
     ngx_queue_t          *q;
     ngx_redis_command_t  *cmd;
 
@@ -276,7 +280,9 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
     }
 
     if (rc->failing) {
-        ngx_log_error(NGX_LOG_NOTICE, &rc->log, 0,
+        level = rc->subscription ? NGX_LOG_INFO : NGX_LOG_NOTICE;
+
+        ngx_log_error(level, &rc->log, 0,
                       "redis \"%V\" answers again after %M ms",
                       &rc->conf->name, ngx_current_msec - rc->since);
     }
@@ -284,7 +290,7 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
     rc->state = NGX_REDIS_READY;
     rc->log.action = "talking to redis";
     rc->failing = 0;
-    rc->failures = 0;
+    rc->refused = 0;
     rc->since = ngx_current_msec;
 
     while (!ngx_queue_empty(&rc->waiting)) {
@@ -318,15 +324,23 @@ ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
     ngx_uint_t retry)
 {
     ngx_msec_t            delay;
+    ngx_uint_t            level;
     ngx_queue_t           failed, *q;
     ngx_redis_command_t  *cmd;
 
-    retry = retry
-            && rc->state == NGX_REDIS_READY
-            && ngx_current_msec - rc->since >= NGX_REDIS_STABLE;
+    if (rc->state == NGX_REDIS_READY
+        && ngx_current_msec - rc->since >= NGX_REDIS_STABLE)
+    {
+        rc->failures = 0;
+
+    } else {
+        retry = 0;
+    }
 
     if (!rc->failing && !retry) {
-        ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
+        level = rc->subscription ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+        ngx_log_error(level, &rc->log, 0,
                       "redis \"%V\" can't be used: %s, %ui commands lost",
                       &rc->conf->name, reason, rc->pending);
 
@@ -477,7 +491,7 @@ ngx_redis_connected(ngx_redis_connection_t *rc)
     }
 
     if (err) {
-        if (!rc->failing) {
+        if (!rc->failing && rc->subscription == NULL) {
             ngx_log_error(NGX_LOG_ERR, &rc->log, err, "connect() failed");
         }
 

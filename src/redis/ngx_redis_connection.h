@@ -63,7 +63,9 @@ struct ngx_redis_connection_s {
     ngx_uint_t                 failures;     /* in a row */
     ngx_msec_t                 since;        /* READY, or failing */
     unsigned                   resolved:1;   /* addrs are fresh enough */
+    unsigned                   unresolved:1; /* and it's told */
     unsigned                   failing:1;    /* commands are refused */
+    unsigned                   refused:1;    /* greetings are, and it's told */
     unsigned                   subscribed:1;
 };
 

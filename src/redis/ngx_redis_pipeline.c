@@ -43,6 +43,9 @@ ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
     cmd->handler = handler;
     cmd->data = data;
 
+    /* a worker that is to exit stays for the reply */
+    rc->timer.cancelable = 0;
+
     if (rc->state != NGX_REDIS_READY) {
         ngx_queue_insert_tail(&rc->waiting, &cmd->queue);
         rc->pending++;
@@ -123,7 +126,6 @@ ngx_redis_transmit(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
     rc->pending++;
 
     if (!rc->timer.timer_set) {
-        rc->timer.cancelable = 0;
         ngx_add_timer(&rc->timer, rc->conf->timeout);
     }
 
@@ -237,12 +239,6 @@ ngx_redis_read_handler(ngx_event_t *rev)
     c = rev->data;
     rc = c->data;
 
-    if (c->close && rc->pending == 0) {
-        /* the worker is leaving and nobody waits */
-        ngx_redis_disconnect(rc);
-        return;
-    }
-
     if (rc->state == NGX_REDIS_CONNECTING) {
         /* an error tells itself through the write event, too */
         return;
@@ -310,11 +306,6 @@ ngx_redis_read_handler(ngx_event_t *rev)
         }
     }
 
-    if (c->close && rc->pending == 0) {
-        ngx_redis_disconnect(rc);
-        return;
-    }
-
     if (ngx_handle_read_event(rev, 0) != NGX_OK) {
         ngx_redis_fail(rc, "event failed", 0);
     }
@@ -324,6 +315,7 @@ ngx_redis_read_handler(ngx_event_t *rev)
 static void
 ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
 {
+    char                 *words;
     ngx_queue_t          *q;
     ngx_redis_command_t  *cmd;
 
@@ -337,11 +329,27 @@ ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
         return;
     }
 
+    if (reply->type == REDIS_REPLY_ERROR) {
+
+        /* "unknown command", then the command's words: they may be secrets */
+
+        words = ngx_strstr(reply->str, ", with args");
+
+        if (words) {
+            *words = '\0';
+            reply->len = words - reply->str;
+        }
+    }
+
     if (cmd->handler) {
         cmd->handler(cmd->data, reply);
     }
 
     ngx_redis_command_free(rc, cmd);
+
+    if (rc->pending == 0) {
+        rc->timer.cancelable = 1;
+    }
 }
 
 

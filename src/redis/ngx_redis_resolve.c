@@ -34,6 +34,8 @@ static ngx_redis_lookup_t *ngx_redis_lookup(ngx_redis_connection_t *rc);
 static void ngx_redis_resolver_handler(ngx_resolver_ctx_t *ctx);
 static void ngx_redis_resolve_add(ngx_redis_connection_t *rc, ngx_uint_t i,
     struct sockaddr *sockaddr, socklen_t socklen);
+static void ngx_redis_unresolved(ngx_redis_connection_t *rc,
+    const char *why);
 
 #if (NGX_REDIS_GETADDRINFO_A)
 static void ngx_redis_resolve_system(ngx_redis_connection_t *rc,
@@ -134,10 +136,7 @@ ngx_redis_resolver_handler(ngx_resolver_ctx_t *ctx)
     lookup = rc->lookup;
 
     if (ctx->state) {
-        ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
-                      "\"%V\" could not be resolved (%i: %s)",
-                      &ctx->name, ctx->state,
-                      ngx_resolver_strerror(ctx->state));
+        ngx_redis_unresolved(rc, ngx_resolver_strerror(ctx->state));
 
     } else {
         for (i = 0; i < ctx->naddrs; i++) {
@@ -171,6 +170,23 @@ ngx_redis_resolve_add(ngx_redis_connection_t *rc, ngx_uint_t i,
 
     rc->addrs = rc->found;
     rc->naddrs = i + 1;
+    rc->unresolved = 0;
+}
+
+
+/* Once, until it is resolved. */
+
+static void
+ngx_redis_unresolved(ngx_redis_connection_t *rc, const char *why)
+{
+    ngx_uint_t  level;
+
+    level = rc->unresolved ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+    ngx_log_error(level, &rc->log, 0, "\"%V\" could not be resolved (%s)",
+                  &rc->conf->host, why);
+
+    rc->unresolved = 1;
 }
 
 
@@ -237,9 +253,7 @@ ngx_redis_resolve_poll(ngx_event_t *ev)
     lookup->busy = 0;
 
     if (err) {
-        ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
-                      "\"%V\" could not be resolved (%s)",
-                      &rc->conf->host, gai_strerror(err));
+        ngx_redis_unresolved(rc, gai_strerror(err));
 
     } else {
         ai = lookup->query.ar_result;

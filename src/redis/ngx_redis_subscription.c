@@ -61,6 +61,7 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
 
     if (reply->type == REDIS_REPLY_ARRAY) {
         rc->subscribed = 1;
+        rc->subscription->heard = ngx_current_msec;
         rc->subscription->up(rc->subscription->data);
         return;
     }
@@ -93,6 +94,8 @@ ngx_redis_subscription_message(ngx_redis_connection_t *rc, redisReply *reply)
     {
         return 0;
     }
+
+    rc->subscription->heard = ngx_current_msec;
 
     text.data = (u_char *) message->str;
     text.len = message->len;
@@ -129,5 +132,9 @@ ngx_redis_subscription_ping(ngx_event_t *ev)
 static void
 ngx_redis_subscription_pong(void *data, redisReply *reply)
 {
-    /* that it came is all */
+    ngx_redis_connection_t *rc = data;
+
+    if (reply) {
+        rc->subscription->heard = ngx_current_msec;
+    }
 }

@@ -84,6 +84,12 @@ test_names(void)
     t.len = apikey_names_templates(out, p);
     is_text(t, "apikey:templates", "templates");
 
+    t.len = apikey_names_gateways(out, p);
+    is_text(t, "apikey:gateways", "gateways");
+
+    t.len = apikey_names_acks(out, p, text("0123456789abcdEF"));
+    is_text(t, "apikey:acks:0123456789abcdEF", "acks");
+
     t.len = apikey_names_changes(out, text("x/"));
     is_text(t, "x/changes", "changes, another prefix");
 }
@@ -112,6 +118,7 @@ test_sizes(void)
     is_number(apikey_names_ids(out, p, 4095), 64 + 8, "longest bucket");
     is_number(apikey_names_pool(out, p, "project", p, p), 64 + 8 + 66 + 65,
               "longest pool");
+    is_number(apikey_names_acks(out, p, p), 64 + 5 + 64, "longest acks");
 
     free(out);
 }

@@ -171,7 +171,10 @@ sub read {
     my ($self, $seconds) = @_;
 
     $self->{end} = time + ($seconds || 0.2) * $Test::Apikey::PATIENCE;
-    $self->_more or last while !length $self->{buffer};
+
+    while (!length $self->{buffer}) {
+        $self->_more or last;
+    }
 
     return delete($self->{buffer}) . ($self->{buffer} = '');
 }

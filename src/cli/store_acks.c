@@ -1,0 +1,321 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "store_acks.h"
+#include "store_call.h"
+
+
+#define STORE_ACKS_LOOK   200000    /* microseconds of silence, at most */
+#define STORE_ACKS_PROBE  1000      /* milliseconds */
+
+
+static void store_acks_subscribe(store_t *store, store_acks_t *acks);
+static int store_acks_hear(store_acks_t *acks, uint64_t until);
+static void store_acks_count(store_acks_t *acks, const redisReply *message);
+static void store_acks_look(store_t *store);
+static int store_acks_complete(const store_acks_t *acks);
+static void store_acks_deaf(store_acks_t *acks, const char *why);
+
+
+store_rc_e
+store_acks_open(store_t *store)
+{
+    unsigned       i;
+    store_acks_t  *acks;
+
+    acks = must(calloc(1, sizeof(store_acks_t)));
+
+    acks->redis.fd = -1;
+    store->acks = acks;
+
+    if (store_workers_read(store, &acks->workers) != STORE_DONE) {
+        return STORE_FAILED;
+    }
+
+    acks->list = must(calloc(acks->workers.count + 1, sizeof(store_ack_t)));
+
+    for (i = 0; i < acks->workers.count; i++) {
+
+        if (acks->workers.list[i].silent <= STORE_WORKER_SILENT) {
+            acks->list[acks->count++].name = acks->workers.list[i].name;
+        }
+    }
+
+    if (acks->count != 0) {
+        apikey_token_generate_id(acks->token);
+        store_acks_subscribe(store, acks);
+    }
+
+    return STORE_DONE;
+}
+
+
+store_rc_e
+store_acks_probe(store_t *store)
+{
+    store_rc_e      rc;
+    redisReply     *reply;
+    store_acks_t   *acks;
+    store_name_t    name;
+    apikey_text_t   argv[3];
+
+    acks = must(calloc(1, sizeof(store_acks_t)));
+
+    acks->redis.fd = -1;
+    acks->list = must(calloc(1, sizeof(store_ack_t)));
+    acks->list[0].name = store_text("probe");
+    acks->count = 1;
+    acks->expected = 1;
+
+    apikey_token_generate_id(acks->token);
+
+    store->acks = acks;
+    store_acks_subscribe(store, acks);
+
+    store_name_acks(store, &name, store_acks_token(store));
+
+    argv[0] = store_text("PUBLISH");
+    argv[1] = name.text;
+    argv[2] = acks->list[0].name;
+
+    reply = store_command(store, argv, 3);
+    rc = STORE_FAILED;
+
+    if (reply != NULL) {
+        freeReplyObject(reply);
+        store_acks_wait(store, STORE_ACKS_PROBE);
+
+        if (store_ack_confirmed(acks, &acks->list[0])) {
+            rc = STORE_DONE;
+
+        } else {
+            snprintf(store->error, STORE_ERROR, "%s",
+                     acks->error[0] ? acks->error : "nothing is heard");
+        }
+    }
+
+    store_acks_free(store);
+
+    return rc;
+}
+
+
+void
+store_acks_free(store_t *store)
+{
+    store_acks_t  *acks;
+
+    acks = store->acks;
+
+    if (acks == NULL) {
+        return;
+    }
+
+    store_workers_free(&acks->workers);
+    redis_close(&acks->redis);
+    free(acks->list);
+    free(acks);
+
+    store->acks = NULL;
+}
+
+
+apikey_text_t
+store_acks_token(const store_t *store)
+{
+    if (store->acks == NULL || store->acks->count == 0) {
+        return (apikey_text_t) { NULL, 0 };
+    }
+
+    return (apikey_text_t) { store->acks->token, APIKEY_ID_SIZE };
+}
+
+
+/* Answers are read as they come, lest Redis has to keep too many. */
+
+void
+store_acks_expect(store_t *store, uint64_t began)
+{
+    store_acks_t  *acks;
+
+    acks = store->acks;
+
+    if (acks == NULL) {
+        return;
+    }
+
+    acks->expected++;
+    acks->began = began;
+
+    while (store_acks_hear(acks, 0)) { /* void */ }
+}
+
+
+void
+store_acks_wait(store_t *store, unsigned time)
+{
+    uint64_t       now, end, look;
+    store_acks_t  *acks;
+
+    acks = store->acks;
+
+    now = redis_clock();
+    end = now + (uint64_t) time * 1000;
+    look = now + STORE_ACKS_LOOK;
+
+    while (!store_acks_complete(acks) && acks->error[0] == '\0' && now < end)
+    {
+        if (!store_acks_hear(acks, look < end ? look : end)) {
+            store_acks_look(store);
+            look = redis_clock() + STORE_ACKS_LOOK;
+        }
+
+        now = redis_clock();
+    }
+
+    acks->ended = now;
+}
+
+
+int
+store_ack_confirmed(const store_acks_t *acks, const store_ack_t *ack)
+{
+    return ack->answers >= acks->expected;
+}
+
+
+static void
+store_acks_subscribe(store_t *store, store_acks_t *acks)
+{
+    redisReply     *reply;
+    store_name_t    name;
+    apikey_text_t   argv[2];
+
+    store_name_acks(store, &name, store_acks_token(store));
+
+    argv[0] = store_text("SUBSCRIBE");
+    argv[1] = name.text;
+
+    reply = NULL;
+
+    if (redis_open(&acks->redis, store->address) == 0) {
+        reply = redis_command(&acks->redis, argv, 2);
+    }
+
+    if (reply == NULL) {
+        store_acks_deaf(acks, acks->redis.error);
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        store_acks_deaf(acks, reply->str);
+    }
+
+    freeReplyObject(reply);
+}
+
+
+/* 1 if there was a message. */
+
+static int
+store_acks_hear(store_acks_t *acks, uint64_t until)
+{
+    redisReply  *reply;
+
+    if (acks->count == 0 || acks->error[0] != '\0') {
+        return 0;
+    }
+
+    reply = redis_message(&acks->redis, until);
+
+    if (reply == NULL) {
+
+        if (acks->redis.failed) {
+            store_acks_deaf(acks, acks->redis.error);
+        }
+
+        return 0;
+    }
+
+    store_acks_count(acks, reply);
+    freeReplyObject(reply);
+
+    return 1;
+}
+
+
+/* "message", channel, HOST:PID */
+
+static void
+store_acks_count(store_acks_t *acks, const redisReply *message)
+{
+    unsigned       i;
+    apikey_text_t  name;
+
+    if (message->type != REDIS_REPLY_ARRAY
+        || message->elements != 3
+        || message->element[2]->type != REDIS_REPLY_STRING)
+    {
+        return;
+    }
+
+    name.data = message->element[2]->str;
+    name.len = message->element[2]->len;
+
+    for (i = 0; i < acks->count; i++) {
+
+        if (apikey_text_equal(acks->list[i].name, name)) {
+            acks->list[i].answers++;
+        }
+    }
+}
+
+
+/* Who has left? */
+
+static void
+store_acks_look(store_t *store)
+{
+    unsigned          i;
+    store_acks_t     *acks;
+    store_workers_t   workers;
+
+    acks = store->acks;
+
+    if (store_workers_read(store, &workers) == STORE_DONE) {
+
+        for (i = 0; i < acks->count; i++) {
+            acks->list[i].left = (store_workers_find(&workers,
+                                                     acks->list[i].name)
+                                  == NULL);
+        }
+    }
+
+    store_workers_free(&workers);
+}
+
+
+static int
+store_acks_complete(const store_acks_t *acks)
+{
+    unsigned  i;
+
+    for (i = 0; i < acks->count; i++) {
+
+        if (!acks->list[i].left
+            && !store_ack_confirmed(acks, &acks->list[i]))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static void
+store_acks_deaf(store_acks_t *acks, const char *why)
+{
+    snprintf(acks->error, STORE_ERROR, "%s", why);
+}

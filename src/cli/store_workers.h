@@ -1,0 +1,46 @@
+#ifndef APIKEY_STORE_WORKERS_H
+#define APIKEY_STORE_WORKERS_H
+
+/* The gateways' workers, as they register in Redis (see core/names.h). */
+
+#include "store.h"
+
+
+/* Seconds of silence: up to which it is registered, after which forgotten. */
+#define STORE_WORKER_SILENT  5
+#define STORE_WORKER_GONE    60
+
+
+typedef struct {
+    apikey_text_t   name;         /* HOST:PID */
+    apikey_text_t   version;
+    uint64_t        since;        /* Unix seconds */
+    uint64_t        heard;        /* the last heartbeat */
+    uint64_t        silent;       /* seconds since then */
+} store_worker_t;
+
+
+/* By name; the texts live as long as this. */
+typedef struct {
+    redisReply      *reply;
+    store_worker_t  *list;
+    unsigned         count;
+} store_workers_t;
+
+
+/* All that ever were, unless they left: also those that are silent. */
+store_rc_e store_workers_read(store_t *store, store_workers_t *workers);
+void store_workers_free(store_workers_t *workers);
+
+const store_worker_t *store_workers_find(const store_workers_t *workers,
+    apikey_text_t name);
+
+/*
+ * Forgets those that went without saying so.  One that comes back right now
+ * is known again with its next heartbeat.
+ */
+store_rc_e store_workers_prune(store_t *store,
+    const store_workers_t *workers);
+
+
+#endif /* APIKEY_STORE_WORKERS_H */

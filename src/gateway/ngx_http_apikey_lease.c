@@ -1,0 +1,527 @@
+/*
+ * Requests counted ahead: a lease is taken from all windows at once and spent
+ * by all workers without asking Redis.  Its size follows the rate at which
+ * it is spent, and Redis gives no more than an eighth of what is left, so that
+ * leases shrink to nothing as a window empties and the last requests are
+ * counted one by one.  See ngx_http_apikey_zone.h for what is kept.
+ */
+
+#include "ngx_http_apikey_zone.h"
+
+#include <sodium.h>
+
+
+#define NGX_HTTP_APIKEY_LEASE_FIRST   8
+#define NGX_HTTP_APIKEY_LEASE_MAX     (1 << 20)
+#define NGX_HTTP_APIKEY_LEASE_SHORT   500      /* milliseconds: too small */
+#define NGX_HTTP_APIKEY_LEASE_LONG    4000     /* too large */
+#define NGX_HTTP_APIKEY_LEASE_IDLE    10000    /* given back */
+#define NGX_HTTP_APIKEY_LEASE_RETRY   1000     /* asked for again */
+#define NGX_HTTP_APIKEY_LEASE_SWEEP   5000
+#define NGX_HTTP_APIKEY_LEASE_BATCH   64       /* at a time */
+
+
+/* What nobody has spent. */
+typedef struct {
+    size_t                     name_len;
+    size_t                     field_len;
+    size_t                     packed_len;
+    char                       name[APIKEY_NAME_SIZE];
+    char                       field[NGX_HTTP_APIKEY_FIELD_SIZE];
+    u_char                     packed[6 + APIKEY_WINDOWS_MAX * 9];
+} ngx_http_apikey_rest_t;
+
+
+static void ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key);
+static ngx_http_apikey_lease_t *ngx_http_apikey_lease_find(
+    ngx_http_apikey_zone_t *zone, u_char *key);
+static ngx_http_apikey_lease_t *ngx_http_apikey_lease_create(
+    ngx_http_apikey_zone_t *zone, ngx_http_apikey_taken_t *taken);
+static ngx_uint_t ngx_http_apikey_lease_fits(ngx_http_apikey_lease_t *lease,
+    const apikey_limits_t *limits);
+static ngx_uint_t ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_taken_t *taken);
+static void ngx_http_apikey_lease_renew(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_taken_t *taken);
+static void ngx_http_apikey_lease_rest(ngx_http_apikey_rest_t *rest,
+    ngx_http_apikey_lease_t *lease, const apikey_limits_t *limits,
+    const apikey_counter_t *counters, uint64_t amount);
+static void ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
+    ngx_http_apikey_rest_t *rest);
+static void ngx_http_apikey_lease_given(void *data, redisReply *reply);
+static ngx_uint_t ngx_http_apikey_lease_collect(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_rest_t *rests, ngx_uint_t all);
+
+
+ngx_int_t
+ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
+{
+    unsigned                      i;
+    uint64_t                      more;
+    ngx_http_apikey_zone_t       *zone;
+    ngx_http_apikey_lease_t      *lease;
+    u_char                        key[APIKEY_DIGEST_SIZE];
+
+    zone = ctx->amcf->zone;
+    more = 0;
+
+    ctx->want = NGX_HTTP_APIKEY_LEASE_FIRST;
+
+    ngx_http_apikey_lease_key(ctx, key);
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    lease = ngx_http_apikey_lease_find(zone, key);
+
+    if (lease) {
+        ctx->want = lease->want;
+    }
+
+    if (lease == NULL
+        || !ngx_http_apikey_lease_fits(lease, ctx->meter.limits)
+        || (ngx_msec_int_t) (lease->ends - ngx_current_msec) <= 0
+        || lease->tokens < ctx->cost)
+    {
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+        return NGX_DECLINED;
+    }
+
+    lease->tokens -= ctx->cost;
+
+    if (ngx_current_msec - lease->used > NGX_HTTP_APIKEY_LEASE_SHORT) {
+        ngx_queue_remove(&lease->node.queue);
+        ngx_queue_insert_head(&zone->shared->leases.queue, &lease->node.queue);
+        lease->used = ngx_current_msec;
+    }
+
+    for (i = 0; i < ctx->meter.limits->count; i++) {
+        ctx->counters[i] = lease->counters[i];
+        ctx->counters[i].current -= ngx_min(ctx->counters[i].current,
+                                            lease->tokens);
+    }
+
+    ctx->now = lease->now
+               + (uint64_t) (ngx_current_msec - lease->taken) * 1000;
+
+    if (lease->tokens < lease->granted / 2
+        && (lease->asked == 0
+            || ngx_current_msec - lease->asked > NGX_HTTP_APIKEY_LEASE_RETRY))
+    {
+        lease->asked = ngx_current_msec;
+        more = lease->want;
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    ctx->metered = 1;
+    ctx->counted = ctx->cost != 0;
+
+    apikey_quota(&ctx->quota, ctx->meter.limits, ctx->counters, ctx->now,
+                 ctx->cost, 0);
+
+    if (more) {
+        ngx_http_apikey_ask_more(ctx, more);
+    }
+
+    return NGX_OK;
+}
+
+
+uint64_t
+ngx_http_apikey_lease_charge(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
+{
+    uint64_t                  n;
+    ngx_http_apikey_zone_t   *zone;
+    ngx_http_apikey_lease_t  *lease;
+    u_char                    key[APIKEY_DIGEST_SIZE];
+
+    zone = ctx->amcf->zone;
+
+    ngx_http_apikey_lease_key(ctx, key);
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    lease = ngx_http_apikey_lease_find(zone, key);
+
+    if (lease
+        && ngx_http_apikey_lease_fits(lease, ctx->meter.limits)
+        && (ngx_msec_int_t) (lease->ends - ngx_current_msec) > 0)
+    {
+        n = ngx_min(lease->tokens, amount);
+        lease->tokens -= n;
+        amount -= n;
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return amount;
+}
+
+
+void
+ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
+    ngx_http_apikey_ctx_t *ctx)
+{
+    apikey_text_t             prefix;
+    ngx_http_apikey_meter_t  *meter;
+
+    meter = &ctx->meter;
+
+    taken->amcf = ctx->amcf;
+    taken->limits = *meter->limits;
+    taken->sent = ctx->sent;
+
+    ngx_http_apikey_lease_key(ctx, taken->key);
+
+    if (meter->pool.len) {
+        taken->name_len = meter->pool.len;
+        ngx_memcpy(taken->name, meter->pool.data, meter->pool.len);
+
+    } else {
+        prefix = ngx_http_apikey_text(&ctx->amcf->prefix);
+        taken->name_len = apikey_names_record(taken->name, prefix,
+                                              ctx->digest);
+    }
+
+    taken->field_len = meter->field.len;
+    ngx_memcpy(taken->field, meter->field.data, meter->field.len);
+}
+
+
+void
+ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
+{
+    ngx_uint_t                give;
+    ngx_http_apikey_zone_t   *zone;
+    ngx_http_apikey_lease_t  *lease;
+    ngx_http_apikey_rest_t    rest;
+
+    zone = taken->amcf->zone;
+    give = 0;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    lease = ngx_http_apikey_lease_find(zone, taken->key);
+
+    if (lease == NULL) {
+        lease = taken->amount ? ngx_http_apikey_lease_create(zone, taken)
+                              : NULL;
+
+    } else if (taken->now < lease->now
+               && ngx_http_apikey_lease_same(lease, taken))
+    {
+        /* another worker's answer was newer: its counters hold this one, too */
+
+        lease->tokens += taken->amount;
+
+    } else if (taken->now < lease->now) {
+
+        ngx_http_apikey_lease_rest(&rest, lease, &taken->limits,
+                                   taken->counters, taken->amount);
+        give = 1;
+
+    } else {
+
+        if (!ngx_http_apikey_lease_same(lease, taken)) {
+            ngx_http_apikey_lease_rest(&rest, lease, &lease->limits,
+                                       lease->counters, lease->tokens);
+            give = 1;
+            lease->tokens = 0;
+        }
+
+        ngx_http_apikey_lease_renew(lease, taken);
+    }
+
+    if (lease) {
+        lease->asked = 0;
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    if (give) {
+        ngx_http_apikey_lease_give(taken->amcf, &rest);
+    }
+}
+
+
+static void
+ngx_http_apikey_lease_renew(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_taken_t *taken)
+{
+    unsigned    i;
+    uint64_t    end, least;
+    ngx_msec_t  lasted;
+
+    if (taken->amount) {
+        lasted = taken->sent - lease->taken;
+
+        if (lasted < NGX_HTTP_APIKEY_LEASE_SHORT) {
+            lease->want = ngx_min(lease->want * 2, NGX_HTTP_APIKEY_LEASE_MAX);
+
+        } else if (lasted > NGX_HTTP_APIKEY_LEASE_LONG) {
+            lease->want = ngx_max(lease->want / 2, 1);
+        }
+
+        lease->granted = taken->amount;
+    }
+
+    least = (uint64_t) -1;
+
+    for (i = 0; i < taken->limits.count; i++) {
+        end = (taken->counters[i].start + taken->counters[i].seconds)
+              * 1000000;
+        end = (end > taken->now) ? end - taken->now : 0;
+        least = ngx_min(least, end);
+    }
+
+    lease->limits = taken->limits;
+    ngx_memcpy(lease->counters, taken->counters, sizeof(lease->counters));
+    lease->now = taken->now;
+    lease->taken = taken->sent;
+    lease->ends = taken->sent + (ngx_msec_t) (least / 1000);
+    lease->tokens += taken->amount;
+}
+
+
+static void
+ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key)
+{
+    crypto_generichash_state   state;
+    ngx_http_apikey_meter_t   *meter;
+
+    meter = &ctx->meter;
+
+    if (meter->pool.len == 0 && meter->field.len == 1) {
+        ngx_memcpy(key, ctx->digest, APIKEY_DIGEST_SIZE);
+        return;
+    }
+
+    crypto_generichash_init(&state, NULL, 0, APIKEY_DIGEST_SIZE);
+
+    if (meter->pool.len) {
+        crypto_generichash_update(&state, meter->pool.data, meter->pool.len);
+
+    } else {
+        crypto_generichash_update(&state, ctx->digest, APIKEY_DIGEST_SIZE);
+        crypto_generichash_update(&state, meter->field.data,
+                                  meter->field.len);
+    }
+
+    crypto_generichash_final(&state, key, APIKEY_DIGEST_SIZE);
+}
+
+
+static ngx_http_apikey_lease_t *
+ngx_http_apikey_lease_find(ngx_http_apikey_zone_t *zone, u_char *key)
+{
+    return (ngx_http_apikey_lease_t *)
+               ngx_http_apikey_index_find(&zone->shared->leases, key);
+}
+
+
+static ngx_http_apikey_lease_t *
+ngx_http_apikey_lease_create(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_taken_t *taken)
+{
+    size_t                    size;
+    u_char                   *p;
+    ngx_http_apikey_lease_t  *lease;
+
+    size = offsetof(ngx_http_apikey_lease_t, data) + taken->name_len
+           + taken->field_len;
+
+    lease = ngx_http_apikey_zone_alloc(zone, size);
+    if (lease == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(lease, size);
+
+    lease->want = NGX_HTTP_APIKEY_LEASE_FIRST;
+    lease->used = ngx_current_msec;
+    lease->taken = taken->sent;
+    lease->name_len = (u_short) taken->name_len;
+    lease->field_len = (u_short) taken->field_len;
+
+    p = ngx_cpymem(lease->data, taken->name, taken->name_len);
+    ngx_memcpy(p, taken->field, taken->field_len);
+
+    ngx_http_apikey_index_insert(&zone->shared->leases, &lease->node,
+                                 taken->key);
+
+    ngx_http_apikey_lease_renew(lease, taken);
+
+    return lease;
+}
+
+
+static ngx_uint_t
+ngx_http_apikey_lease_fits(ngx_http_apikey_lease_t *lease,
+    const apikey_limits_t *limits)
+{
+    unsigned  i;
+
+    if (lease->limits.count != limits->count
+        || lease->limits.sliding != limits->sliding)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < limits->count; i++) {
+        if (lease->limits.window[i].seconds != limits->window[i].seconds
+            || lease->limits.window[i].limit != limits->window[i].limit)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* Do both count in the same windows? */
+
+static ngx_uint_t
+ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_taken_t *taken)
+{
+    unsigned  i;
+
+    if (!ngx_http_apikey_lease_fits(lease, &taken->limits)) {
+        return 0;
+    }
+
+    for (i = 0; i < taken->limits.count; i++) {
+        if (lease->counters[i].start != taken->counters[i].start) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_http_apikey_lease_rest(ngx_http_apikey_rest_t *rest,
+    ngx_http_apikey_lease_t *lease, const apikey_limits_t *limits,
+    const apikey_counter_t *counters, uint64_t amount)
+{
+    u_char    *p;
+    unsigned   i;
+
+    rest->name_len = lease->name_len;
+    ngx_memcpy(rest->name, lease->data, lease->name_len);
+
+    rest->field_len = lease->field_len;
+    ngx_memcpy(rest->field, lease->data + lease->name_len, lease->field_len);
+
+    p = ngx_http_apikey_pack(rest->packed, amount, 6);
+
+    for (i = 0; i < limits->count; i++) {
+        p = ngx_http_apikey_pack(p, counters[i].seconds, 4);
+        p = ngx_http_apikey_pack(p, counters[i].start, 5);
+    }
+
+    rest->packed_len = amount ? p - rest->packed : 0;
+}
+
+
+static void
+ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
+    ngx_http_apikey_rest_t *rest)
+{
+    ngx_redis_args_t  args;
+
+    if (rest->packed_len == 0) {
+        return;
+    }
+
+    args.n = 0;
+
+    ngx_redis_arg(&args, rest->name, rest->name_len);
+    ngx_redis_arg(&args, rest->field, rest->field_len);
+    ngx_redis_arg(&args, rest->packed, rest->packed_len);
+
+    (void) ngx_redis_eval(amcf->client, &amcf->giveback, &args, 1,
+                          ngx_http_apikey_lease_given, NULL);
+}
+
+
+static void
+ngx_http_apikey_lease_given(void *data, redisReply *reply)
+{
+    /* if it was lost, it is counted until its windows end */
+}
+
+
+void
+ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf, ngx_uint_t all)
+{
+    ngx_uint_t               i, n;
+    ngx_http_apikey_rest_t  *rests;
+
+    rests = ngx_alloc(NGX_HTTP_APIKEY_LEASE_BATCH
+                      * sizeof(ngx_http_apikey_rest_t), ngx_cycle->log);
+    if (rests == NULL) {
+        return;
+    }
+
+    do {
+        n = ngx_http_apikey_lease_collect(amcf->zone, rests, all);
+
+        for (i = 0; i < n; i++) {
+            ngx_http_apikey_lease_give(amcf, &rests[i]);
+        }
+
+    } while (n == NGX_HTTP_APIKEY_LEASE_BATCH);
+
+    ngx_free(rests);
+}
+
+
+/* Forgets leases that are over, or not used; what they hold is given back. */
+
+static ngx_uint_t
+ngx_http_apikey_lease_collect(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_rest_t *rests, ngx_uint_t all)
+{
+    ngx_uint_t                n;
+    ngx_queue_t              *q, *prev;
+    ngx_http_apikey_index_t  *index;
+    ngx_http_apikey_lease_t  *lease;
+
+    n = 0;
+    index = &zone->shared->leases;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    for (q = ngx_queue_last(&index->queue);
+         q != ngx_queue_sentinel(&index->queue)
+             && n < NGX_HTTP_APIKEY_LEASE_BATCH;
+         q = prev)
+    {
+        prev = ngx_queue_prev(q);
+
+        lease = (ngx_http_apikey_lease_t *)
+            ngx_queue_data(q, ngx_http_apikey_node_t, queue);
+
+        if (!all
+            && ngx_current_msec - lease->used < NGX_HTTP_APIKEY_LEASE_IDLE)
+        {
+            /* so are all before it, but for half a second */
+            break;
+        }
+
+        if (lease->tokens) {
+            ngx_http_apikey_lease_rest(&rests[n++], lease, &lease->limits,
+                                       lease->counters, lease->tokens);
+        }
+
+        ngx_http_apikey_index_remove(index, &lease->node);
+        ngx_slab_free_locked(zone->shpool, lease);
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return n;
+}

@@ -1,0 +1,258 @@
+/*
+ * How a worker learns of changes, and shows that it does: it listens on the
+ * channel of changes, answers those who wait for it, and registers itself
+ * every second.  Whoever changes a record waits for the workers registered
+ * within the last five seconds; a worker that has not been heard of, or has not
+ * heard of Redis, for less than that trusts nothing that it has cached.
+ */
+
+#include "ngx_http_apikey.h"
+
+
+#define NGX_HTTP_APIKEY_BEAT        1000   /* milliseconds */
+#define NGX_HTTP_APIKEY_UNHEARD     2500   /* of Redis */
+#define NGX_HTTP_APIKEY_UNBEATEN    3500   /* of this worker */
+#define NGX_HTTP_APIKEY_NAME_LEN    (NGX_MAXHOSTNAMELEN + NGX_INT64_LEN + 1)
+
+
+struct ngx_http_apikey_watch_s {
+    ngx_http_apikey_main_conf_t  *amcf;
+    ngx_redis_subscription_t      subscription;
+    ngx_event_t                   beat;
+    ngx_msec_t                    sent;      /* the beat under way */
+    ngx_msec_t                    beaten;    /* the last that Redis knows */
+    ngx_msec_t                    started;
+    ngx_uint_t                    known;     /* to Redis, ever */
+    ngx_uint_t                    up;
+    ngx_str_t                     gateways;
+    ngx_str_t                     name;
+    u_char                        buf[2 * APIKEY_NAME_SIZE
+                                      + NGX_HTTP_APIKEY_NAME_LEN];
+};
+
+
+static void ngx_http_apikey_watch_up(void *data);
+static void ngx_http_apikey_watch_down(void *data);
+static void ngx_http_apikey_watch_message(void *data, ngx_str_t *text);
+static void ngx_http_apikey_watch_beat(ngx_event_t *ev);
+static void ngx_http_apikey_watch_beaten(void *data, redisReply *reply);
+static void ngx_http_apikey_watch_ignore(void *data, redisReply *reply);
+
+
+ngx_int_t
+ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
+    ngx_cycle_t *cycle)
+{
+    char                     *p;
+    apikey_text_t             prefix;
+    ngx_http_apikey_watch_t  *watch;
+
+    watch = ngx_pcalloc(cycle->pool, sizeof(ngx_http_apikey_watch_t));
+    if (watch == NULL) {
+        return NGX_ERROR;
+    }
+
+    prefix = ngx_http_apikey_text(&amcf->prefix);
+
+    p = (char *) watch->buf;
+
+    watch->subscription.channel.data = (u_char *) p;
+    watch->subscription.channel.len = apikey_names_changes(p, prefix);
+    p += watch->subscription.channel.len;
+
+    watch->gateways.data = (u_char *) p;
+    watch->gateways.len = apikey_names_gateways(p, prefix);
+    p += watch->gateways.len;
+
+    watch->name.data = (u_char *) p;
+    watch->name.len = ngx_sprintf(watch->name.data, "%V:%P", &cycle->hostname,
+                                  ngx_pid)
+                      - watch->name.data;
+
+    watch->subscription.up = ngx_http_apikey_watch_up;
+    watch->subscription.down = ngx_http_apikey_watch_down;
+    watch->subscription.message = ngx_http_apikey_watch_message;
+    watch->subscription.data = watch;
+
+    watch->amcf = amcf;
+    watch->started = ngx_current_msec;
+
+    watch->beat.handler = ngx_http_apikey_watch_beat;
+    watch->beat.data = watch;
+    watch->beat.log = cycle->log;
+    watch->beat.cancelable = 1;
+
+    amcf->watch = watch;
+
+    ngx_add_timer(&watch->beat, NGX_HTTP_APIKEY_BEAT);
+
+    return ngx_redis_subscribe(amcf->client, &watch->subscription);
+}
+
+
+void
+ngx_http_apikey_watch_stop(ngx_http_apikey_main_conf_t *amcf)
+{
+    ngx_redis_args_t          args;
+    ngx_http_apikey_watch_t  *watch;
+
+    watch = amcf->watch;
+
+    if (watch->beat.timer_set) {
+        ngx_del_timer(&watch->beat);
+    }
+
+    args.n = 0;
+
+    ngx_redis_arg(&args, "HDEL", 4);
+    ngx_redis_arg(&args, watch->gateways.data, watch->gateways.len);
+    ngx_redis_arg(&args, watch->name.data, watch->name.len);
+
+    (void) ngx_redis_command_send(amcf->client, &args,
+                                  ngx_http_apikey_watch_ignore, NULL);
+}
+
+
+ngx_uint_t
+ngx_http_apikey_watching(ngx_http_apikey_main_conf_t *amcf)
+{
+    ngx_http_apikey_watch_t  *watch;
+
+    watch = amcf->watch;
+
+    return watch->up
+           && watch->known
+           && ngx_current_msec - watch->subscription.heard
+              < NGX_HTTP_APIKEY_UNHEARD
+           && ngx_current_msec - watch->beaten < NGX_HTTP_APIKEY_UNBEATEN;
+}
+
+
+static void
+ngx_http_apikey_watch_up(void *data)
+{
+    ngx_http_apikey_watch_t *watch = data;
+
+    watch->up = 1;
+
+    /* nobody knows what was missed */
+
+    if (watch->amcf->zone) {
+        ngx_http_apikey_zone_doubt(watch->amcf->zone);
+    }
+
+    ngx_http_apikey_watch_beat(&watch->beat);
+}
+
+
+static void
+ngx_http_apikey_watch_down(void *data)
+{
+    ngx_http_apikey_watch_t *watch = data;
+
+    watch->up = 0;
+}
+
+
+/* "DIGEST REV" or, if somebody waits, "DIGEST REV TOKEN" */
+
+static void
+ngx_http_apikey_watch_message(void *data, ngx_str_t *text)
+{
+    ngx_http_apikey_watch_t *watch = data;
+
+    apikey_text_t                 list, digest, token, prefix;
+    ngx_redis_args_t              args;
+    unsigned char                 key[APIKEY_DIGEST_SIZE];
+    char                          channel[APIKEY_NAME_SIZE];
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    amcf = watch->amcf;
+    list = ngx_http_apikey_text(text);
+
+    digest = apikey_text_word(&list);
+    (void) apikey_text_word(&list);
+    token = apikey_text_word(&list);
+
+    if (apikey_digest_parse(key, digest) != APIKEY_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "apikey got a change that names no key");
+        return;
+    }
+
+    if (amcf->zone) {
+        ngx_http_apikey_zone_drop(amcf->zone, key);
+    }
+
+    if (token.len == 0 || token.len > APIKEY_LABEL_MAX) {
+        return;
+    }
+
+    prefix = ngx_http_apikey_text(&amcf->prefix);
+
+    args.n = 0;
+
+    ngx_redis_arg(&args, "PUBLISH", 7);
+    ngx_redis_arg(&args, channel, apikey_names_acks(channel, prefix, token));
+    ngx_redis_arg(&args, watch->name.data, watch->name.len);
+
+    (void) ngx_redis_command_send(amcf->client, &args,
+                                  ngx_http_apikey_watch_ignore, NULL);
+}
+
+
+static void
+ngx_http_apikey_watch_beat(ngx_event_t *ev)
+{
+    u_char                       *p, uptime[NGX_INT64_LEN];
+    ngx_redis_args_t              args;
+    ngx_http_apikey_watch_t      *watch;
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    watch = ev->data;
+    amcf = watch->amcf;
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
+    ngx_add_timer(ev, NGX_HTTP_APIKEY_BEAT);
+
+    p = ngx_sprintf(uptime, "%M", (ngx_current_msec - watch->started) / 1000);
+
+    args.n = 0;
+
+    ngx_redis_arg(&args, watch->gateways.data, watch->gateways.len);
+    ngx_redis_arg(&args, watch->name.data, watch->name.len);
+    ngx_redis_arg(&args, NGX_HTTP_APIKEY_VERSION,
+                  sizeof(NGX_HTTP_APIKEY_VERSION) - 1);
+    ngx_redis_arg(&args, uptime, p - uptime);
+
+    if (amcf->zone) {
+        ngx_http_apikey_lease_sweep(amcf, 0);
+    }
+
+    watch->sent = ngx_current_msec;
+
+    (void) ngx_redis_eval(amcf->client, &amcf->beat, &args, 1,
+                          ngx_http_apikey_watch_beaten, watch);
+}
+
+
+static void
+ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
+{
+    ngx_http_apikey_watch_t *watch = data;
+
+    if (reply && reply->type == REDIS_REPLY_STRING) {
+        watch->known = 1;
+        watch->beaten = watch->sent;
+    }
+}
+
+
+static void
+ngx_http_apikey_watch_ignore(void *data, redisReply *reply)
+{
+    /* who waits for it notices */
+}

@@ -1,0 +1,574 @@
+/* Records in shared memory.  See ngx_http_apikey_zone.h for what is trusted. */
+
+#include "ngx_http_apikey_zone.h"
+
+
+#define NGX_HTTP_APIKEY_ZONE_MIN    (8 * ngx_pagesize)
+#define NGX_HTTP_APIKEY_ZONE_TRIES  16
+#define NGX_HTTP_APIKEY_ZONE_FIELDS 32
+
+
+static ngx_int_t ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone,
+    void *data);
+static void ngx_http_apikey_index_init(ngx_http_apikey_index_t *index);
+static void ngx_http_apikey_index_order(ngx_rbtree_node_t *temp,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static ngx_uint_t ngx_http_apikey_zone_trusted(
+    ngx_http_apikey_main_conf_t *amcf, ngx_http_apikey_known_t *known,
+    ngx_uint_t stale);
+
+
+char *
+ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_apikey_main_conf_t *amcf = conf;
+
+    u_char                  *p;
+    ssize_t                  size;
+    ngx_int_t                n;
+    ngx_str_t               *value, name, s;
+    ngx_uint_t               i;
+    ngx_http_apikey_zone_t  *zone;
+
+    if (amcf->zone) {
+        return "is duplicate";
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_apikey_zone_t));
+    if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone->valid = 10000;
+    zone->invalid = 1000;
+
+    size = 0;
+    ngx_str_null(&name);
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_apikey_begins(&value[i], "zone=")) {
+
+            name.data = value[i].data + 5;
+            p = ngx_strlchr(name.data, value[i].data + value[i].len, ':');
+
+            if (p == NULL || p == name.data) {
+                return ngx_http_apikey_refuse(cf, cmd, &value[i],
+                                              "not zone=NAME:SIZE");
+            }
+
+            name.len = p - name.data;
+
+            s.data = p + 1;
+            s.len = value[i].data + value[i].len - s.data;
+
+            size = ngx_parse_size(&s);
+
+            if (size == NGX_ERROR) {
+                return ngx_http_apikey_refuse(cf, cmd, &value[i],
+                                              "not a size");
+            }
+
+            if (size < (ssize_t) NGX_HTTP_APIKEY_ZONE_MIN) {
+                return ngx_http_apikey_refuse(cf, cmd, &value[i],
+                                              "the zone is too small");
+            }
+
+            continue;
+        }
+
+        p = ngx_strlchr(value[i].data, value[i].data + value[i].len, '=');
+
+        if (p) {
+            s.data = p + 1;
+            s.len = value[i].data + value[i].len - s.data;
+
+            n = ngx_parse_time(&s, 0);
+
+            if (ngx_http_apikey_begins(&value[i], "valid=")) {
+                zone->valid = n;
+
+            } else if (ngx_http_apikey_begins(&value[i], "invalid=")) {
+                zone->invalid = n;
+
+            } else if (ngx_http_apikey_begins(&value[i], "stale=")) {
+                zone->stale = n;
+
+            } else {
+                p = NULL;
+            }
+
+            if (p && n == NGX_ERROR) {
+                return ngx_http_apikey_refuse(cf, cmd, &value[i],
+                                              "not a time");
+            }
+        }
+
+        if (p == NULL) {
+            return ngx_http_apikey_refuse(cf, cmd, &value[i],
+                                          "unknown parameter");
+        }
+    }
+
+    if (name.len == 0) {
+        return "needs zone=NAME:SIZE";
+    }
+
+    zone->shm_zone = ngx_shared_memory_add(cf, &name, size,
+                                           &ngx_http_apikey_module);
+    if (zone->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->shm_zone->data) {
+        return "names a zone that is in use already";
+    }
+
+    zone->shm_zone->init = ngx_http_apikey_zone_init;
+    zone->shm_zone->data = zone;
+
+    amcf->zone = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_apikey_zone_t *ozone = data;
+
+    ngx_http_apikey_zone_t    *zone;
+    ngx_http_apikey_shared_t  *shared;
+
+    zone = shm_zone->data;
+
+    zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (ozone) {
+        zone->shared = ozone->shared;
+
+    } else if (shm_zone->shm.exists) {
+        zone->shared = zone->shpool->data;
+    }
+
+    if (zone->shared) {
+
+        if (zone->shared->layout != NGX_HTTP_APIKEY_LAYOUT) {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "apikey_cache zone \"%V\" holds what another version "
+                          "of the module has left: restart nginx, or give the "
+                          "zone another name", &shm_zone->shm.name);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    shared = ngx_slab_calloc(zone->shpool, sizeof(ngx_http_apikey_shared_t));
+    if (shared == NULL) {
+        return NGX_ERROR;
+    }
+
+    shared->layout = NGX_HTTP_APIKEY_LAYOUT;
+
+    ngx_http_apikey_index_init(&shared->known);
+    ngx_http_apikey_index_init(&shared->leases);
+
+    zone->shpool->data = shared;
+    zone->shared = shared;
+
+    /* a full zone is no news */
+    zone->shpool->log_nomem = 0;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
+    ngx_http_apikey_ctx_t *ctx, ngx_uint_t stale)
+{
+    size_t                     len;
+    ngx_str_t                  packed;
+    ngx_uint_t                 n;
+    const char                *why;
+    ngx_http_apikey_zone_t    *zone;
+    ngx_http_apikey_entry_t   *entry;
+    ngx_http_apikey_known_t   *known;
+    apikey_field_t             fields[NGX_HTTP_APIKEY_ZONE_FIELDS];
+
+    zone = amcf->zone;
+
+    if (zone == NULL || amcf->cache == NULL) {
+        return NGX_DECLINED;
+    }
+
+    entry = ngx_http_apikey_cache_get(amcf->cache, ctx->digest);
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    ctx->stamp.generation = zone->shared->generation;
+    ctx->stamp.changes = zone->shared->changes[ctx->digest[0]];
+
+    known = (ngx_http_apikey_known_t *)
+        ngx_http_apikey_index_find(&zone->shared->known, ctx->digest);
+
+    if (known == NULL || !ngx_http_apikey_zone_trusted(amcf, known, stale)) {
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+        goto declined;
+    }
+
+    /* often enough for what is not used to be forgotten first */
+
+    if (ngx_current_msec - known->touched > 1000) {
+        known->touched = ngx_current_msec;
+        ngx_queue_remove(&known->node.queue);
+        ngx_queue_insert_head(&zone->shared->known.queue, &known->node.queue);
+    }
+
+    ctx->now = known->now
+               + (uint64_t) (ngx_current_msec - known->confirmed) * 1000;
+
+    if (known->rev_len == 0) {
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+        ctx->unknown = 1;
+        goto declined;
+    }
+
+    if (entry
+        && entry->record->rev.len == known->rev_len
+        && ngx_memcmp(entry->record->rev.data, known->data, known->rev_len)
+           == 0)
+    {
+        ngx_shmtx_unlock(&zone->shpool->mutex);
+        ctx->entry = entry;
+        return NGX_OK;
+    }
+
+    /* another worker has asked for it */
+
+    len = known->len;
+    packed.len = len - known->rev_len;
+    packed.data = ngx_pnalloc(ctx->request->pool, packed.len);
+
+    if (packed.data) {
+        ngx_memcpy(packed.data, known->data + known->rev_len, packed.len);
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    if (packed.data == NULL) {
+        goto declined;
+    }
+
+    if (entry) {
+        ngx_http_apikey_cache_release(entry);
+    }
+
+    n = ngx_http_apikey_cache_unpack(&packed, fields,
+                                     NGX_HTTP_APIKEY_ZONE_FIELDS);
+
+    ctx->entry = ngx_http_apikey_cache_put(amcf->cache, ctx->digest, fields, n,
+                                           &why);
+
+    return ctx->entry ? NGX_OK : NGX_DECLINED;
+
+declined:
+
+    /* its rev may still be the one that Redis confirms */
+    ctx->entry = entry;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_http_apikey_zone_trusted(ngx_http_apikey_main_conf_t *amcf,
+    ngx_http_apikey_known_t *known, ngx_uint_t stale)
+{
+    ngx_msec_t               age;
+    ngx_http_apikey_zone_t  *zone;
+
+    zone = amcf->zone;
+    age = ngx_current_msec - known->confirmed;
+
+    if (stale) {
+        return zone->stale && known->rev_len
+               && age < zone->valid + zone->stale;
+    }
+
+    return known->generation == zone->shared->generation
+           && age < (known->rev_len ? zone->valid : zone->invalid)
+           && ngx_http_apikey_watching(amcf);
+}
+
+
+void
+ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_ctx_t *ctx)
+{
+    size_t                     size;
+    u_char                    *p;
+    apikey_text_t              rev;
+    ngx_http_apikey_entry_t   *entry;
+    ngx_http_apikey_known_t   *known;
+    ngx_http_apikey_shared_t  *shared;
+
+    entry = ctx->entry;
+    shared = zone->shared;
+
+    ngx_str_t  packed = ngx_null_string;
+
+    rev.data = "";
+    rev.len = 0;
+
+    if (entry) {
+        rev = entry->record->rev;
+        packed = entry->packed;
+    }
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    if (ctx->stamp.generation != shared->generation
+        || ctx->stamp.changes != shared->changes[ctx->digest[0]])
+    {
+        goto done;
+    }
+
+    known = (ngx_http_apikey_known_t *)
+        ngx_http_apikey_index_find(&shared->known, ctx->digest);
+
+    if (known
+        && (known->rev_len != rev.len
+            || ngx_memcmp(known->data, rev.data, rev.len) != 0))
+    {
+        ngx_http_apikey_index_remove(&shared->known, &known->node);
+        ngx_slab_free_locked(zone->shpool, known);
+        known = NULL;
+    }
+
+    if (known == NULL) {
+        size = offsetof(ngx_http_apikey_known_t, data) + rev.len + packed.len;
+
+        if (rev.len + packed.len > 0xffff) {
+            goto done;
+        }
+
+        known = ngx_http_apikey_zone_alloc(zone, size);
+        if (known == NULL) {
+            goto done;
+        }
+
+        known->touched = ngx_current_msec;
+        known->rev_len = (u_short) rev.len;
+        known->len = (u_short) (rev.len + packed.len);
+
+        p = ngx_cpymem(known->data, rev.data, rev.len);
+        ngx_memcpy(p, packed.data, packed.len);
+
+        ngx_http_apikey_index_insert(&shared->known, &known->node,
+                                     ctx->digest);
+    }
+
+    known->generation = ctx->stamp.generation;
+    known->confirmed = ctx->sent;
+    known->now = ctx->now;
+
+done:
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+void
+ngx_http_apikey_zone_drop(ngx_http_apikey_zone_t *zone, u_char *digest)
+{
+    ngx_http_apikey_node_t  *node;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    zone->shared->changes[digest[0]]++;
+
+    node = ngx_http_apikey_index_find(&zone->shared->known, digest);
+
+    if (node) {
+        ngx_http_apikey_index_remove(&zone->shared->known, node);
+        ngx_slab_free_locked(zone->shpool, node);
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+void
+ngx_http_apikey_zone_doubt(ngx_http_apikey_zone_t *zone)
+{
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    zone->shared->generation++;
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+ngx_uint_t
+ngx_http_apikey_zone_workers(ngx_http_apikey_zone_t *zone, ngx_int_t change)
+{
+    ngx_uint_t  workers;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    zone->shared->workers += change;
+    workers = zone->shared->workers;
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return workers;
+}
+
+
+void *
+ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size)
+{
+    void                      *p;
+    ngx_uint_t                 i;
+    ngx_queue_t               *q;
+    ngx_http_apikey_node_t    *node;
+    ngx_http_apikey_index_t   *index;
+    ngx_http_apikey_shared_t  *shared;
+
+    shared = zone->shared;
+
+    for (i = 0; i < NGX_HTTP_APIKEY_ZONE_TRIES; i++) {
+
+        p = ngx_slab_alloc_locked(zone->shpool, size);
+        if (p) {
+            return p;
+        }
+
+        /* a record is asked for again, a lease is lost until its end */
+
+        index = ngx_queue_empty(&shared->known.queue) ? &shared->leases
+                                                      : &shared->known;
+
+        if (ngx_queue_empty(&index->queue)) {
+            return NULL;
+        }
+
+        q = ngx_queue_last(&index->queue);
+        node = ngx_queue_data(q, ngx_http_apikey_node_t, queue);
+
+        ngx_http_apikey_index_remove(index, node);
+        ngx_slab_free_locked(zone->shpool, node);
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_apikey_index_init(ngx_http_apikey_index_t *index)
+{
+    ngx_rbtree_init(&index->tree, &index->sentinel,
+                    ngx_http_apikey_index_order);
+    ngx_queue_init(&index->queue);
+    index->count = 0;
+}
+
+
+ngx_http_apikey_node_t *
+ngx_http_apikey_index_find(ngx_http_apikey_index_t *index, u_char *key)
+{
+    ngx_int_t                rc;
+    ngx_rbtree_key_t         hash;
+    ngx_rbtree_node_t       *node, *sentinel;
+    ngx_http_apikey_node_t  *n;
+
+    ngx_memcpy(&hash, key, sizeof(ngx_rbtree_key_t));
+
+    node = index->tree.root;
+    sentinel = index->tree.sentinel;
+
+    while (node != sentinel) {
+
+        if (hash != node->key) {
+            node = (hash < node->key) ? node->left : node->right;
+            continue;
+        }
+
+        n = (ngx_http_apikey_node_t *) node;
+
+        rc = ngx_memcmp(key, n->key, APIKEY_DIGEST_SIZE);
+
+        if (rc == 0) {
+            return n;
+        }
+
+        node = (rc < 0) ? node->left : node->right;
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_apikey_index_insert(ngx_http_apikey_index_t *index,
+    ngx_http_apikey_node_t *node, u_char *key)
+{
+    ngx_memcpy(&node->node.key, key, sizeof(ngx_rbtree_key_t));
+    ngx_memcpy(node->key, key, APIKEY_DIGEST_SIZE);
+
+    ngx_rbtree_insert(&index->tree, &node->node);
+    ngx_queue_insert_head(&index->queue, &node->queue);
+
+    index->count++;
+}
+
+
+void
+ngx_http_apikey_index_remove(ngx_http_apikey_index_t *index,
+    ngx_http_apikey_node_t *node)
+{
+    ngx_rbtree_delete(&index->tree, &node->node);
+    ngx_queue_remove(&node->queue);
+
+    index->count--;
+}
+
+
+static void
+ngx_http_apikey_index_order(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
+    ngx_rbtree_node_t *sentinel)
+{
+    ngx_rbtree_node_t       **p;
+    ngx_http_apikey_node_t   *n, *t;
+
+    for ( ;; ) {
+
+        if (node->key != temp->key) {
+            p = (node->key < temp->key) ? &temp->left : &temp->right;
+
+        } else {
+            n = (ngx_http_apikey_node_t *) node;
+            t = (ngx_http_apikey_node_t *) temp;
+
+            p = (ngx_memcmp(n->key, t->key, APIKEY_DIGEST_SIZE) < 0)
+                ? &temp->left : &temp->right;
+        }
+
+        if (*p == sentinel) {
+            break;
+        }
+
+        temp = *p;
+    }
+
+    *p = node;
+    node->parent = temp;
+    node->left = sentinel;
+    node->right = sentinel;
+    ngx_rbt_red(node);
+}

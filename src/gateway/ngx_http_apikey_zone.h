@@ -1,0 +1,92 @@
+#ifndef _NGX_HTTP_APIKEY_ZONE_H_INCLUDED_
+#define _NGX_HTTP_APIKEY_ZONE_H_INCLUDED_
+
+/*
+ * What is in the gateway's shared memory, under the lock of its slab pool.
+ *
+ * A record is trusted for "valid" after Redis has confirmed it, if nothing was
+ * missed meanwhile.  "generation" grows with each subscription that begins, for
+ * what it has missed; "changes" grow with each message, one of 256 counters by
+ * the first byte of the digest.  An answer is kept only if neither has grown since the
+ * question was sent: a look-up that a revocation overtakes leaves no trace.
+ *
+ * A lease is a number of requests that Redis has counted already.  It may be
+ * spent until the shortest window ends, by the gateway's clock, counted from
+ * before it was asked for.
+ */
+
+#include "ngx_http_apikey.h"
+
+
+#define NGX_HTTP_APIKEY_LAYOUT   1      /* of all below */
+
+
+typedef struct {
+    ngx_rbtree_node_t             node;     /* the key's first bytes */
+    ngx_queue_t                   queue;
+    u_char                        key[APIKEY_DIGEST_SIZE];
+} ngx_http_apikey_node_t;
+
+
+typedef struct {
+    ngx_http_apikey_node_t        node;
+    ngx_uint_t                    generation;
+    ngx_msec_t                    confirmed;
+    uint64_t                      now;         /* Redis's clock then */
+    ngx_msec_t                    touched;     /* in the queue */
+    u_short                       rev_len;     /* 0: there is no such key */
+    u_short                       len;
+    u_char                        data[1];     /* rev, packed fields */
+} ngx_http_apikey_known_t;
+
+
+typedef struct {
+    ngx_http_apikey_node_t        node;
+    apikey_limits_t               limits;
+    apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
+    uint64_t                      now;         /* of the counters */
+    ngx_msec_t                    taken;       /* and by our clock */
+    ngx_msec_t                    ends;
+    ngx_msec_t                    used;
+    ngx_msec_t                    asked;       /* for more; 0: nobody does */
+    uint64_t                      tokens;      /* counted, not yet spent */
+    uint64_t                      granted;     /* the last time */
+    uint64_t                      want;        /* the next time */
+    u_short                       name_len;
+    u_short                       field_len;
+    u_char                        data[1];     /* holder's name, field */
+} ngx_http_apikey_lease_t;
+
+
+typedef struct {
+    ngx_rbtree_t                  tree;
+    ngx_rbtree_node_t             sentinel;
+    ngx_queue_t                   queue;       /* last used first */
+    ngx_uint_t                    count;
+} ngx_http_apikey_index_t;
+
+
+struct ngx_http_apikey_shared_s {
+    ngx_uint_t                    layout;
+    ngx_http_apikey_index_t       known;
+    ngx_http_apikey_index_t       leases;
+    ngx_uint_t                    generation;
+    ngx_uint_t                    changes[256];
+    ngx_uint_t                    workers;
+};
+
+
+/* ngx_http_apikey_zone.c; the lock is held */
+
+ngx_http_apikey_node_t *ngx_http_apikey_index_find(
+    ngx_http_apikey_index_t *index, u_char *key);
+void ngx_http_apikey_index_insert(ngx_http_apikey_index_t *index,
+    ngx_http_apikey_node_t *node, u_char *key);
+void ngx_http_apikey_index_remove(ngx_http_apikey_index_t *index,
+    ngx_http_apikey_node_t *node);
+
+/* Makes room by forgetting; NULL: there is none. */
+void *ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size);
+
+
+#endif /* _NGX_HTTP_APIKEY_ZONE_H_INCLUDED_ */

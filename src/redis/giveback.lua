@@ -1,0 +1,40 @@
+-- Gives back what a lease has counted and nobody has spent, to the windows
+-- that are the same still.
+--
+-- KEYS[1]  what holds the counters
+-- ARGV[1]  their field
+-- ARGV[2]  packed, little-endian: the amount (6), then for each window its
+--          seconds (4) and its start (5)
+
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+
+if not stored then
+    return 0
+end
+
+local amount, at = struct.unpack('<I6', ARGV[2])
+local starts = {}
+
+while at <= #ARGV[2] do
+    local seconds, start
+    seconds, start, at = struct.unpack('<I4I5', ARGV[2], at)
+    starts[seconds] = start
+end
+
+local counters = ''
+
+for place = 1, #stored, 21 do
+    local seconds, start, current, previous =
+        struct.unpack('<I4I5I6I6', stored, place)
+
+    if starts[seconds] == start then
+        current = math.max(current - amount, 0)
+    end
+
+    counters = counters
+        .. struct.pack('<I4I5I6I6', seconds, start, current, previous)
+end
+
+redis.call('HSET', KEYS[1], ARGV[1], counters)
+
+return 1
