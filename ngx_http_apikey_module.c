@@ -312,17 +312,32 @@ ngx_http_apikey_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_apikey_init_process(ngx_cycle_t *cycle)
 {
-    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_apikey_module);
+
+    /* processes of caches serve nobody */
+
+    if (amcf == NULL
+        || amcf->redis == NULL
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
     {
         return NGX_OK;
     }
 
-    return ngx_http_apikey_worker_start(cycle);
+    return ngx_http_apikey_worker_start(amcf);
 }
 
 
 static void
 ngx_http_apikey_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_apikey_worker_stop(cycle);
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_apikey_module);
+
+    if (amcf) {
+        ngx_http_apikey_worker_stop(amcf);
+    }
 }

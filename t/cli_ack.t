@@ -38,7 +38,8 @@ sub worker {
             next if !defined $token || ++$count == ($opt{deaf} || 0);
 
             if ($opt{gated}) {
-                $out->cmd('BLPOP', 'gate', 0);
+                $out->send('BLPOP', 'gate', 0);
+                $out->reply(3600);
                 $out->cmd('INCR', 'answered');
             }
 

@@ -19,6 +19,7 @@ my $port = free_port();
 my $underscores = free_port();
 
 my $nginx = nginx(<<"CONF");
+    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
     apikey on;
     add_header X-Result \$apikey_result always;
     large_client_header_buffers 8 32k;

@@ -18,6 +18,8 @@ my $redis = redis();
 my $port = free_port();
 
 my $nginx = nginx(<<"CONF");
+    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+
     server {
         listen 127.0.0.1:$port;
 

@@ -64,6 +64,8 @@ my $locations = <<"CONF" . join '', map { cgi_location($_) } @cgi;
 CONF
 
 my $nginx = nginx(<<"CONF");
+    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+
     server {
         listen 127.0.0.1:$port;
 

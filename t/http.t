@@ -19,7 +19,7 @@ my $up = upstream();
 my ($port, $tight) = (free_port(), free_port());
 
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
     apikey_plan counted 1000r/30d;
 
     apikey on;

@@ -18,7 +18,7 @@ my $up = upstream();
 my ($port, $grpc) = (free_port(), free_port());
 
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
     apikey_plan small 30r/30d;
 
     server {

@@ -31,6 +31,7 @@ my $server = <<"CONF";
 CONF
 
 my $nginx = nginx(<<"CONF");
+    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
     apikey_plan anonymous 3r/d;
     apikey_plan basic 100r/d;
 
@@ -68,6 +69,7 @@ CONF
 
 # without a plan "anonymous"
 my $without = nginx(<<"CONF");
+    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
     apikey_plan basic 1r/d;
     apikey_default_plan basic;
 

@@ -19,9 +19,11 @@ my $up = upstream();
 my $dead = free_port();
 
 my $servers = sub {
-    my ($port) = @_;
+    my ($port, $redis) = @_;
 
     return <<"CONF";
+    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+
     log_format all '\$request|\$args|\$query_string|\$request_uri|\$uri|'
                    '\$apikey_args|\$apikey_request_uri|\$apikey_id|'
                    '\$http_x_api_key|\$http_authorization|\$http_cookie|'
@@ -178,7 +180,7 @@ sub digests {
 
 
 my $port = free_port();
-my $nginx = nginx($servers->($port));
+my $nginx = nginx($servers->($port, $redis));
 Test::Apikey::file("nginx0/users", 'user:{PLAIN}word' . "\n");
 
 my $answers = talk($port);
@@ -228,7 +230,7 @@ ok(slurp("$redis->{dir}/dump.rdb") =~ /$stored/, 'the dump can be searched');
 my $strange = redis(conf => "rename-command EVALSHA none\n"
                             . "rename-command EVAL nothing\n");
 $port = free_port();
-$nginx = nginx($servers->($port), redis => $strange);
+$nginx = nginx($servers->($port, $strange));
 
 is(get($port, '/ok', 'X-API-Key' => $keys[0])->status, 503,
    'Redis refuses a command');
@@ -243,7 +245,7 @@ $nginx->stop;
 # adds nothing.
 
 $port = free_port();
-$nginx = nginx($servers->($port), log => 'debug');
+$nginx = nginx($servers->($port, $redis), log => 'debug');
 Test::Apikey::file("nginx2/users", 'user:{PLAIN}word' . "\n");
 talk($port);
 $nginx->stop;

@@ -382,11 +382,12 @@ ngx_int_t ngx_http_apikey_mask(ngx_http_request_t *r, ngx_str_t *args,
 /* The same in what is logged of the request, before any phase can do so. */
 ngx_int_t ngx_http_apikey_mask_handler(ngx_http_request_t *r);
 
-/* ngx_http_apikey_lookup.c */
+/* ngx_http_apikey_worker.c */
 
-/* The worker's client and records; without a server to ask, nothing. */
-ngx_int_t ngx_http_apikey_worker_start(ngx_cycle_t *cycle);
-void ngx_http_apikey_worker_stop(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf);
+void ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf);
+
+/* ngx_http_apikey_lookup.c */
 
 /* NGX_AGAIN: asked, the request will be resumed; NGX_DECLINED: can't. */
 ngx_int_t ngx_http_apikey_ask(ngx_http_request_t *r,

@@ -67,62 +67,6 @@ static void ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf,
 
 
 ngx_int_t
-ngx_http_apikey_worker_start(ngx_cycle_t *cycle)
-{
-    ngx_http_apikey_main_conf_t  *amcf;
-
-    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_apikey_module);
-
-    if (amcf == NULL || amcf->redis == NULL || amcf->pepper == NULL) {
-        return NGX_OK;
-    }
-
-    if (amcf->cache == NULL) {
-        amcf->cache = ngx_http_apikey_cache_create(cycle->log);
-        if (amcf->cache == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    amcf->client = ngx_redis_create(cycle->pool, amcf->redis, cycle->log);
-    if (amcf->client == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (amcf->zone) {
-        (void) ngx_http_apikey_zone_workers(amcf->zone, 1);
-    }
-
-    return ngx_http_apikey_watch_start(amcf, cycle);
-}
-
-
-void
-ngx_http_apikey_worker_stop(ngx_cycle_t *cycle)
-{
-    ngx_http_apikey_main_conf_t  *amcf;
-
-    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_apikey_module);
-
-    if (amcf && amcf->client) {
-
-        ngx_http_apikey_watch_stop(amcf);
-
-        if (amcf->zone && ngx_http_apikey_zone_workers(amcf->zone, -1) == 0) {
-            ngx_http_apikey_lease_sweep(amcf, 1);
-        }
-
-        ngx_redis_flush(amcf->client);
-        ngx_redis_destroy(amcf->client);
-        amcf->client = NULL;
-
-        ngx_http_apikey_cache_destroy(amcf->cache);
-        amcf->cache = NULL;
-    }
-}
-
-
-ngx_int_t
 ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ngx_uint_t spend)
 {
@@ -148,8 +92,9 @@ ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ctx->sent = ngx_current_msec;
 
     if (ctx->amcf->client == NULL
-        && ngx_http_apikey_worker_start((ngx_cycle_t *) ngx_cycle) != NGX_OK)
+        && ngx_http_apikey_worker_start(ctx->amcf) != NGX_OK)
     {
+        /* a single process starts no worker for a new configuration */
         return NGX_DECLINED;
     }
 

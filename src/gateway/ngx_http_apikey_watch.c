@@ -23,6 +23,7 @@ struct ngx_http_apikey_watch_s {
     ngx_msec_t                    beaten;    /* the last that Redis knows */
     ngx_msec_t                    started;
     ngx_uint_t                    known;     /* to Redis, ever */
+    ngx_uint_t                    told;      /* that Redis refuses */
     ngx_uint_t                    up;
     ngx_str_t                     gateways;
     ngx_str_t                     name;
@@ -244,9 +245,24 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
 {
     ngx_http_apikey_watch_t *watch = data;
 
-    if (reply && reply->type == REDIS_REPLY_STRING) {
+    if (reply == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_STRING) {
         watch->known = 1;
+        watch->told = 0;
         watch->beaten = watch->sent;
+        return;
+    }
+
+    if (!watch->told && reply->type == REDIS_REPLY_ERROR) {
+        watch->told = 1;
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "redis does not register this worker, "
+                      "so it trusts no cached record: \"%*s\"",
+                      (size_t) ngx_min(reply->len, 256), reply->str);
     }
 }
 

@@ -18,6 +18,10 @@ static ngx_uint_t ngx_http_apikey_zone_trusted(
     ngx_uint_t stale);
 
 
+/* A record on its way out of the zone, where the lock is held. */
+static u_char  ngx_http_apikey_zone_copy[65536];
+
+
 char *
 ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -191,7 +195,6 @@ ngx_int_t
 ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     ngx_http_apikey_ctx_t *ctx, ngx_uint_t stale)
 {
-    size_t                     len;
     ngx_str_t                  packed;
     ngx_uint_t                 n;
     const char                *why;
@@ -250,19 +253,12 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
 
     /* another worker has asked for it */
 
-    len = known->len;
-    packed.len = len - known->rev_len;
-    packed.data = ngx_pnalloc(ctx->request->pool, packed.len);
+    packed.len = known->len - known->rev_len;
+    packed.data = ngx_http_apikey_zone_copy;
 
-    if (packed.data) {
-        ngx_memcpy(packed.data, known->data + known->rev_len, packed.len);
-    }
+    ngx_memcpy(packed.data, known->data + known->rev_len, packed.len);
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
-
-    if (packed.data == NULL) {
-        goto declined;
-    }
 
     if (entry) {
         ngx_http_apikey_cache_release(entry);

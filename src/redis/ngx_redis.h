@@ -6,8 +6,8 @@
  *
  * A worker has one connection to a server, and all commands of the worker are
  * multiplexed on it: the commands of one turn of the loop go out in one write,
- * the replies come back first in, first out.  hiredis formats and parses,
- * nginx owns the socket.
+ * the replies come back first in, first out.  nginx owns the socket, hiredis
+ * parses what is read.
  *
  * A connection is made when the worker starts and kept.  Its commands fail
  * together: when the oldest has waited for longer than "timeout", the

@@ -64,7 +64,7 @@ ngx_redis_connection_close(ngx_redis_connection_t *rc)
     ngx_queue_t          *q;
     ngx_redis_command_t  *cmd;
 
-    ngx_redis_resolve_cancel(rc);
+    ngx_redis_resolve_close(rc);
     ngx_redis_disconnect(rc);
 
     ngx_queue_add(&rc->sent, &rc->waiting);
@@ -76,7 +76,10 @@ ngx_redis_connection_close(ngx_redis_connection_t *rc)
 
         cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
 
-        redisFreeCommand(cmd->text);
+        if (cmd->text) {
+            ngx_free(cmd->text);
+        }
+
         ngx_free(cmd);
     }
 

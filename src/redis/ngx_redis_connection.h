@@ -23,7 +23,8 @@ struct ngx_redis_command_s {
     ngx_redis_handler_pt       handler;      /* NULL: cancelled */
     void                      *data;
     ngx_redis_script_t        *script;       /* NULL: not EVALSHA */
-    char                      *text;         /* RESP, allocated by hiredis */
+    u_char                    *text;         /* RESP */
+    size_t                     size;
     size_t                     len;
     ngx_msec_t                 deadline;
 };
@@ -133,6 +134,7 @@ redisReader *ngx_redis_reader_create(void);
 
 void ngx_redis_resolve(ngx_redis_connection_t *rc);
 void ngx_redis_resolve_cancel(ngx_redis_connection_t *rc);
+void ngx_redis_resolve_close(ngx_redis_connection_t *rc);
 
 
 #endif /* _NGX_REDIS_CONNECTION_H_INCLUDED_ */

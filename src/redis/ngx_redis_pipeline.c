@@ -4,11 +4,16 @@
 
 
 #define NGX_REDIS_PENDING_MAX   32768
+#define NGX_REDIS_HEAD_LEN      (NGX_SIZE_T_LEN + 3)
+#define NGX_REDIS_COMMAND_SIZE  512     /* kept for the next command */
 #define NGX_REDIS_REPLY_MAX     (1024 * 1024)   /* bytes not yet understood */
 
 
-static ngx_int_t ngx_redis_append(ngx_redis_connection_t *rc,
-    const char *text, size_t len);
+static u_char *ngx_redis_head(u_char *p, u_char type, size_t n);
+static ngx_int_t ngx_redis_command_room(ngx_redis_connection_t *rc,
+    ngx_redis_command_t *cmd, size_t size);
+static ngx_int_t ngx_redis_append(ngx_redis_connection_t *rc, u_char *text,
+    size_t len);
 static void ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply);
 static ngx_uint_t ngx_redis_retry_as_eval(ngx_redis_connection_t *rc,
     ngx_redis_command_t *cmd, redisReply *reply);
@@ -71,43 +76,110 @@ ngx_redis_cancel(ngx_redis_command_t *cmd)
 ngx_redis_command_t *
 ngx_redis_command(ngx_redis_connection_t *rc, ngx_redis_args_t *args)
 {
-    int                   len;
+    int                   i;
+    size_t                len;
+    u_char               *p;
     ngx_queue_t          *q;
     ngx_redis_command_t  *cmd;
 
     if (ngx_queue_empty(&rc->free)) {
-        cmd = ngx_alloc(sizeof(ngx_redis_command_t), &rc->log);
+        cmd = ngx_calloc(sizeof(ngx_redis_command_t), &rc->log);
         if (cmd == NULL) {
             return NULL;
         }
 
-    } else {
-        q = ngx_queue_head(&rc->free);
-        ngx_queue_remove(q);
-        cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
+        ngx_queue_insert_head(&rc->free, &cmd->queue);
     }
 
-    cmd->text = NULL;
+    q = ngx_queue_head(&rc->free);
+    cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
 
-    len = redisFormatCommandArgv(&cmd->text, args->n,
-                                 (const char **) args->value, args->len);
-    if (len == -1) {
-        cmd->text = NULL;
-        ngx_queue_insert_head(&rc->free, &cmd->queue);
+    len = NGX_REDIS_HEAD_LEN;
+
+    for (i = 0; i < args->n; i++) {
+        len += NGX_REDIS_HEAD_LEN + args->len[i] + 2;
+    }
+
+    if (ngx_redis_command_room(rc, cmd, len) != NGX_OK) {
         return NULL;
     }
 
-    cmd->len = len;
+    ngx_queue_remove(q);
+
+    p = ngx_redis_head(cmd->text, '*', args->n);
+
+    for (i = 0; i < args->n; i++) {
+        p = ngx_redis_head(p, '$', args->len[i]);
+        p = ngx_cpymem(p, args->value[i], args->len[i]);
+        *p++ = CR; *p++ = LF;
+    }
+
+    cmd->len = p - cmd->text;
 
     return cmd;
+}
+
+
+/* "$3\r\n" */
+
+static u_char *
+ngx_redis_head(u_char *p, u_char type, size_t n)
+{
+    u_char  digits[NGX_SIZE_T_LEN], *d;
+
+    d = digits + sizeof(digits);
+
+    do {
+        *--d = (u_char) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+
+    *p++ = type;
+    p = ngx_cpymem(p, d, digits + sizeof(digits) - d);
+    *p++ = CR; *p++ = LF;
+
+    return p;
+}
+
+
+/* A command keeps its memory when it is used again. */
+
+static ngx_int_t
+ngx_redis_command_room(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
+    size_t size)
+{
+    u_char  *text;
+
+    if (size <= cmd->size) {
+        return NGX_OK;
+    }
+
+    size = ngx_max(size, NGX_REDIS_COMMAND_SIZE);
+
+    text = ngx_alloc(size, &rc->log);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (cmd->text) {
+        ngx_free(cmd->text);
+    }
+
+    cmd->text = text;
+    cmd->size = size;
+
+    return NGX_OK;
 }
 
 
 void
 ngx_redis_command_free(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
 {
-    redisFreeCommand(cmd->text);
-    cmd->text = NULL;
+    if (cmd->size > NGX_REDIS_COMMAND_SIZE) {
+        ngx_free(cmd->text);
+        cmd->text = NULL;
+        cmd->size = 0;
+    }
 
     ngx_queue_insert_head(&rc->free, &cmd->queue);
 }
@@ -134,7 +206,7 @@ ngx_redis_transmit(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
 
 
 static ngx_int_t
-ngx_redis_append(ngx_redis_connection_t *rc, const char *text, size_t len)
+ngx_redis_append(ngx_redis_connection_t *rc, u_char *text, size_t len)
 {
     size_t   size, used;
     u_char  *out;
@@ -362,8 +434,8 @@ static ngx_uint_t
 ngx_redis_retry_as_eval(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
     redisReply *reply)
 {
-    u_char              *p, *text, *tail;
-    size_t               head, len;
+    u_char              *p, *text;
+    size_t               head, tail, len, size;
     ngx_redis_script_t  *script;
 
     static const char  evalsha[] = "$7\r\nEVALSHA\r\n$40\r\n";
@@ -382,13 +454,13 @@ ngx_redis_retry_as_eval(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
 
     /* "*9 $7 EVALSHA $40 digest tail" => "*9 $4 EVAL $length text tail" */
 
-    head = (u_char *) ngx_strchr(cmd->text, LF) + 1 - (u_char *) cmd->text;
-    tail = (u_char *) cmd->text + head + sizeof(evalsha) - 1
-           + script->sha1.len;
-    len = (u_char *) cmd->text + cmd->len - tail;
+    head = ngx_strlchr(cmd->text, cmd->text + cmd->len, LF) + 1 - cmd->text;
+    tail = head + sizeof(evalsha) - 1 + script->sha1.len;
+    len = cmd->len - tail;
 
-    /* freed as hiredis' own */
-    text = malloc(cmd->len + script->text.len + NGX_SIZE_T_LEN);
+    size = head + 2 * NGX_REDIS_HEAD_LEN + script->text.len + len;
+
+    text = ngx_alloc(size, &rc->log);
     if (text == NULL) {
         return 0;
     }
@@ -396,11 +468,12 @@ ngx_redis_retry_as_eval(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
     p = ngx_cpymem(text, cmd->text, head);
     p = ngx_sprintf(p, "$4\r\nEVAL\r\n$%uz\r\n%V", script->text.len,
                     &script->text);
-    p = ngx_cpymem(p, tail, len);
+    p = ngx_cpymem(p, cmd->text + tail, len);
 
-    redisFreeCommand(cmd->text);
+    ngx_free(cmd->text);
 
-    cmd->text = (char *) text;
+    cmd->text = text;
+    cmd->size = size;
     cmd->len = p - text;
 
     return ngx_redis_transmit(rc, cmd) == NGX_OK;

@@ -98,7 +98,9 @@ sub _apikey {
 
     return '' if $self->{bare};
 
-    $lines .= "    apikey_redis 127.0.0.1:$redis->{port};\n"
+    # patient: a slow machine is no failure of Redis
+    $lines .= "    apikey_redis 127.0.0.1:$redis->{port} "
+              . "connect_timeout=3s timeout=3s;\n"
         if $redis && $text !~ /^\s*apikey_redis\s/m;
 
     $lines .= '    apikey_pepper_file ' . Test::Apikey::pepper_file() . ";\n"

@@ -1,0 +1,78 @@
+/* What a worker has of its own: a client, records, a watch. */
+
+#include "ngx_http_apikey.h"
+
+
+static void ngx_http_apikey_worker_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf)
+{
+    ngx_cycle_t         *cycle;
+    ngx_pool_cleanup_t  *cln;
+
+    cycle = (ngx_cycle_t *) ngx_cycle;
+
+    /* before the pool that the client is in */
+
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    amcf->cache = ngx_http_apikey_cache_create(cycle->log);
+    if (amcf->cache == NULL) {
+        return NGX_ERROR;
+    }
+
+    amcf->client = ngx_redis_create(cycle->pool, amcf->redis, cycle->log);
+
+    if (amcf->client == NULL) {
+        ngx_http_apikey_cache_destroy(amcf->cache);
+        amcf->cache = NULL;
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_apikey_worker_cleanup;
+    cln->data = amcf;
+
+    if (amcf->zone) {
+        (void) ngx_http_apikey_zone_workers(amcf->zone, 1);
+    }
+
+    return ngx_http_apikey_watch_start(amcf, cycle);
+}
+
+
+void
+ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf)
+{
+    if (amcf->client == NULL) {
+        return;
+    }
+
+    if (amcf->watch) {
+        ngx_http_apikey_watch_stop(amcf);
+    }
+
+    /* the last worker leaves nothing counted that nobody has spent */
+
+    if (amcf->zone && ngx_http_apikey_zone_workers(amcf->zone, -1) == 0) {
+        ngx_http_apikey_lease_sweep(amcf, 1);
+    }
+
+    ngx_redis_flush(amcf->client);
+    ngx_redis_destroy(amcf->client);
+    amcf->client = NULL;
+
+    ngx_http_apikey_cache_destroy(amcf->cache);
+    amcf->cache = NULL;
+}
+
+
+static void
+ngx_http_apikey_worker_cleanup(void *data)
+{
+    ngx_http_apikey_worker_stop(data);
+}
