@@ -142,7 +142,7 @@ $(BUILD)/%/apikey/scripts.h: $(BUILD)/scripts.h $(BUILD)/%/Makefile
 $(BUILD)/ngx_http_apikey_module.so: $(BUILD)/module/apikey/scripts.h \
     $(gateway) $(core) $(headers)
 	+$(call make_nginx,$(out)/module) modules
-	cp $(BUILD)/module/ngx_http_apikey_module.so $@
+	cp --remove-destination $(BUILD)/module/ngx_http_apikey_module.so $@
 
 $(BUILD)/static/nginx: $(BUILD)/static/apikey/scripts.h $(gateway) $(core) \
     $(headers)
@@ -200,13 +200,15 @@ prove: all units $(fuzz)
 	prove -j$(JOBS) t/*.t
 
 bench: deps
+	@t/deps libnginx-mod-http-lua lua-nginx-redis
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(out) t/bench/run
 
 test-asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-g -O1 $(ASAN)" LDFLAGS="$(ASAN)" \
 	    static units $(BUILD)/asan/apikey
-	TEST_NGINX_BINARY=$(out)/asan/static/nginx TEST_NGINX_MODULE= \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/t/leaks:print_suppressions=0 \
+	    TEST_NGINX_BINARY=$(out)/asan/static/nginx TEST_NGINX_MODULE= \
 	    TEST_BUILD=$(out)/asan prove -j$(JOBS) \
 	    $(filter-out t/build.t t/fuzz.t,$(wildcard t/*.t))
 

@@ -298,7 +298,8 @@ is($list->[1]{version}, '1.0.0', 'version');
 cmp_ok(abs($list->[1]{since} - $now + 3600), '<', 10, 'since');
 cmp_ok(abs($list->[1]{last_seen} - $now + 2), '<', 10, 'last seen');
 is_deeply([ sort @{$redis->cmd('HKEYS', 'apikey:gateways')} ],
-          [ sort @$all, 'old:1', 'junk:1', "j\e[1m" ], 'the gone are forgotten');
+          [ sort @$all, 'old:1', 'junk:1', "j\e[1m" ],
+          'the gone are forgotten');
 
 beat(@all);
 like(apikey('gateways')->{out}, qr/^NAME +VERSION +SINCE +LAST SEEN

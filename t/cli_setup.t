@@ -249,7 +249,8 @@ my %found = map { $_->{check} => $_->{result} }
             @{decode_json($poor->{out})->{checks}};
 is_deeply(\%found, { pepper => 'wrong', redis => 'ok', version => 'unknown',
           rights => 'wrong', gateways => 'warning', eviction => 'unknown',
-          persistence => 'unknown', clock => 'ok', keys => 'ok' }, 'doctor: a user with few rights');
+          persistence => 'unknown', clock => 'ok', keys => 'ok' },
+          'doctor: a user with few rights');
 is($poor->{exit}, 1, 'its exit status');
 ok($redis->dump eq $before, 'its probe is gone, too');
 

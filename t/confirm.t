@@ -127,7 +127,8 @@ is(apikey('disable', $key->{id})->{exit}, 0, 'and is not waited for');
 
 $gateways[0]->reload;
 ok(registered(), 'after a reload the new workers are known, the old are not');
-like(apikey('enable', $key->{id})->{out}, qr/confirmed by 4 of 4/, 'they answer');
+like(apikey('enable', $key->{id})->{out}, qr/confirmed by 4 of 4/,
+     'they answer');
 
 pop(@gateways)->stop;
 pop @ports;

@@ -85,8 +85,6 @@ change_key(cli_t *cli, stored_t **stored, change_decide_pt decide,
         change.count = 0;
         rc = decide(cli, *stored, &change, data);
 
-        /* Told again: maybe somebody didn't answer the last time. */
-
         if (rc != CLI_DONE && !(rc == CHANGE_NOTHING && confirm_wanted(cli)))
         {
             return rc;

@@ -6,7 +6,7 @@
 #include "cli.h"
 
 
-#define CHANGE_NOTHING  -1     /* the record is already so: at most told again */
+#define CHANGE_NOTHING  -1     /* the record is so already */
 
 
 typedef struct {
@@ -29,7 +29,9 @@ void change_set(change_t *change, attribute_e attribute,
 /*
  * Changes the record that was read, deciding anew whenever somebody else was
  * quicker.  Returns CLI_DONE, with *stored the record as changed, or what
- * was decided, or CLI_REFUSED where the key is gone, or CLI_REDIS.
+ * was decided, or CLI_REFUSED where the key is gone, or CLI_REDIS.  Where
+ * gateways are waited for, they are told of CHANGE_NOTHING too: maybe one
+ * didn't answer the last time.
  */
 int change_key(cli_t *cli, stored_t **stored, change_decide_pt decide,
     void *data);

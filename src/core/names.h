@@ -9,9 +9,9 @@
  *                      digits; NNNN is four lower case hexadecimal digits of
  *                      the id's CRC-16 (XMODEM) mod 4096, so that each of the
  *                      hashes stays small
- *   Porg:{ORG} Pproject:{PROJECT} Paddress:{ADDRESS}
- *                      hash: plan => counters that many keys share, or that
- *                      anonymous clients have; each expires
+ *   Porg:{ORG}:PLAN Pproject:{PROJECT}:PLAN Paddress:{ADDRESS}:PLAN
+ *                      hash of one field, "n": the counters of a plan that many
+ *                      keys share, or that an anonymous client has; it expires
  *   Ptemplates         hash: template => JSON
  *   Pgateways          hash: "HOST:PID" of a gateway's worker => "TIME VERSION
  *                      SINCE", in Unix seconds by Redis's clock, TIME being

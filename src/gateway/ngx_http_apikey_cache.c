@@ -252,7 +252,7 @@ ngx_http_apikey_cache_find(ngx_http_apikey_cache_t *cache, u_char *digest)
     {
         entry = ngx_queue_data(q, ngx_http_apikey_entry_t, bucket);
 
-        if (sodium_memcmp(entry->digest, digest, APIKEY_DIGEST_SIZE) == 0) {
+        if (crypto_verify_32(entry->digest, digest) == 0) {
             return entry;
         }
     }

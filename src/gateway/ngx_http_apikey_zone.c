@@ -2,6 +2,8 @@
 
 #include "ngx_http_apikey_zone.h"
 
+#include <sodium.h>
+
 
 #define NGX_HTTP_APIKEY_ZONE_MIN    (8 * ngx_pagesize)
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16
@@ -10,9 +12,10 @@
 
 static ngx_int_t ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
-static void ngx_http_apikey_index_init(ngx_http_apikey_index_t *index);
-static void ngx_http_apikey_index_order(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static ngx_int_t ngx_http_apikey_index_init(ngx_http_apikey_index_t *index,
+    ngx_shm_zone_t *shm_zone);
+static ngx_http_apikey_node_t **ngx_http_apikey_index_bucket(
+    ngx_http_apikey_index_t *index, u_char *key);
 static ngx_uint_t ngx_http_apikey_zone_trusted(
     ngx_http_apikey_main_conf_t *amcf, ngx_http_apikey_known_t *known,
     ngx_uint_t stale);
@@ -178,8 +181,11 @@ ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     shared->layout = NGX_HTTP_APIKEY_LAYOUT;
 
-    ngx_http_apikey_index_init(&shared->known);
-    ngx_http_apikey_index_init(&shared->leases);
+    if (ngx_http_apikey_index_init(&shared->known, shm_zone) != NGX_OK
+        || ngx_http_apikey_index_init(&shared->leases, shm_zone) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     zone->shpool->data = shared;
     zone->shared = shared;
@@ -465,48 +471,57 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size)
 }
 
 
-static void
-ngx_http_apikey_index_init(ngx_http_apikey_index_t *index)
+/* A bucket for each kilobyte of the zone. */
+
+static ngx_int_t
+ngx_http_apikey_index_init(ngx_http_apikey_index_t *index,
+    ngx_shm_zone_t *shm_zone)
 {
-    ngx_rbtree_init(&index->tree, &index->sentinel,
-                    ngx_http_apikey_index_order);
-    ngx_queue_init(&index->queue);
+    ngx_uint_t        n;
+    ngx_slab_pool_t  *shpool;
+
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    for (n = 64; n < shm_zone->shm.size / 1024; n *= 2) { /* void */ }
+
+    index->buckets = ngx_slab_calloc(shpool,
+                                     n * sizeof(ngx_http_apikey_node_t *));
+    if (index->buckets == NULL) {
+        return NGX_ERROR;
+    }
+
+    index->mask = n - 1;
     index->count = 0;
+
+    ngx_queue_init(&index->queue);
+
+    return NGX_OK;
+}
+
+
+static ngx_http_apikey_node_t **
+ngx_http_apikey_index_bucket(ngx_http_apikey_index_t *index, u_char *key)
+{
+    ngx_uint_t  hash;
+
+    ngx_memcpy(&hash, key, sizeof(ngx_uint_t));
+
+    return &index->buckets[hash & index->mask];
 }
 
 
 ngx_http_apikey_node_t *
 ngx_http_apikey_index_find(ngx_http_apikey_index_t *index, u_char *key)
 {
-    ngx_int_t                rc;
-    ngx_rbtree_key_t         hash;
-    ngx_rbtree_node_t       *node, *sentinel;
-    ngx_http_apikey_node_t  *n;
+    ngx_http_apikey_node_t  *node;
 
-    ngx_memcpy(&hash, key, sizeof(ngx_rbtree_key_t));
+    node = *ngx_http_apikey_index_bucket(index, key);
 
-    node = index->tree.root;
-    sentinel = index->tree.sentinel;
-
-    while (node != sentinel) {
-
-        if (hash != node->key) {
-            node = (hash < node->key) ? node->left : node->right;
-            continue;
-        }
-
-        n = (ngx_http_apikey_node_t *) node;
-
-        rc = ngx_memcmp(key, n->key, APIKEY_DIGEST_SIZE);
-
-        if (rc == 0) {
-            return n;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
+    while (node && crypto_verify_32(node->key, key) != 0) {
+        node = node->next;
     }
 
-    return NULL;
+    return node;
 }
 
 
@@ -514,10 +529,15 @@ void
 ngx_http_apikey_index_insert(ngx_http_apikey_index_t *index,
     ngx_http_apikey_node_t *node, u_char *key)
 {
-    ngx_memcpy(&node->node.key, key, sizeof(ngx_rbtree_key_t));
+    ngx_http_apikey_node_t  **bucket;
+
+    bucket = ngx_http_apikey_index_bucket(index, key);
+
     ngx_memcpy(node->key, key, APIKEY_DIGEST_SIZE);
 
-    ngx_rbtree_insert(&index->tree, &node->node);
+    node->next = *bucket;
+    *bucket = node;
+
     ngx_queue_insert_head(&index->queue, &node->queue);
 
     index->count++;
@@ -528,43 +548,17 @@ void
 ngx_http_apikey_index_remove(ngx_http_apikey_index_t *index,
     ngx_http_apikey_node_t *node)
 {
-    ngx_rbtree_delete(&index->tree, &node->node);
+    ngx_http_apikey_node_t  **p;
+
+    p = ngx_http_apikey_index_bucket(index, node->key);
+
+    while (*p != node) {
+        p = &(*p)->next;
+    }
+
+    *p = node->next;
+
     ngx_queue_remove(&node->queue);
 
     index->count--;
-}
-
-
-static void
-ngx_http_apikey_index_order(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
-    ngx_rbtree_node_t *sentinel)
-{
-    ngx_rbtree_node_t       **p;
-    ngx_http_apikey_node_t   *n, *t;
-
-    for ( ;; ) {
-
-        if (node->key != temp->key) {
-            p = (node->key < temp->key) ? &temp->left : &temp->right;
-
-        } else {
-            n = (ngx_http_apikey_node_t *) node;
-            t = (ngx_http_apikey_node_t *) temp;
-
-            p = (ngx_memcmp(n->key, t->key, APIKEY_DIGEST_SIZE) < 0)
-                ? &temp->left : &temp->right;
-        }
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
 }

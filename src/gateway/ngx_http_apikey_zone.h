@@ -21,11 +21,13 @@
 #define NGX_HTTP_APIKEY_LAYOUT   1      /* of all below */
 
 
-typedef struct {
-    ngx_rbtree_node_t             node;     /* the key's first bytes */
+typedef struct ngx_http_apikey_node_s  ngx_http_apikey_node_t;
+
+struct ngx_http_apikey_node_s {
+    ngx_http_apikey_node_t       *next;        /* in its bucket */
     ngx_queue_t                   queue;
     u_char                        key[APIKEY_DIGEST_SIZE];
-} ngx_http_apikey_node_t;
+};
 
 
 typedef struct {
@@ -58,9 +60,10 @@ typedef struct {
 } ngx_http_apikey_lease_t;
 
 
+/* A hash table; the keys are hashes themselves. */
 typedef struct {
-    ngx_rbtree_t                  tree;
-    ngx_rbtree_node_t             sentinel;
+    ngx_http_apikey_node_t      **buckets;
+    ngx_uint_t                    mask;        /* their number, less one */
     ngx_queue_t                   queue;       /* last used first */
     ngx_uint_t                    count;
 } ngx_http_apikey_index_t;

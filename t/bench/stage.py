@@ -84,13 +84,16 @@ class Stage:
         return self.write(name, text)
 
     def make_keys(self, count):
-        """Good keys; as many that aren't, by one digit of their checksum."""
+        """Good keys; as many that aren't, by a digit of their checksum; others
+        that nobody has stored."""
         self.keys = [new_key() for _ in range(count)]
         self.files = {
             "good": self.write("good", "\n".join(self.keys) + "\n"),
             "malformed": self.write("malformed", "".join(
                 key[:-1] + ("0" if key[-1] == "1" else "1") + "\n"
                 for key in self.keys)),
+            "unknown": self.write("unknown", "".join(
+                new_key() + "\n" for _ in range(count))),
         }
 
     def start_redis(self):
