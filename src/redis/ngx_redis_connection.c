@@ -254,7 +254,7 @@ ngx_redis_greeted(void *data, redisReply *reply)
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
-        if (!rc->refused) {
+        if (!rc->refused && rc->subscription == NULL) {
             rc->refused = 1;
             ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
                           "redis refused the connection: \"%*s\"",

@@ -200,7 +200,7 @@ ngx_redis_unresolved(ngx_redis_connection_t *rc, const char *why)
 {
     ngx_uint_t  level;
 
-    level = rc->unresolved ? NGX_LOG_INFO : NGX_LOG_ERR;
+    level = rc->unresolved || rc->subscription ? NGX_LOG_INFO : NGX_LOG_ERR;
 
     ngx_log_error(level, &rc->log, 0, "\"%V\" could not be resolved (%s)",
                   &rc->conf->host, why);

@@ -37,6 +37,8 @@ package Test::Apikey::FakeRedis;
 #   verdict(CODE, COUNTERS)     or this decision
 #
 # Without a rule a server behind is asked; without one, nothing is said.
+# Connections that subscribe, and the scripts by which workers register, are
+# served without rules and not counted.
 
 use strict;
 use warnings;
@@ -67,7 +69,10 @@ sub resp {
 
 sub record { resp([ @_, now => _microseconds() ]) }
 
-sub verdict { resp(pack('C', $_[0]) . _microseconds() . ($_[1] // '')) }
+sub verdict {
+    # nothing is leased
+    resp(pack('C', $_[0]) . _microseconds() . "\0" x 6 . ($_[1] // ''));
+}
 
 sub _microseconds { substr pack('Q<', time * 1000000), 0, 7 }
 
@@ -206,7 +211,7 @@ sub _obey {
         }
 
     } elsif ($order eq 'say') {
-        syswrite $_->{socket}, $words[0] for @at;
+        syswrite $_->{socket}, $words[0] for grep { !$_->{listens} } @at;
 
     } elsif ($order eq 'cut') {
         $self->{at} = {};
@@ -221,7 +226,7 @@ sub _obey {
         $self->forget_all;
 
     } elsif ($order eq 'open') {
-        $answer = @at;
+        $answer = grep { !$_->{listens} } @at;
 
     } else {
         # scripts, words, connections
@@ -235,9 +240,26 @@ sub _command {
     my ($self, $c, @words) = @_;
     my $rule;
 
-    push @{$self->{words}}, \@words;
+    if ($words[0] eq 'SUBSCRIBE') {
+        $self->{connections}--;
+        $c->{listens} = 1;
+        $rule = { say => "*3\r\n" . resp('subscribe') . resp($words[1])
+                         . ":1\r\n" };
 
-    if ($words[0] =~ /^eval/i) {
+    } elsif ($c->{listens}) {
+        $rule = { say => resp([ 'pong', '' ]) };
+
+    } elsif (($words[3] // '') =~ /gateways$/) {
+        $rule = { say => resp(time) };
+
+    } else {
+        push @{$self->{words}}, \@words;
+    }
+
+    if ($rule) {
+        # as it is
+
+    } elsif ($words[0] =~ /^eval/i) {
         $self->{scripts}++;
 
         my $rules = $self->{rules} || [ { ask => $self->{behind} } ];
