@@ -199,6 +199,12 @@ is(apikey('limits', '--reset', $key->{id})->{exit}, 0, 'limits --reset');
 is(asked($key, 1), '200 3 2', 'begins anew');
 
 $key = key();
+is(asked($key, 3, '/basic'), '200 4 3, 200 4 2, 200 4 1', 'a default plan');
+edit($key, '--limits', "5/$long");
+is(asked($key, 3, '/basic'), '200 5 1, 200 5 0, 429 5 0',
+   'limits of its own go on with what was used under it');
+
+$key = key();
 is(asked($key, 1), '200', 'no plan: unlimited, no headers');
 is(asked($key, 2, '/basic'), '200 4 3, 200 4 2', 'the default plan');
 is(asked($key, 1, '/basic/better'), '200 6 5',

@@ -64,7 +64,15 @@ sub record_of {
     return $name;
 }
 
-sub last_line { (split /\n/, slurp("$nginx->{dir}/key.log"))[-1] }
+# The log comes after the response.
+
+sub logged {
+    my ($line, $name) = @_;
+    my $last = sub { (split /\n/, slurp("$nginx->{dir}/key.log"))[-1] // '' };
+
+    wait_for(sub { $last->() eq $line });
+    is($last->(), $line, $name);
+}
 
 
 # By the program, one step after another.
@@ -102,7 +110,7 @@ for my $plan (qw(small large)) {
     ask($planned);
     change('edit', $planned->{id}, '--plan', $other);
     ask($planned);
-    is(last_line(), "204 ok [$other]", "from plan $plan to $other");
+    logged("204 ok [$other]", "from plan $plan to $other");
 }
 
 change('revoke', $key->{id});
@@ -115,7 +123,7 @@ is(ask($key)->status, 401, 'for good');
 $key = create_key('--permissions', 'read', '--plan', 'small',
                   '--limits', '10r/d', '--org', 'acme');
 is(ask($key)->header('X-Org'), 'acme', 'known');
-is(last_line(), '204 ok [small]', 'with its plan');
+logged('204 ok [small]', 'with its plan');
 
 change('delete', $key->{id});
 is(ask($key)->status, 401, 'deleted');
@@ -138,7 +146,7 @@ for my $scope ('data:write', 'data:read') {
 
     if ($scope eq 'data:write') {
         is(ask($key)->status, 403, 'with other scopes');
-        is(last_line(), '403 scope [large]', 'and another plan');
+        logged('403 scope [large]', 'and another plan');
 
         my ($name) = grep { $redis->cmd('HGET', $_, 'scopes') eq $scope }
                          @{$redis->cmd('KEYS', 'apikey:{*}')};

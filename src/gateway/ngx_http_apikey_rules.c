@@ -338,9 +338,9 @@ ngx_http_apikey_rules_merge(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
 {
     u_char                  *p;
     size_t                   len;
-    ngx_str_t               *method;
+    ngx_str_t               *method, *m;
     ngx_uint_t               i, k;
-    ngx_array_t              all, *lists[1];
+    ngx_array_t              all, *list;
     ngx_http_apikey_rule_t  *rule;
 
     ngx_str_null(&conf->allow);
@@ -349,7 +349,7 @@ ngx_http_apikey_rules_merge(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
         return NGX_ERROR;
     }
 
-    lists[0] = conf->methods;
+    list = conf->methods;
 
     if (conf->rules && conf->methods == NULL && conf->resource.len == 0) {
         rule = conf->rules->elts;
@@ -362,23 +362,30 @@ ngx_http_apikey_rules_merge(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
             method = rule[i].methods->elts;
 
             for (k = 0; k < rule[i].methods->nelts; k++) {
-                if (!ngx_http_apikey_find(&all, &method[k])) {
-                    *(ngx_str_t *) ngx_array_push(&all) = method[k];
+                if (ngx_http_apikey_find(&all, &method[k])) {
+                    continue;
                 }
+
+                m = ngx_array_push(&all);
+                if (m == NULL) {
+                    return NGX_ERROR;
+                }
+
+                *m = method[k];
             }
         }
 
-        lists[0] = &all;
+        list = &all;
     }
 
-    if (lists[0] == NULL) {
+    if (list == NULL) {
         return NGX_OK;
     }
 
     len = 0;
-    method = lists[0]->elts;
+    method = list->elts;
 
-    for (i = 0; i < lists[0]->nelts; i++) {
+    for (i = 0; i < list->nelts; i++) {
         len += method[i].len + sizeof(", HEAD, ") - 1;
     }
 
@@ -389,7 +396,7 @@ ngx_http_apikey_rules_merge(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
 
     conf->allow.data = p;
 
-    for (i = 0; i < lists[0]->nelts; i++) {
+    for (i = 0; i < list->nelts; i++) {
         if (!ngx_http_apikey_allow_method(conf, &method[i])) {
             continue;
         }

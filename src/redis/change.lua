@@ -29,11 +29,31 @@ end
 redis.call('PUBLISH', ARGV[1], told)
 redis.call('HSET', KEYS[1], 'rev', rev)
 
+local limited = false
+
 for i = 5, #ARGV, 2 do
     if ARGV[i + 1] == '' then
         redis.call('HDEL', KEYS[1], ARGV[i])
     else
         redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+        limited = limited or ARGV[i] == 'limits' or ARGV[i] == 'plan'
+    end
+end
+
+-- A key that gets limits goes on with what it has used under the default plan
+-- of a location, unless there are several.
+
+if limited and redis.call('HEXISTS', KEYS[1], 'n') == 0 then
+    local used
+
+    for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+        if string.sub(field, 1, 2) == 'n:' then
+            used = used and '' or field
+        end
+    end
+
+    if used and used ~= '' then
+        redis.call('HSET', KEYS[1], 'n', redis.call('HGET', KEYS[1], used))
     end
 end
 
