@@ -207,8 +207,7 @@ bench: deps
 test-asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-g -O1 $(ASAN)" LDFLAGS="$(ASAN)" \
 	    static units $(BUILD)/asan/apikey
-	LSAN_OPTIONS=suppressions=$(CURDIR)/t/leaks:print_suppressions=0 \
-	    TEST_NGINX_BINARY=$(out)/asan/static/nginx TEST_NGINX_MODULE= \
+	TEST_NGINX_BINARY=$(out)/asan/static/nginx TEST_NGINX_MODULE= \
 	    TEST_BUILD=$(out)/asan prove -j$(JOBS) \
 	    $(filter-out t/build.t t/fuzz.t,$(wildcard t/*.t))
 

@@ -100,6 +100,8 @@ my $nginx = nginx(<<"CONF");
 
         # refusals that are redirected
 
+        location /refused/free { error_page 401 /free/login.html; }
+        location /free { apikey optional; alias $files/open; }
         location /refused/page { error_page 401 403 429 /open/login.html; }
         location /refused/checked { error_page 401 403 /dir/page.html; }
         location /refused/other { error_page 403 = /teams/refused; $pass }
@@ -194,6 +196,11 @@ my $r = ask(undef, '/refused/page');
 is(told($r), '401', 'error_page of 401');
 is($r->body, $login, 'to a page that is open');
 like($r->header('WWW-Authenticate'), qr/^ApiKey/, 'with its headers');
+
+$r = ask(undef, '/refused/free');
+is(told($r), '401', 'error_page that is checked, and passes');
+is($r->body, $login, 'shows the page');
+like($r->header('WWW-Authenticate'), qr/^ApiKey/, 'with the headers');
 
 $r = ask(key('teams'), '/refused/page');
 is(told($r), '403', 'error_page of 403');

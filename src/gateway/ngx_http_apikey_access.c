@@ -1,6 +1,6 @@
 /*
- * The story of a request: is there a key, is it one of ours, what does
- * Redis know of it, what may it do here, how often?  See ngx_http_apikey.h for the
+ * The story of a request: is there a key, is it one of ours, what does Redis
+ * know of it, what may it do here, how often?  See ngx_http_apikey.h for the
  * parts that answer.
  */
 
@@ -526,12 +526,22 @@ static ngx_int_t
 ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_result_e result)
 {
-    ctx->result = result;
-    ctx->status = ngx_http_apikey_status(result);
+    ngx_uint_t  status;
+
+    status = ngx_http_apikey_status(result);
+
     ctx->spent += ngx_current_msec - ctx->started;
     ctx->judging = 0;
 
-    if (ctx->status == 0) {
+    if (status == 0 && ctx->status && ctx->status == r->err_status) {
+        /* an error_page that may be seen: the refusal is still the answer */
+        return NGX_OK;
+    }
+
+    ctx->result = result;
+    ctx->status = status;
+
+    if (status == 0) {
         return NGX_OK;
     }
 
