@@ -84,12 +84,34 @@ def fixed_work():
     return time.perf_counter() - start
 
 
-def load(stage, gateway, connections, seconds):
-    """Runs wrk against a gateway; what its worker and Redis spent meanwhile."""
-    argv = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds,
+def wrk(stage, gateway, keys, connections, seconds):
+    return ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds,
             "--timeout", "10s", "-s", os.path.join(HERE, "keys.lua"),
             "http://127.0.0.1:%d%s" % (gateway.port, PATH),
-            "--", stage.files[gateway.keys]]
+            "--", stage.files[keys]]
+
+
+def flooded(stage, gateway, keys, connections, seconds):
+    """What a good client gets while others send such keys; None: nobody."""
+    flood = keys and subprocess.Popen(
+        wrk(stage, gateway, keys, connections, seconds + 2),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        **foremost(stage.other_core))
+
+    try:
+        if flood:
+            time.sleep(0.5)
+
+        return load(stage, gateway, 8, seconds)
+
+    finally:
+        if flood:
+            flood.communicate()
+
+
+def load(stage, gateway, connections, seconds):
+    """Runs wrk against a gateway; what its worker and Redis spent meanwhile."""
+    argv = wrk(stage, gateway, gateway.keys, connections, seconds)
 
     cores = [stage.gateway_core, stage.other_core]
     ours = {stage.redis.pid}

@@ -115,10 +115,14 @@ class Stage:
             "key": key, "id": i, "name": i, "org": "acme", "plan": "large",
             "scopes": scopes}) + "\n" for key, i in zip(self.keys, ids)))
 
+        empty = self.redis_memory()
+
         self.run([os.path.join(self.build, "apikey"),
                   "--redis", "unix:%s/redis.sock" % self.dir,
                   "--pepper-file", self.names["PEPPER_FILE"],
                   "import", records])
+
+        self.bytes_a_key = (self.redis_memory() - empty) / len(self.keys)
 
         self.write("limit-req.map", "".join(
             '"%s" "%s";\n' % pair for pair in zip(self.keys, ids)))
@@ -136,6 +140,12 @@ class Stage:
 
         self.run(["redis-cli", "-s", self.dir + "/redis.sock", "--pipe"],
                  "".join(commands))
+
+    def redis_memory(self):
+        info = self.run(["redis-cli", "-s", self.dir + "/redis.sock",
+                         "info", "memory"])
+
+        return int(re.search(r"used_memory:(\d+)", info)[1])
 
     def run(self, argv, text=""):
         done = subprocess.run(argv, input=text, stdout=subprocess.PIPE,
