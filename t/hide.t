@@ -175,7 +175,8 @@ for my $at (qw(/h10 /h11 /uri/a%20b /variable /args /set /grpc /fastcgi /uwsgi
 isnt(upstream_saw($bare, $_), '', "$_ was seen at all")
     for '/grpc', map { "/$_" } @cgi;
 
-like(upstream_saw($port, '/accel', @header), qr{^GET /accel.*^GET /h11/target}ms,
+like(upstream_saw($port, '/accel', @header),
+     qr{^GET /accel.*^GET /h11/target}ms,
      'both requests of X-Accel-Redirect were seen');
 is(() = upstream_saw($port, '/also', @header) =~ m{^GET }mg, 3,
    'the mirror and auth_request were seen');
@@ -221,7 +222,8 @@ for my $case ([ 'KEY', '' ], [ 'KEY; a=1', 'a=1' ], [ 'a=1; KEY', 'a=1' ],
 
     for my $at ('/h11', '/set', '/fastcgi') {
         hidden("$at: $case->[0]", [ $at, 'X-A' => 1, Cookie => $with ],
-               [ $at, 'X-A' => 1, length $without ? (Cookie => $without) : () ]);
+               [ $at, 'X-A' => 1,
+                 length $without ? (Cookie => $without) : () ]);
     }
 }
 

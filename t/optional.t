@@ -160,7 +160,8 @@ for my $result (sort keys %bad) {
     my $r = from('192.0.2.4', '/', 'X-API-Key' => $bad{$result});
 
     is(result($r), "401 $result", "$result: still refused");
-    is($r->json->{message}, 'Invalid API key', "$result: the message");
+    is($r->body, '{"statusCode":401,"message":"Invalid API key"}',
+       "$result: the message");
     is($r->header('WWW-Authenticate'), 'ApiKey realm="api"',
        "$result: the challenge");
     is($r->header('X-RateLimit-Limit'), undef, "$result: nothing is counted");

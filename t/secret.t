@@ -192,7 +192,8 @@ my @secrets = (@keys, @malformed, @digests, map { pack 'H*', $_ } @digests);
 
 cmp_ok(scalar @digests, '>=', @keys, 'the digests of all keys are known');
 
-my %log = map { $_ => slurp("$nginx->{dir}/$_.log") } qw(error combined masked all);
+my %log = map { $_ => slurp("$nginx->{dir}/$_.log") }
+              qw(error combined masked all);
 
 ok($log{error} =~ /$_/, "the error log has: $_")
     for 'apikey refused the request', 'connect\(\) failed', 'No such file',
