@@ -41,6 +41,11 @@ nginx(<<"CONF");
             proxy_pass http://127.0.0.1:$up->{port};
         }
 
+        location /open {
+            apikey optional;
+            proxy_pass http://127.0.0.1:$up->{port};
+        }
+
         location /rules {
             apikey_methods all;
             apikey_require methods=GET|PUT users:read;
@@ -106,5 +111,10 @@ refused('/both', 'POST', qw(GET HEAD PUT));
 is(request($port, 'PUT', '/')->status, 401, 'no key, another method: 401');
 is(request($port, 'PUT', '/', 'X-API-Key' => "${key}x")->status, 401,
    'a bad key, another method: 401');
+
+my $anonymous = request($port, 'PUT', '/open');
+is($anonymous->status, 405, 'they hold for anonymous requests');
+is($anonymous->header('Allow'), 'GET, HEAD, POST, DELETE', 'who are told, too');
+is(request($port, 'DELETE', '/open')->status, 200, 'and pass with the others');
 
 done_testing();

@@ -203,6 +203,7 @@ typedef struct {
 } ngx_http_apikey_entry_t;
 
 
+#define NGX_HTTP_APIKEY_FIELDS      256                       /* of a record */
 #define NGX_HTTP_APIKEY_FIELD_SIZE  (2 + APIKEY_LABEL_MAX)    /* "n:PLAN" */
 
 
@@ -265,6 +266,7 @@ typedef struct {
     unsigned                      counted:1;   /* cost has been added */
     unsigned                      limited:1;   /* cost didn't fit */
     unsigned                      uncounted:1; /* it can't be */
+    unsigned                      returned:1;  /* a lease, to make room */
 
     unsigned                      judging:1;   /* since started */
     unsigned                      written:1;   /* body */
@@ -290,6 +292,8 @@ typedef struct {
     apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
     uint64_t                      now;
     uint64_t                      amount;
+    uint64_t                      refused;     /* cost; 0: it passed */
+    ngx_uint_t                    returned;    /* for that, which may fit now */
     ngx_msec_t                    sent;
     size_t                        name_len;
     size_t                        field_len;
@@ -396,6 +400,9 @@ ngx_int_t ngx_http_apikey_ask(ngx_http_request_t *r,
 /* Adds to the counters of a request that has passed; nobody waits for it. */
 void ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount);
 
+/* The request ends before the answer. */
+void ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx);
+
 /* Asks for more of a lease; nobody waits for it. */
 void ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx, uint64_t more);
 
@@ -424,9 +431,9 @@ void ngx_http_apikey_zone_drop(ngx_http_apikey_zone_t *zone, u_char *digest);
 /* Any record may have changed. */
 void ngx_http_apikey_zone_doubt(ngx_http_apikey_zone_t *zone);
 
-/* How many workers there are, with this one. */
-ngx_uint_t ngx_http_apikey_zone_workers(ngx_http_apikey_zone_t *zone,
-    ngx_int_t change);
+/* Of a worker; the last to leave is told so. */
+void ngx_http_apikey_zone_enter(ngx_http_apikey_zone_t *zone);
+ngx_uint_t ngx_http_apikey_zone_leave(ngx_http_apikey_zone_t *zone);
 
 /* ngx_http_apikey_watch.c */
 
@@ -446,10 +453,18 @@ ngx_int_t ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx);
 uint64_t ngx_http_apikey_lease_charge(ngx_http_apikey_ctx_t *ctx,
     uint64_t amount);
 
-/* All but counters, now and amount. */
+/* All but counters, now, amount and refused. */
 void ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
     ngx_http_apikey_ctx_t *ctx);
+
+/*
+ * Whatever Redis has answered about counters that leases are taken of.  They
+ * become what is to be shown, without what the gateway holds.
+ */
 void ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken);
+
+/* Gives back what was evicted; the lock isn't held. */
+void ngx_http_apikey_lease_return(ngx_http_apikey_main_conf_t *amcf);
 
 /* Gives back what is idle, or all. */
 void ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf,
@@ -480,6 +495,10 @@ void ngx_http_apikey_cache_release(ngx_http_apikey_entry_t *entry);
 /* NGX_HTTP_APIKEY_OK, or what the record lacks at this location. */
 ngx_http_apikey_result_e ngx_http_apikey_policy(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, apikey_record_t *record);
+
+/* By apikey_methods, which hold for anonymous requests, too. */
+ngx_uint_t ngx_http_apikey_method_allowed(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf);
 
 /* The client's address: 4 or 16 bytes, 0 for a unix socket. */
 size_t ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr);

@@ -375,6 +375,10 @@ ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
 {
     ngx_int_t  rc;
 
+    if (!ngx_http_apikey_method_allowed(r, alcf)) {
+        return NGX_HTTP_APIKEY_METHOD;
+    }
+
     if (!ctx->unavailable) {
         rc = ngx_http_apikey_price(r, alcf, ctx);
 
@@ -613,7 +617,7 @@ ngx_http_apikey_cleanup(void *data)
     ngx_http_apikey_ctx_t *ctx = data;
 
     if (ctx->command) {
-        ngx_redis_cancel(ctx->command);
+        ngx_http_apikey_abandon(ctx);
     }
 
     if (ctx->entry) {

@@ -17,7 +17,6 @@
 #define NGX_HTTP_APIKEY_LEASE_LONG    4000     /* too large */
 #define NGX_HTTP_APIKEY_LEASE_IDLE    10000    /* given back */
 #define NGX_HTTP_APIKEY_LEASE_RETRY   1000     /* asked for again */
-#define NGX_HTTP_APIKEY_LEASE_SWEEP   5000
 #define NGX_HTTP_APIKEY_LEASE_BATCH   64       /* at a time */
 
 
@@ -43,21 +42,37 @@ static ngx_uint_t ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
     ngx_http_apikey_taken_t *taken);
 static void ngx_http_apikey_lease_renew(ngx_http_apikey_lease_t *lease,
     ngx_http_apikey_taken_t *taken);
-static void ngx_http_apikey_lease_rest(ngx_http_apikey_rest_t *rest,
-    ngx_http_apikey_lease_t *lease, const apikey_limits_t *limits,
-    const apikey_counter_t *counters, uint64_t amount);
-static void ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
+static void ngx_http_apikey_lease_replace(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_taken_t *taken, ngx_http_apikey_rest_t *rest);
+static void ngx_http_apikey_lease_show(ngx_http_apikey_lease_t *lease,
+    apikey_counter_t *counters);
+static void ngx_http_apikey_lease_less(apikey_counter_t *counters,
+    const apikey_limits_t *limits, uint64_t amount);
+static void ngx_http_apikey_lease_empty(ngx_http_apikey_lease_t *lease,
     ngx_http_apikey_rest_t *rest);
+static void ngx_http_apikey_taken_rest(ngx_http_apikey_taken_t *taken,
+    ngx_http_apikey_rest_t *rest);
+static void ngx_http_apikey_rest_pack(ngx_http_apikey_rest_t *rest,
+    const apikey_limits_t *limits, const apikey_counter_t *counters,
+    uint64_t amount);
+static void ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
+    ngx_http_apikey_rest_t *rest, ngx_uint_t whole);
 static void ngx_http_apikey_lease_given(void *data, redisReply *reply);
 static ngx_uint_t ngx_http_apikey_lease_collect(ngx_http_apikey_zone_t *zone,
     ngx_http_apikey_rest_t *rests, ngx_uint_t all);
 
 
+/* Leases that had to make room, until the lock is released. */
+static ngx_http_apikey_rest_t
+    ngx_http_apikey_lease_evicted[NGX_HTTP_APIKEY_ZONE_TRIES];
+static ngx_uint_t  ngx_http_apikey_lease_nevicted;
+
+
 ngx_int_t
 ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
 {
-    unsigned                      i;
     uint64_t                      more;
+    ngx_uint_t                    idle;
     ngx_http_apikey_zone_t       *zone;
     ngx_http_apikey_lease_t      *lease;
     u_char                        key[APIKEY_DIGEST_SIZE];
@@ -73,8 +88,15 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
 
     lease = ngx_http_apikey_lease_find(zone, key);
 
+    /* one question for more at a time */
+
+    idle = lease
+           && (lease->asked == 0
+               || (ngx_msec_int_t) (ngx_current_msec - lease->asked)
+                  > NGX_HTTP_APIKEY_LEASE_RETRY);
+
     if (lease) {
-        ctx->want = lease->want;
+        ctx->want = idle ? lease->want : 0;
     }
 
     if (lease == NULL
@@ -82,31 +104,31 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
         || (ngx_msec_int_t) (lease->ends - ngx_current_msec) <= 0
         || lease->tokens < ctx->cost)
     {
+        if (idle) {
+            lease->asked = ngx_current_msec;
+        }
+
         ngx_shmtx_unlock(&zone->shpool->mutex);
         return NGX_DECLINED;
     }
 
     lease->tokens -= ctx->cost;
+    lease->hidden -= ngx_min(lease->hidden, ctx->cost);
 
-    if (ngx_current_msec - lease->used > NGX_HTTP_APIKEY_LEASE_SHORT) {
+    if ((ngx_msec_int_t) (ngx_current_msec - lease->used)
+        > NGX_HTTP_APIKEY_LEASE_SHORT)
+    {
         ngx_queue_remove(&lease->node.queue);
         ngx_queue_insert_head(&zone->shared->leases.queue, &lease->node.queue);
         lease->used = ngx_current_msec;
     }
 
-    for (i = 0; i < ctx->meter.limits->count; i++) {
-        ctx->counters[i] = lease->counters[i];
-        ctx->counters[i].current -= ngx_min(ctx->counters[i].current,
-                                            lease->tokens);
-    }
+    ngx_http_apikey_lease_show(lease, ctx->counters);
 
     ctx->now = lease->now
                + (uint64_t) (ngx_current_msec - lease->taken) * 1000;
 
-    if (lease->tokens < lease->granted / 2
-        && (lease->asked == 0
-            || ngx_current_msec - lease->asked > NGX_HTTP_APIKEY_LEASE_RETRY))
-    {
+    if (lease->tokens < lease->granted / 2 && idle) {
         lease->asked = ngx_current_msec;
         more = lease->want;
     }
@@ -149,6 +171,7 @@ ngx_http_apikey_lease_charge(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
     {
         n = ngx_min(lease->tokens, amount);
         lease->tokens -= n;
+        lease->hidden -= ngx_min(lease->hidden, n);
         amount -= n;
     }
 
@@ -191,56 +214,68 @@ ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
 void
 ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
 {
-    ngx_uint_t                give;
+    ngx_uint_t                same;
     ngx_http_apikey_zone_t   *zone;
     ngx_http_apikey_lease_t  *lease;
     ngx_http_apikey_rest_t    rest;
 
     zone = taken->amcf->zone;
-    give = 0;
+    taken->returned = 0;
+    rest.packed_len = 0;
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
     lease = ngx_http_apikey_lease_find(zone, taken->key);
+    same = lease && ngx_http_apikey_lease_same(lease, taken);
 
-    if (lease == NULL) {
-        lease = taken->amount ? ngx_http_apikey_lease_create(zone, taken)
-                              : NULL;
+    if (lease == NULL && taken->amount) {
+        lease = ngx_http_apikey_lease_create(zone, taken);
+        same = (lease != NULL);
 
-    } else if (taken->now < lease->now
-               && ngx_http_apikey_lease_same(lease, taken))
-    {
-        /* another worker's answer was newer: its counters hold this one, too */
+    } else if (same && taken->now < lease->now) {
+
+        /*
+         * another worker's answer was newer: its counters hold this one, too,
+         * and it was shown as used
+         */
 
         lease->tokens += taken->amount;
+        lease->hidden += taken->amount;
 
-    } else if (taken->now < lease->now) {
+    } else if (lease && taken->now >= lease->now) {
 
-        ngx_http_apikey_lease_rest(&rest, lease, &taken->limits,
-                                   taken->counters, taken->amount);
-        give = 1;
-
-    } else {
-
-        if (!ngx_http_apikey_lease_same(lease, taken)) {
-            ngx_http_apikey_lease_rest(&rest, lease, &lease->limits,
-                                       lease->counters, lease->tokens);
-            give = 1;
-            lease->tokens = 0;
+        if (!same) {
+            ngx_http_apikey_lease_replace(lease, taken, &rest);
         }
 
         ngx_http_apikey_lease_renew(lease, taken);
+        same = 1;
     }
 
     if (lease) {
         lease->asked = 0;
     }
 
+    if (same) {
+        ngx_http_apikey_lease_show(lease, taken->counters);
+
+        if (taken->refused && lease->tokens
+            && lease->tokens < taken->refused)
+        {
+            ngx_http_apikey_lease_empty(lease, &rest);
+            taken->returned = 1;
+        }
+
+    } else if (taken->amount) {
+        ngx_http_apikey_taken_rest(taken, &rest);
+        ngx_http_apikey_lease_less(taken->counters, &taken->limits,
+                                   taken->amount);
+    }
+
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
-    if (give) {
-        ngx_http_apikey_lease_give(taken->amcf, &rest);
-    }
+    ngx_http_apikey_lease_give(taken->amcf, &rest, 0);
+    ngx_http_apikey_lease_return(taken->amcf);
 }
 
 
@@ -250,10 +285,11 @@ ngx_http_apikey_lease_renew(ngx_http_apikey_lease_t *lease,
 {
     unsigned    i;
     uint64_t    end, least;
-    ngx_msec_t  lasted;
+
+    ngx_msec_int_t  lasted;
 
     if (taken->amount) {
-        lasted = taken->sent - lease->taken;
+        lasted = (ngx_msec_int_t) (taken->sent - lease->taken);
 
         if (lasted < NGX_HTTP_APIKEY_LEASE_SHORT) {
             lease->want = ngx_min(lease->want * 2, NGX_HTTP_APIKEY_LEASE_MAX);
@@ -401,19 +437,103 @@ ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
 }
 
 
-static void
-ngx_http_apikey_lease_rest(ngx_http_apikey_rest_t *rest,
-    ngx_http_apikey_lease_t *lease, const apikey_limits_t *limits,
-    const apikey_counter_t *counters, uint64_t amount)
-{
-    u_char    *p;
-    unsigned   i;
+/*
+ * Windows are over, or the limits are others.  What is left of the lease goes
+ * back to the windows that are the same still, which have counted it.
+ */
 
+static void
+ngx_http_apikey_lease_replace(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_taken_t *taken, ngx_http_apikey_rest_t *rest)
+{
+    unsigned           i, k;
+    apikey_counter_t  *counter;
+
+    for (i = 0; i < taken->limits.count; i++) {
+        counter = &taken->counters[i];
+
+        for (k = 0; k < lease->limits.count; k++) {
+            if (lease->counters[k].seconds == counter->seconds
+                && lease->counters[k].start == counter->start)
+            {
+                counter->current -= ngx_min(counter->current, lease->tokens);
+            }
+        }
+    }
+
+    ngx_http_apikey_lease_empty(lease, rest);
+}
+
+
+/* What is used, as the client is told: not what the gateway holds. */
+
+static void
+ngx_http_apikey_lease_show(ngx_http_apikey_lease_t *lease,
+    apikey_counter_t *counters)
+{
+    ngx_memcpy(counters, lease->counters, sizeof(lease->counters));
+
+    ngx_http_apikey_lease_less(counters, &lease->limits,
+                               lease->tokens - lease->hidden);
+}
+
+
+static void
+ngx_http_apikey_lease_less(apikey_counter_t *counters,
+    const apikey_limits_t *limits, uint64_t amount)
+{
+    unsigned  i;
+
+    for (i = 0; i < limits->count; i++) {
+        counters[i].current -= ngx_min(counters[i].current, amount);
+    }
+}
+
+
+/* Takes out what is to be given back. */
+
+static void
+ngx_http_apikey_lease_empty(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_rest_t *rest)
+{
     rest->name_len = lease->name_len;
     ngx_memcpy(rest->name, lease->data, lease->name_len);
 
     rest->field_len = lease->field_len;
     ngx_memcpy(rest->field, lease->data + lease->name_len, lease->field_len);
+
+    ngx_http_apikey_rest_pack(rest, &lease->limits, lease->counters,
+                              lease->tokens);
+
+    ngx_http_apikey_lease_less(lease->counters, &lease->limits, lease->tokens);
+
+    lease->tokens = 0;
+    lease->hidden = 0;
+}
+
+
+static void
+ngx_http_apikey_taken_rest(ngx_http_apikey_taken_t *taken,
+    ngx_http_apikey_rest_t *rest)
+{
+    rest->name_len = taken->name_len;
+    ngx_memcpy(rest->name, taken->name, taken->name_len);
+
+    rest->field_len = taken->field_len;
+    ngx_memcpy(rest->field, taken->field, taken->field_len);
+
+    ngx_http_apikey_rest_pack(rest, &taken->limits, taken->counters,
+                              taken->amount);
+}
+
+
+static void
+ngx_http_apikey_rest_pack(ngx_http_apikey_rest_t *rest,
+    const apikey_limits_t *limits, const apikey_counter_t *counters,
+    uint64_t amount)
+{
+    u_char    *p;
+    unsigned   i;
 
     p = ngx_http_apikey_pack(rest->packed, amount, 6);
 
@@ -426,24 +546,63 @@ ngx_http_apikey_lease_rest(ngx_http_apikey_rest_t *rest,
 }
 
 
+/* whole: the script is sent, since nobody waits to hear that it is unknown. */
+
 static void
 ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
-    ngx_http_apikey_rest_t *rest)
+    ngx_http_apikey_rest_t *rest, ngx_uint_t whole)
 {
     ngx_redis_args_t  args;
 
-    if (rest->packed_len == 0) {
+    if (rest->packed_len == 0 || amcf->client == NULL) {
         return;
     }
 
     args.n = 0;
 
+    if (whole) {
+        ngx_redis_arg(&args, "EVAL", 4);
+        ngx_redis_arg(&args, amcf->giveback.text.data,
+                      amcf->giveback.text.len);
+        ngx_redis_arg(&args, "1", 1);
+    }
+
     ngx_redis_arg(&args, rest->name, rest->name_len);
     ngx_redis_arg(&args, rest->field, rest->field_len);
     ngx_redis_arg(&args, rest->packed, rest->packed_len);
 
+    if (whole) {
+        (void) ngx_redis_command_send(amcf->client, &args,
+                                      ngx_http_apikey_lease_given, NULL);
+        return;
+    }
+
     (void) ngx_redis_eval(amcf->client, &amcf->giveback, &args, 1,
                           ngx_http_apikey_lease_given, NULL);
+}
+
+
+void
+ngx_http_apikey_lease_evict(ngx_http_apikey_lease_t *lease)
+{
+    ngx_uint_t  n;
+
+    n = ngx_http_apikey_lease_nevicted++;
+
+    ngx_http_apikey_lease_empty(lease, &ngx_http_apikey_lease_evicted[n]);
+}
+
+
+void
+ngx_http_apikey_lease_return(ngx_http_apikey_main_conf_t *amcf)
+{
+    ngx_uint_t  n;
+
+    while (ngx_http_apikey_lease_nevicted) {
+        n = --ngx_http_apikey_lease_nevicted;
+
+        ngx_http_apikey_lease_give(amcf, &ngx_http_apikey_lease_evicted[n], 0);
+    }
 }
 
 
@@ -457,7 +616,7 @@ ngx_http_apikey_lease_given(void *data, redisReply *reply)
 void
 ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf, ngx_uint_t all)
 {
-    ngx_uint_t               i, n;
+    ngx_uint_t               i, n, first;
     ngx_http_apikey_rest_t  *rests;
 
     rests = ngx_alloc(NGX_HTTP_APIKEY_LEASE_BATCH
@@ -466,11 +625,14 @@ ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf, ngx_uint_t all)
         return;
     }
 
+    first = all;
+
     do {
         n = ngx_http_apikey_lease_collect(amcf->zone, rests, all);
 
         for (i = 0; i < n; i++) {
-            ngx_http_apikey_lease_give(amcf, &rests[i]);
+            ngx_http_apikey_lease_give(amcf, &rests[i], first);
+            first = 0;
         }
 
     } while (n == NGX_HTTP_APIKEY_LEASE_BATCH);
@@ -506,15 +668,15 @@ ngx_http_apikey_lease_collect(ngx_http_apikey_zone_t *zone,
             ngx_queue_data(q, ngx_http_apikey_node_t, queue);
 
         if (!all
-            && ngx_current_msec - lease->used < NGX_HTTP_APIKEY_LEASE_IDLE)
+            && (ngx_msec_int_t) (ngx_current_msec - lease->used)
+               < NGX_HTTP_APIKEY_LEASE_IDLE)
         {
             /* so are all before it, but for half a second */
             break;
         }
 
         if (lease->tokens) {
-            ngx_http_apikey_lease_rest(&rests[n++], lease, &lease->limits,
-                                       lease->counters, lease->tokens);
+            ngx_http_apikey_lease_empty(lease, &rests[n++]);
         }
 
         ngx_http_apikey_index_remove(index, &lease->node);

@@ -6,7 +6,6 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_FIELDS    256
 #define NGX_HTTP_APIKEY_QUIET     1   /* seconds */
 #define NGX_HTTP_APIKEY_FOREVER   ((uint64_t) 1 << 40)   /* five bytes hold it */
 
@@ -56,8 +55,6 @@ static const char *ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx,
 static const char *ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict,
     redisReply *reply, const apikey_limits_t *limits,
     apikey_counter_t *counters);
-static void ngx_http_apikey_unlease(apikey_counter_t *counters,
-    const apikey_limits_t *limits, uint64_t leased);
 static void ngx_http_apikey_more(void *data, redisReply *reply);
 static const char *ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
@@ -77,6 +74,10 @@ ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 
     limits = spend ? ctx->meter.limits : NULL;
     flags = (limits && limits->sliding) ? NGX_HTTP_APIKEY_SLIDING : 0;
+
+    if (limits == NULL || !ctx->meter.leased) {
+        ctx->want = 0;
+    }
 
     rev.data = ctx->key ? "" : "-";
     rev.len = ctx->key ? 0 : 1;
@@ -306,19 +307,24 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ctx->limited = verdict.code == NGX_HTTP_APIKEY_REFUSED;
     ctx->counted = !ctx->limited && ctx->cost;
 
-    if (ctx->want) {
+    if (ctx->meter.leased) {
         ngx_http_apikey_taken_init(&taken, ctx);
 
         ngx_memcpy(taken.counters, ctx->counters, sizeof(taken.counters));
         taken.now = verdict.now;
         taken.amount = verdict.leased;
+        taken.refused = ctx->limited ? ctx->cost : 0;
 
         ngx_http_apikey_lease_take(&taken);
 
-        /* what is leased is counted, but it is left */
+        ngx_memcpy(ctx->counters, taken.counters, sizeof(taken.counters));
 
-        ngx_http_apikey_unlease(ctx->counters, ctx->meter.limits,
-                                verdict.leased);
+        if (taken.returned && !ctx->returned) {
+            /* it may fit now: once more */
+            ctx->returned = 1;
+            ctx->metered = 0;
+            ctx->limited = 0;
+        }
     }
 
     apikey_quota(&ctx->quota, ctx->meter.limits, ctx->counters, ctx->now,
@@ -364,15 +370,26 @@ ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict, redisReply *reply,
 }
 
 
-static void
-ngx_http_apikey_unlease(apikey_counter_t *counters,
-    const apikey_limits_t *limits, uint64_t leased)
-{
-    unsigned  i;
+/* What is leased with the question isn't lost. */
 
-    for (i = 0; i < limits->count; i++) {
-        counters[i].current -= ngx_min(counters[i].current, leased);
+void
+ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx)
+{
+    ngx_http_apikey_taken_t  *taken;
+
+    taken = NULL;
+
+    if (ctx->want) {
+        taken = ngx_alloc(sizeof(ngx_http_apikey_taken_t), ngx_cycle->log);
     }
+
+    if (taken == NULL) {
+        ngx_redis_cancel(ctx->command);
+        return;
+    }
+
+    ngx_http_apikey_taken_init(taken, ctx);
+    ngx_redis_pass_on(ctx->command, ngx_http_apikey_more, taken);
 }
 
 
@@ -429,6 +446,7 @@ ngx_http_apikey_more(void *data, redisReply *reply)
     {
         taken->now = verdict.now;
         taken->amount = verdict.leased;
+        taken->refused = 0;
 
         ngx_http_apikey_lease_take(taken);
     }

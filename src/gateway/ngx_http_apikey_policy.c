@@ -3,6 +3,7 @@
 #include "ngx_http_apikey.h"
 
 
+static ngx_str_t *ngx_http_apikey_method(ngx_http_request_t *r);
 static ngx_int_t ngx_http_apikey_tenant(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, apikey_record_t *record);
 static ngx_http_apikey_result_e ngx_http_apikey_scope(
@@ -16,17 +17,12 @@ static ngx_uint_t ngx_http_apikey_granted(apikey_record_t *record,
     ngx_str_t *scope);
 
 
-/* The order of the bits of r->method doesn't matter here, the names do. */
-static ngx_str_t  ngx_http_apikey_get = ngx_string("GET");
-
-
 ngx_http_apikey_result_e
 ngx_http_apikey_policy(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, apikey_record_t *record)
 {
-    size_t      len;
-    u_char     *addr;
-    ngx_str_t  *method;
+    size_t   len;
+    u_char  *addr;
 
     len = ngx_http_apikey_address(r, &addr);
 
@@ -38,14 +34,31 @@ ngx_http_apikey_policy(ngx_http_request_t *r,
         return NGX_HTTP_APIKEY_TENANT;
     }
 
-    method = (r->method == NGX_HTTP_HEAD) ? &ngx_http_apikey_get
-                                          : &r->method_name;
-
-    if (alcf->methods && !ngx_http_apikey_covers(alcf->methods, method)) {
+    if (!ngx_http_apikey_method_allowed(r, alcf)) {
         return NGX_HTTP_APIKEY_METHOD;
     }
 
-    return ngx_http_apikey_scope(alcf, method, record);
+    return ngx_http_apikey_scope(alcf, ngx_http_apikey_method(r), record);
+}
+
+
+ngx_uint_t
+ngx_http_apikey_method_allowed(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf)
+{
+    return alcf->methods == NULL
+           || ngx_http_apikey_covers(alcf->methods, ngx_http_apikey_method(r));
+}
+
+
+/* HEAD is GET. */
+
+static ngx_str_t *
+ngx_http_apikey_method(ngx_http_request_t *r)
+{
+    static ngx_str_t  get = ngx_string("GET");
+
+    return (r->method == NGX_HTTP_HEAD) ? &get : &r->method_name;
 }
 
 

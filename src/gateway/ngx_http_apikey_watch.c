@@ -25,6 +25,7 @@ struct ngx_http_apikey_watch_s {
     ngx_uint_t                    known;     /* to Redis, ever */
     ngx_uint_t                    told;      /* that Redis refuses */
     ngx_uint_t                    up;
+    ngx_uint_t                    beating;   /* a beat is under way */
     ngx_str_t                     gateways;
     ngx_str_t                     name;
     u_char                        buf[2 * APIKEY_NAME_SIZE
@@ -233,10 +234,17 @@ ngx_http_apikey_watch_beat(ngx_event_t *ev)
         ngx_http_apikey_lease_sweep(amcf, 0);
     }
 
+    if (watch->beating) {
+        return;
+    }
+
     watch->sent = ngx_current_msec;
 
-    (void) ngx_redis_eval(amcf->client, &amcf->beat, &args, 1,
-                          ngx_http_apikey_watch_beaten, watch);
+    if (ngx_redis_eval(amcf->client, &amcf->beat, &args, 1,
+                       ngx_http_apikey_watch_beaten, watch))
+    {
+        watch->beating = 1;
+    }
 }
 
 
@@ -244,6 +252,8 @@ static void
 ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
 {
     ngx_http_apikey_watch_t *watch = data;
+
+    watch->beating = 0;
 
     if (reply == NULL) {
         return;

@@ -38,7 +38,7 @@ ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf)
     cln->data = amcf;
 
     if (amcf->zone) {
-        (void) ngx_http_apikey_zone_workers(amcf->zone, 1);
+        ngx_http_apikey_zone_enter(amcf->zone);
     }
 
     return ngx_http_apikey_watch_start(amcf, cycle);
@@ -58,7 +58,7 @@ ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf)
 
     /* the last worker leaves nothing counted that nobody has spent */
 
-    if (amcf->zone && ngx_http_apikey_zone_workers(amcf->zone, -1) == 0) {
+    if (amcf->zone && ngx_http_apikey_zone_leave(amcf->zone)) {
         ngx_http_apikey_lease_sweep(amcf, 1);
     }
 

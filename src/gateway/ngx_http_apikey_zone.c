@@ -6,8 +6,6 @@
 
 
 #define NGX_HTTP_APIKEY_ZONE_MIN    (8 * ngx_pagesize)
-#define NGX_HTTP_APIKEY_ZONE_TRIES  16
-#define NGX_HTTP_APIKEY_ZONE_FIELDS 32
 
 
 static ngx_int_t ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone,
@@ -207,7 +205,7 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     ngx_http_apikey_zone_t    *zone;
     ngx_http_apikey_entry_t   *entry;
     ngx_http_apikey_known_t   *known;
-    apikey_field_t             fields[NGX_HTTP_APIKEY_ZONE_FIELDS];
+    apikey_field_t             fields[NGX_HTTP_APIKEY_FIELDS];
 
     zone = amcf->zone;
 
@@ -232,7 +230,9 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
 
     /* often enough for what is not used to be forgotten first */
 
-    if (ngx_current_msec - known->touched > 1000) {
+    if (known->rev_len
+        && (ngx_msec_int_t) (ngx_current_msec - known->touched) > 1000)
+    {
         known->touched = ngx_current_msec;
         ngx_queue_remove(&known->node.queue);
         ngx_queue_insert_head(&zone->shared->known.queue, &known->node.queue);
@@ -271,7 +271,7 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     }
 
     n = ngx_http_apikey_cache_unpack(&packed, fields,
-                                     NGX_HTTP_APIKEY_ZONE_FIELDS);
+                                     NGX_HTTP_APIKEY_FIELDS);
 
     ctx->entry = ngx_http_apikey_cache_put(amcf->cache, ctx->digest, fields, n,
                                            &why);
@@ -291,19 +291,22 @@ static ngx_uint_t
 ngx_http_apikey_zone_trusted(ngx_http_apikey_main_conf_t *amcf,
     ngx_http_apikey_known_t *known, ngx_uint_t stale)
 {
-    ngx_msec_t               age;
+    ngx_msec_int_t           age;
     ngx_http_apikey_zone_t  *zone;
 
     zone = amcf->zone;
+
+    /* another worker's clock may be ahead */
     age = ngx_current_msec - known->confirmed;
 
     if (stale) {
         return zone->stale && known->rev_len
-               && age < zone->valid + zone->stale;
+               && age < (ngx_msec_int_t) (zone->valid + zone->stale);
     }
 
     return known->generation == zone->shared->generation
-           && age < (known->rev_len ? zone->valid : zone->invalid)
+           && age < (ngx_msec_int_t) (known->rev_len ? zone->valid
+                                                     : zone->invalid)
            && ngx_http_apikey_watching(amcf);
 }
 
@@ -373,6 +376,12 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
 
         ngx_http_apikey_index_insert(&shared->known, &known->node,
                                      ctx->digest);
+
+        if (rev.len == 0) {
+            /* unknown keys push nobody out but each other */
+            ngx_queue_remove(&known->node.queue);
+            ngx_queue_insert_tail(&shared->known.queue, &known->node.queue);
+        }
     }
 
     known->generation = ctx->stamp.generation;
@@ -382,6 +391,8 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
 done:
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    ngx_http_apikey_lease_return(ctx->amcf);
 }
 
 
@@ -416,19 +427,39 @@ ngx_http_apikey_zone_doubt(ngx_http_apikey_zone_t *zone)
 }
 
 
-ngx_uint_t
-ngx_http_apikey_zone_workers(ngx_http_apikey_zone_t *zone, ngx_int_t change)
+void
+ngx_http_apikey_zone_enter(ngx_http_apikey_zone_t *zone)
 {
-    ngx_uint_t  workers;
+    zone->shared->workers[ngx_process_slot] = ngx_pid;
+}
+
+
+/* A worker that was killed doesn't leave; who takes its place has its slot. */
+
+ngx_uint_t
+ngx_http_apikey_zone_leave(ngx_http_apikey_zone_t *zone)
+{
+    ngx_uint_t  i, last;
+    ngx_pid_t   pid;
+
+    last = 1;
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
-    zone->shared->workers += change;
-    workers = zone->shared->workers;
+    zone->shared->workers[ngx_process_slot] = 0;
+
+    for (i = 0; i < NGX_MAX_PROCESSES; i++) {
+        pid = zone->shared->workers[i];
+
+        if (pid && (kill(pid, 0) == 0 || ngx_errno != NGX_ESRCH)) {
+            last = 0;
+            break;
+        }
+    }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
-    return workers;
+    return last;
 }
 
 
@@ -451,7 +482,7 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size)
             return p;
         }
 
-        /* a record is asked for again, a lease is lost until its end */
+        /* a record costs a question, a lease is two */
 
         index = ngx_queue_empty(&shared->known.queue) ? &shared->leases
                                                       : &shared->known;
@@ -462,6 +493,10 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size)
 
         q = ngx_queue_last(&index->queue);
         node = ngx_queue_data(q, ngx_http_apikey_node_t, queue);
+
+        if (index == &shared->leases) {
+            ngx_http_apikey_lease_evict((ngx_http_apikey_lease_t *) node);
+        }
 
         ngx_http_apikey_index_remove(index, node);
         ngx_slab_free_locked(zone->shpool, node);

@@ -18,7 +18,8 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_LAYOUT   1      /* of all below */
+#define NGX_HTTP_APIKEY_LAYOUT      1      /* of all below */
+#define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
 
 
 typedef struct ngx_http_apikey_node_s  ngx_http_apikey_node_t;
@@ -52,6 +53,7 @@ typedef struct {
     ngx_msec_t                    used;
     ngx_msec_t                    asked;       /* for more; 0: nobody does */
     uint64_t                      tokens;      /* counted, not yet spent */
+    uint64_t                      hidden;      /* of them, in what is shown */
     uint64_t                      granted;     /* the last time */
     uint64_t                      want;        /* the next time */
     u_short                       name_len;
@@ -75,7 +77,7 @@ struct ngx_http_apikey_shared_s {
     ngx_http_apikey_index_t       leases;
     ngx_uint_t                    generation;
     ngx_uint_t                    changes[256];
-    ngx_uint_t                    workers;
+    ngx_pid_t                     workers[NGX_MAX_PROCESSES];
 };
 
 
@@ -88,8 +90,16 @@ void ngx_http_apikey_index_insert(ngx_http_apikey_index_t *index,
 void ngx_http_apikey_index_remove(ngx_http_apikey_index_t *index,
     ngx_http_apikey_node_t *node);
 
-/* Makes room by forgetting; NULL: there is none. */
+/*
+ * Makes room by forgetting; NULL: there is none.  After it, without the lock,
+ * ngx_http_apikey_lease_return().
+ */
 void *ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size);
+
+
+/* ngx_http_apikey_lease.c; the lock is held */
+
+void ngx_http_apikey_lease_evict(ngx_http_apikey_lease_t *lease);
 
 
 #endif /* _NGX_HTTP_APIKEY_ZONE_H_INCLUDED_ */

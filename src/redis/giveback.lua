@@ -1,5 +1,5 @@
 -- Gives back what a lease has counted and nobody has spent, to the windows
--- that are the same still.
+-- that are the same still, or are now the previous ones.
 --
 -- KEYS[1]  what holds the counters
 -- ARGV[1]  their field
@@ -29,6 +29,9 @@ for place = 1, #stored, 21 do
 
     if starts[seconds] == start then
         current = math.max(current - amount, 0)
+
+    elseif starts[seconds] == start - seconds then
+        previous = math.max(previous - amount, 0)
     end
 
     counters = counters

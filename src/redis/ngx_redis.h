@@ -83,7 +83,7 @@ typedef struct {
     void                     (*down)(void *data);
     void                     (*message)(void *data, ngx_str_t *text);
     void                      *data;
-    ngx_msec_t                 heard;        /* of the server, last */
+    ngx_msec_t                 heard;        /* all that was sent till then */
 } ngx_redis_subscription_t;
 
 
@@ -130,6 +130,10 @@ ngx_int_t ngx_redis_subscribe(ngx_redis_t *redis,
 
 /* The caller goes away: the reply, when it comes, is dropped. */
 void ngx_redis_cancel(ngx_redis_command_t *cmd);
+
+/* Or it is somebody else's. */
+void ngx_redis_pass_on(ngx_redis_command_t *cmd, ngx_redis_handler_pt handler,
+    void *data);
 
 
 #endif /* _NGX_REDIS_H_INCLUDED_ */

@@ -59,6 +59,7 @@ struct ngx_redis_connection_s {
 
     ngx_redis_subscription_t  *subscription; /* NULL: it takes commands */
     ngx_event_t                ping;         /* of a subscription */
+    ngx_msec_t                 pinged;       /* the one under way, or last */
 
     ngx_uint_t                 greetings;    /* replies still expected */
     ngx_uint_t                 failures;     /* in a row */
@@ -68,6 +69,7 @@ struct ngx_redis_connection_s {
     unsigned                   failing:1;    /* commands are refused */
     unsigned                   refused:1;    /* greetings are, and it's told */
     unsigned                   subscribed:1;
+    unsigned                   pinging:1;    /* not answered yet */
 };
 
 

@@ -73,6 +73,15 @@ ngx_redis_cancel(ngx_redis_command_t *cmd)
 }
 
 
+void
+ngx_redis_pass_on(ngx_redis_command_t *cmd, ngx_redis_handler_pt handler,
+    void *data)
+{
+    cmd->handler = handler;
+    cmd->data = data;
+}
+
+
 ngx_redis_command_t *
 ngx_redis_command(ngx_redis_connection_t *rc, ngx_redis_args_t *args)
 {

@@ -24,6 +24,9 @@ ngx_redis_subscription_start(ngx_redis_connection_t *rc)
 
     rc->log.action = "listening to redis";
 
+    rc->pinged = ngx_current_msec;
+    rc->pinging = 0;
+
     rc->ping.handler = ngx_redis_subscription_ping;
     rc->ping.data = rc;
     rc->ping.log = &rc->log;
@@ -61,7 +64,7 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
 
     if (reply->type == REDIS_REPLY_ARRAY) {
         rc->subscribed = 1;
-        rc->subscription->heard = ngx_current_msec;
+        rc->subscription->heard = rc->pinged;
         rc->subscription->up(rc->subscription->data);
         return;
     }
@@ -95,8 +98,6 @@ ngx_redis_subscription_message(ngx_redis_connection_t *rc, redisReply *reply)
         return 0;
     }
 
-    rc->subscription->heard = ngx_current_msec;
-
     text.data = (u_char *) message->str;
     text.len = message->len;
 
@@ -124,6 +125,13 @@ ngx_redis_subscription_ping(ngx_event_t *ev)
 
     ngx_add_timer(ev, NGX_REDIS_PING_INTERVAL);
 
+    if (rc->pinging) {
+        return;
+    }
+
+    rc->pinged = ngx_current_msec;
+    rc->pinging = 1;
+
     (void) ngx_redis_connection_send(rc, &args, NULL,
                                      ngx_redis_subscription_pong, rc);
 }
@@ -134,7 +142,10 @@ ngx_redis_subscription_pong(void *data, redisReply *reply)
 {
     ngx_redis_connection_t *rc = data;
 
+    rc->pinging = 0;
+
     if (reply) {
-        rc->subscription->heard = ngx_current_msec;
+        /* messages come in the order in which they were sent */
+        rc->subscription->heard = rc->pinged;
     }
 }
