@@ -81,6 +81,7 @@ ended('asked');
 start(greet => { PING => { say => "+PONG\r\n", hold => 1 } });
 @clients = map { dial($port)->send(bytes()) } 1 .. 5;
 wait_for(sub { grep { $_->[0] eq 'PING' } @{$fake->words} });
+get($port, '/open');    # accepted after them
 quit();
 $fake->release;
 is($_->response->status, 204, 'Redis was being greeted: answered')

@@ -109,14 +109,13 @@ ngx_http_apikey_take(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     text.data = (char *) found->value.data;
     text.len = found->value.len;
 
-    if (found->count > 1 || apikey_token_check(text) != APIKEY_OK) {
-        ctx->malformed = 1;
-        return;
-    }
-
     ctx->own = apikey_token_check_own(text) == APIKEY_OK;
 
-    if (!ctx->own && ctx->alcf->format == NGX_HTTP_APIKEY_CHECKSUM) {
+    if (found->count > 1
+        || (!ctx->own
+            && (ctx->alcf->format == NGX_HTTP_APIKEY_CHECKSUM
+                || apikey_token_check(text) != APIKEY_OK)))
+    {
         ctx->malformed = 1;
         return;
     }

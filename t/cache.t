@@ -1,0 +1,265 @@
+#!/usr/bin/perl
+
+# Records in shared memory: what is cached isn't asked for, what changes is
+# seen at once, and a zone that is full costs nothing but questions.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+no warnings 'portable';        # addresses have 64 bits
+
+use Test::Apikey;
+
+my $long = 25920000;
+
+my $redis = redis();
+my ($port, $brief, $tiny) = map { free_port() } 1 .. 3;
+
+sub gateway {
+    my ($port, $cache) = @_;
+
+    return nginx(<<"CONF", workers => 2);
+        apikey_cache $cache;
+        apikey_plan leased 1000/$long mode=leased;
+
+        server {
+            listen 127.0.0.1:$port reuseport;
+            apikey on;
+            apikey_format any;
+            add_header X-Worker \$pid always;
+
+            location / {
+                empty_gif;
+            }
+
+            location /write {
+                apikey_require things:write;
+                empty_gif;
+            }
+        }
+CONF
+}
+
+my $gateway = gateway($port, 'zone=keys:1m valid=1h invalid=1h stale=1h');
+gateway($brief, 'zone=keys:1m valid=500ms invalid=500ms');
+
+sub ask {
+    my ($port, $key, $uri) = @_;
+
+    return get($port, $uri || '/', 'X-API-Key' => $key->{key});
+}
+
+# What both workers say, as one text if it is the same.
+
+sub both {
+    my ($port, $key, $uri, $header) = @_;
+    my (%worker, %said);
+
+    for (1 .. 200) {
+        my $r = ask($port, $key, $uri);
+
+        $worker{$r->header('X-Worker')} = 1;
+        $said{$header ? $r->header($header) : $r->status} = 1;
+
+        last if keys %worker == 2;
+    }
+
+    return join ' ', sort keys %said;
+}
+
+# How many questions that takes, but for those of workers about themselves.
+
+sub questions {
+    my ($code) = @_;
+    my $monitor = $redis->monitor;
+
+    $code->();
+
+    return scalar grep { /\] "evalsha?"/i && !/gateways/ } $monitor->lines;
+}
+
+# Workers trust what is cached once they are known to listen.
+
+sub trusting {
+    my ($port, $key) = @_;
+
+    return wait_for(sub { !questions(sub { ask($port, $key) for 1 .. 20 }) });
+}
+
+
+my $key = create_key('--permissions', 'read');
+
+is(both($port, $key), '200', 'a key');
+ok(trusting($port, $key), 'is not asked for again');
+is(both($port, $key, '/write'), '403', 'a scope is missing');
+is(questions(sub { ask($port, $key, '/write') for 1 .. 20 }), 0,
+   'nor is it for what is refused');
+
+
+# Unknown keys.
+
+my $unknown = { key => 'nobody-knows-this-key' };
+
+is(both($port, $unknown), '401', 'an unknown key');
+is(questions(sub { ask($port, $unknown) for 1 .. 20 }), 0,
+   'is not asked for again');
+
+my $file = file('keys', qq({"key":"$unknown->{key}","name":"known"}\n));
+is(apikey('import', $file)->{exit}, 0, 'it is imported');
+is(both($port, $unknown), '200', 'and is known at once');
+
+$unknown = { key => 'nobody-knows-this-one' };
+ask($brief, $unknown);
+ok(trusting($brief, $key), 'a gateway that keeps for a short while');
+sleep 0.6;
+cmp_ok(questions(sub { ask($brief, $unknown) }), '==', 1,
+       'asks for an unknown key again after "invalid"');
+
+
+# Changes, told and untold.
+
+my $edited = create_key('--limits', "10/$long");
+both($port, $edited);
+
+for my $limit (20, 30) {
+    apikey('edit', $edited->{id}, '--limits', "$limit/$long")->{exit} == 0
+        or fail('edit');
+    is(both($port, $edited, '/', 'X-RateLimit-Limit'), $limit,
+       'a change holds in both workers');
+}
+
+my ($name) = map { $redis->cmd('HGET', $_, 'id') eq $key->{id} ? $_ : () }
+             grep { /\{/ } @{$redis->cmd('KEYS', '*{*')};
+
+is(both($brief, $key), '200', 'a record');
+$redis->cmd('HSET', $name, 'status', 'disabled', 'rev', '1');
+ok(wait_for(sub { both($brief, $key) eq '401' }),
+   'is not believed for longer than "valid"');
+is(both($port, $key), '200', 'which may be long');
+
+
+# A record with more in it than this version knows.
+
+my $rich = create_key();
+my ($its) = map { $redis->cmd('HGET', $_, 'id') eq $rich->{id} ? $_ : () }
+            grep { /\{/ } @{$redis->cmd('KEYS', '*{*')};
+
+$redis->cmd('HSET', $its, "later-$_", $_) for 1 .. 60;
+is(apikey('edit', $rich->{id}, '--allow', '192.0.2.0/24')->{exit}, 0,
+   'a network is required, far behind in the record');
+is(both($port, $rich), '403', 'and in both workers');
+
+
+# Memory that another version has left.
+
+SKIP: {
+    my $pid = $gateway->{pid};
+    my $page = layout($pid) or skip 'no way into the memory of nginx', 3;
+
+    expect_log(qr/holds what another version of the module has left/);
+    poke($pid, $page, 77);
+    ok(!$gateway->reload, 'a zone of another layout is refused');
+    is(both($port, $rich), '403', 'and the gateway goes on');
+    poke($pid, $page, 1);
+    ok($gateway->reload, 'one of the same is used');
+}
+
+sub layout {
+    my ($pid) = @_;
+
+    open my $memory, '<:raw', "/proc/$pid/mem" or return;
+
+    for (split /\n/, slurp("/proc/$pid/maps")) {
+        my ($from, $to) = /^(\w+)-(\w+) rw-s/ or next;
+        my ($at, $size) = (hex $from, hex($to) - hex $from);
+
+        next if $size != 1 << 20;
+
+        sysseek $memory, $at, 0 or next;
+        sysread $memory, my $bytes, $size or next;
+
+        # its number, and two tables of 1024 buckets
+        my @word = unpack 'Q*', $bytes;
+
+        for my $i (0 .. @word - 8) {
+            return $at + 8 * $i if $word[$i] == 1 && $word[$i + 2] == 1023
+                                   && $word[$i + 7] == 1023;
+        }
+    }
+
+    return;
+}
+
+sub poke {
+    my ($pid, $at, $value) = @_;
+
+    open my $memory, '+<:raw', "/proc/$pid/mem" or die "/proc/$pid/mem: $!";
+    sysseek $memory, $at, 0;
+    syswrite $memory, pack 'Q', $value;
+}
+
+
+# A zone that is full.
+
+{
+    my $count = 3000;
+    my $full = gateway($tiny, 'zone=keys:32k valid=1h invalid=1h');
+    my @keys = map { { key => sprintf 'customer-%06d', $_ } } 1 .. $count;
+    my $lines = join '', map { qq({"key":"$_->{key}","plan":"leased"}\n) }
+                @keys;
+
+    is(apikey('import', file('many', $lines))->{exit}, 0,
+       'more keys than fit');
+
+    my $passed = 0;
+
+    while (my @some = splice @keys, 0, 250) {
+        my @requests = map { Test::Apikey::HTTP::bytes('GET', '/',
+                                 'X-API-Key' => $_->{key}) } @some;
+
+        $passed += grep { $_->status == 200 } exchange($tiny, \@requests)
+            for 1 .. 2;
+    }
+
+    is($passed, 2 * $count, 'nobody is turned away');
+
+    my $good = create_key();
+    ok(trusting($tiny, $good), 'what is used is kept');
+
+    my $asked = questions(sub {
+        for my $i (1 .. 600) {
+            ask($tiny, { key => "stranger-$i" });
+            ask($tiny, $good) if $i % 10 == 0;
+        }
+    });
+
+    cmp_ok($asked, '<', 610, 'unknown keys do not push it out');
+
+    $full->stop;
+
+    my $used = 0;
+
+    for my $name (grep { /\{/ } @{$redis->cmd('KEYS', '*{*')}) {
+        my ($id, $n) = @{$redis->cmd('HMGET', $name, 'plan', 'n')};
+
+        $used += unpack 'x9 V', $n if ($id // '') eq 'leased' && $n;
+    }
+
+    is($used, 2 * $count, 'a lease that had to make room is given back');
+}
+
+
+# Kept over a reload, which is to be seen when Redis is away.
+
+is(both($port, $rich), '403', 'a record');
+ok($gateway->reload, 'the gateway is reloaded');
+$redis->stop;
+is(both($port, $rich), '403', 'it knows what it knew');
+
+done_testing();
