@@ -291,9 +291,11 @@ typedef struct {
     apikey_limits_t               limits;
     apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
     uint64_t                      now;
+    uint64_t                      want;        /* what was asked for */
     uint64_t                      amount;
     uint64_t                      refused;     /* cost; 0: it passed */
-    ngx_uint_t                    returned;    /* for that, which may fit now */
+    ngx_uint_t                    spent;       /* for that, of the lease */
+    ngx_uint_t                    returned;    /* or given back, to fit now */
     ngx_msec_t                    sent;
     size_t                        name_len;
     size_t                        field_len;

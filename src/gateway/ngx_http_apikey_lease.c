@@ -36,6 +36,7 @@ static ngx_http_apikey_lease_t *ngx_http_apikey_lease_find(
     ngx_http_apikey_zone_t *zone, u_char *key);
 static ngx_http_apikey_lease_t *ngx_http_apikey_lease_create(
     ngx_http_apikey_zone_t *zone, ngx_http_apikey_taken_t *taken);
+static void ngx_http_apikey_lease_begin(ngx_http_apikey_ctx_t *ctx);
 static ngx_uint_t ngx_http_apikey_lease_fits(ngx_http_apikey_lease_t *lease,
     const apikey_limits_t *limits);
 static ngx_uint_t ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
@@ -80,7 +81,7 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
     zone = ctx->amcf->zone;
     more = 0;
 
-    ctx->want = NGX_HTTP_APIKEY_LEASE_FIRST;
+    ctx->want = 0;
 
     ngx_http_apikey_lease_key(ctx, key);
 
@@ -95,10 +96,6 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
                || (ngx_msec_int_t) (ngx_current_msec - lease->asked)
                   > NGX_HTTP_APIKEY_LEASE_RETRY);
 
-    if (lease) {
-        ctx->want = idle ? lease->want : 0;
-    }
-
     if (lease == NULL
         || !ngx_http_apikey_lease_fits(lease, ctx->meter.limits)
         || (ngx_msec_int_t) (lease->ends - ngx_current_msec) <= 0
@@ -106,9 +103,15 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
     {
         if (idle) {
             lease->asked = ngx_current_msec;
+            ctx->want = lease->want;
         }
 
         ngx_shmtx_unlock(&zone->shpool->mutex);
+
+        if (lease == NULL) {
+            ngx_http_apikey_lease_begin(ctx);
+        }
+
         return NGX_DECLINED;
     }
 
@@ -146,6 +149,36 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/* An empty lease, so that others know that somebody asks for it. */
+
+static void
+ngx_http_apikey_lease_begin(ngx_http_apikey_ctx_t *ctx)
+{
+    ngx_http_apikey_zone_t   *zone;
+    ngx_http_apikey_lease_t  *lease;
+    ngx_http_apikey_taken_t   taken;
+
+    zone = ctx->amcf->zone;
+
+    ngx_http_apikey_taken_init(&taken, ctx);
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    if (ngx_http_apikey_lease_find(zone, taken.key) == NULL) {
+        lease = ngx_http_apikey_lease_create(zone, &taken);
+
+        if (lease) {
+            lease->asked = ngx_current_msec;
+            ctx->want = lease->want;
+        }
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    ngx_http_apikey_lease_return(ctx->amcf);
 }
 
 
@@ -193,6 +226,7 @@ ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
     taken->amcf = ctx->amcf;
     taken->limits = *meter->limits;
     taken->sent = ctx->sent;
+    taken->want = ctx->want;
 
     ngx_http_apikey_lease_key(ctx, taken->key);
 
@@ -220,6 +254,7 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
     ngx_http_apikey_rest_t    rest;
 
     zone = taken->amcf->zone;
+    taken->spent = 0;
     taken->returned = 0;
     rest.packed_len = 0;
 
@@ -230,9 +265,9 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
 
     if (lease == NULL && taken->amount) {
         lease = ngx_http_apikey_lease_create(zone, taken);
-        same = (lease != NULL);
+    }
 
-    } else if (same && taken->now < lease->now) {
+    if (same && taken->now < lease->now) {
 
         /*
          * another worker's answer was newer: its counters hold this one, too,
@@ -252,16 +287,22 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
         same = 1;
     }
 
-    if (lease) {
+    if (lease && taken->want) {
         lease->asked = 0;
     }
 
     if (same) {
+
+        if (taken->refused && lease->tokens >= taken->refused) {
+            /* another answer has brought it meanwhile */
+            lease->tokens -= taken->refused;
+            lease->hidden -= ngx_min(lease->hidden, taken->refused);
+            taken->spent = 1;
+        }
+
         ngx_http_apikey_lease_show(lease, taken->counters);
 
-        if (taken->refused && lease->tokens
-            && lease->tokens < taken->refused)
-        {
+        if (taken->refused && !taken->spent && lease->tokens) {
             ngx_http_apikey_lease_empty(lease, &rest);
             taken->returned = 1;
         }
@@ -366,7 +407,7 @@ ngx_http_apikey_lease_create(ngx_http_apikey_zone_t *zone,
     size = offsetof(ngx_http_apikey_lease_t, data) + taken->name_len
            + taken->field_len;
 
-    lease = ngx_http_apikey_zone_alloc(zone, size);
+    lease = ngx_http_apikey_zone_alloc(zone, size, 0);
     if (lease == NULL) {
         return NULL;
     }
@@ -375,7 +416,7 @@ ngx_http_apikey_lease_create(ngx_http_apikey_zone_t *zone,
 
     lease->want = NGX_HTTP_APIKEY_LEASE_FIRST;
     lease->used = ngx_current_msec;
-    lease->taken = taken->sent;
+    lease->taken = ngx_current_msec;
     lease->name_len = (u_short) taken->name_len;
     lease->field_len = (u_short) taken->field_len;
 
@@ -384,8 +425,6 @@ ngx_http_apikey_lease_create(ngx_http_apikey_zone_t *zone,
 
     ngx_http_apikey_index_insert(&zone->shared->leases, &lease->node,
                                  taken->key);
-
-    ngx_http_apikey_lease_renew(lease, taken);
 
     return lease;
 }

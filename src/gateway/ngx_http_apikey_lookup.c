@@ -52,6 +52,8 @@ static uint64_t ngx_http_apikey_unpack(const char *p, ngx_uint_t bytes);
 static void ngx_http_apikey_answered(void *data, redisReply *reply);
 static const char *ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
+static const char *ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx,
+    const char *why);
 static const char *ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict,
     redisReply *reply, const apikey_limits_t *limits,
     apikey_counter_t *counters);
@@ -239,7 +241,7 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
         why = reply->str;
 
     } else {
-        why = "unexpected type of reply";
+        why = ngx_http_apikey_nonsense(ctx, "unexpected type of reply");
     }
 
     if (why == NULL) {
@@ -282,14 +284,22 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ngx_http_apikey_verdict_t  verdict;
 
     if (ctx->key && ctx->entry == NULL) {
-        return "verdict on a record that it didn't send";
+        return ngx_http_apikey_nonsense(ctx, "verdict on no record");
     }
 
     why = ngx_http_apikey_verdict(&verdict, reply,
                                   ctx->spending ? ctx->meter.limits : NULL,
                                   ctx->counters);
     if (why) {
-        return why;
+        return ngx_http_apikey_nonsense(ctx, why);
+    }
+
+    if (verdict.code == NGX_HTTP_APIKEY_UNTIMELY
+        && (!ctx->key
+            || apikey_record_usable(ctx->entry->record, verdict.now / 1000000)
+               == APIKEY_USABLE))
+    {
+        return ngx_http_apikey_nonsense(ctx, "verdict against the record");
     }
 
     ctx->now = verdict.now;
@@ -319,7 +329,11 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 
         ngx_memcpy(ctx->counters, taken.counters, sizeof(taken.counters));
 
-        if (taken.returned && !ctx->returned) {
+        if (taken.spent) {
+            ctx->limited = 0;
+            ctx->counted = 1;
+
+        } else if (taken.returned && !ctx->returned) {
             /* it may fit now: once more */
             ctx->returned = 1;
             ctx->metered = 0;
@@ -331,6 +345,17 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
                  ctx->cost, ctx->limited);
 
     return NULL;
+}
+
+
+/* Not the answer to this question; the next ones would be as wrong. */
+
+static const char *
+ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx, const char *why)
+{
+    ngx_redis_distrust(ctx->amcf->client);
+
+    return why;
 }
 
 
@@ -408,6 +433,7 @@ ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx, uint64_t more)
 
     ctx->sent = ngx_current_msec;
     ngx_http_apikey_taken_init(taken, ctx);
+    taken->want = more;
 
     limits = ctx->meter.limits;
 
@@ -460,29 +486,31 @@ ngx_http_apikey_more(void *data, redisReply *reply)
 static const char *
 ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 {
+    char            key[APIKEY_NAME_SIZE];
     size_t          i, n;
     const char     *why;
     redisReply     *name, *value;
-    apikey_field_t  fields[NGX_HTTP_APIKEY_FIELDS];
+    apikey_text_t   expected;
+    apikey_field_t  fields[NGX_HTTP_APIKEY_FIELDS + 1];
 
     if (!ctx->key || reply->elements % 2 || reply->elements < 2) {
-        return "malformed record";
+        return ngx_http_apikey_nonsense(ctx, "malformed record");
     }
 
-    n = reply->elements / 2;
+    n = reply->elements / 2 - 1;
 
     if (n > NGX_HTTP_APIKEY_FIELDS) {
         return "record with too many fields";
     }
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i <= n; i++) {
         name = reply->element[2 * i];
         value = reply->element[2 * i + 1];
 
         if (name->type != REDIS_REPLY_STRING
             || value->type != REDIS_REPLY_STRING)
         {
-            return "malformed record";
+            return ngx_http_apikey_nonsense(ctx, "malformed record");
         }
 
         fields[i].name.data = name->str;
@@ -491,15 +519,17 @@ ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
         fields[i].value.len = value->len;
     }
 
-    /* the last one is not of the record */
+    /* the last one says whose record it is, and when */
 
-    n--;
+    expected.data = key;
+    expected.len = apikey_names_record(key,
+                                    ngx_http_apikey_text(&ctx->amcf->prefix),
+                                    ctx->digest);
 
-    if (fields[n].name.len != 3
-        || ngx_memcmp(fields[n].name.data, "now", 3) != 0
+    if (!apikey_text_equal(fields[n].name, expected)
         || fields[n].value.len != 7)
     {
-        return "record without time";
+        return ngx_http_apikey_nonsense(ctx, "record of another key");
     }
 
     ctx->now = ngx_http_apikey_unpack(fields[n].value.data, 7);

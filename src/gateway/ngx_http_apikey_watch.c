@@ -22,6 +22,7 @@ struct ngx_http_apikey_watch_s {
     ngx_msec_t                    sent;      /* the beat under way */
     ngx_msec_t                    beaten;    /* the last that Redis knows */
     ngx_msec_t                    started;
+    ngx_msec_t                    registered;  /* without a lapse since */
     ngx_uint_t                    known;     /* to Redis, ever */
     ngx_uint_t                    told;      /* that Redis refuses */
     ngx_uint_t                    up;
@@ -124,6 +125,8 @@ ngx_http_apikey_watching(ngx_http_apikey_main_conf_t *amcf)
 
     return watch->up
            && watch->known
+           && (ngx_msec_int_t) (watch->subscription.heard - watch->registered)
+              >= 0
            && ngx_current_msec - watch->subscription.heard
               < NGX_HTTP_APIKEY_UNHEARD
            && ngx_current_msec - watch->beaten < NGX_HTTP_APIKEY_UNBEATEN;
@@ -260,6 +263,19 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
     }
 
     if (reply->type == REDIS_REPLY_STRING) {
+
+        /*
+         * who has changed a record just before didn't wait for this worker:
+         * that change is heard of before the answer to a PING from now on
+         */
+
+        if (!watch->known
+            || ngx_current_msec - watch->beaten >= NGX_HTTP_APIKEY_UNBEATEN)
+        {
+            watch->registered = ngx_current_msec;
+            ngx_redis_subscription_check(watch->amcf->client);
+        }
+
         watch->known = 1;
         watch->told = 0;
         watch->beaten = watch->sent;

@@ -14,6 +14,8 @@ static ngx_int_t ngx_http_apikey_index_init(ngx_http_apikey_index_t *index,
     ngx_shm_zone_t *shm_zone);
 static ngx_http_apikey_node_t **ngx_http_apikey_index_bucket(
     ngx_http_apikey_index_t *index, u_char *key);
+static ngx_uint_t ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_known_t *known);
 static ngx_uint_t ngx_http_apikey_zone_trusted(
     ngx_http_apikey_main_conf_t *amcf, ngx_http_apikey_known_t *known,
     ngx_uint_t stale);
@@ -362,7 +364,7 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
             goto done;
         }
 
-        known = ngx_http_apikey_zone_alloc(zone, size);
+        known = ngx_http_apikey_zone_alloc(zone, size, rev.len == 0);
         if (known == NULL) {
             goto done;
         }
@@ -378,7 +380,7 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
                                      ctx->digest);
 
         if (rev.len == 0) {
-            /* unknown keys push nobody out but each other */
+            /* the first to make room */
             ngx_queue_remove(&known->node.queue);
             ngx_queue_insert_tail(&shared->known.queue, &known->node.queue);
         }
@@ -464,7 +466,8 @@ ngx_http_apikey_zone_leave(ngx_http_apikey_zone_t *zone)
 
 
 void *
-ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size)
+ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
+    ngx_uint_t gently)
 {
     void                      *p;
     ngx_uint_t                 i;
@@ -494,6 +497,14 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size)
         q = ngx_queue_last(&index->queue);
         node = ngx_queue_data(q, ngx_http_apikey_node_t, queue);
 
+        if (gently
+            && (index == &shared->leases
+                || ngx_http_apikey_zone_useful(zone,
+                                           (ngx_http_apikey_known_t *) node)))
+        {
+            return NULL;
+        }
+
         if (index == &shared->leases) {
             ngx_http_apikey_lease_evict((ngx_http_apikey_lease_t *) node);
         }
@@ -503,6 +514,18 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size)
     }
 
     return NULL;
+}
+
+
+/* Is it a key's record, and maybe still trusted? */
+
+static ngx_uint_t
+ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_known_t *known)
+{
+    return known->rev_len
+           && (ngx_msec_int_t) (ngx_current_msec - known->confirmed)
+              < (ngx_msec_int_t) (zone->valid + zone->stale);
 }
 
 

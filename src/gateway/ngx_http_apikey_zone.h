@@ -91,10 +91,11 @@ void ngx_http_apikey_index_remove(ngx_http_apikey_index_t *index,
     ngx_http_apikey_node_t *node);
 
 /*
- * Makes room by forgetting; NULL: there is none.  After it, without the lock,
- * ngx_http_apikey_lease_return().
+ * Makes room by forgetting, gently: what is of no use any more; NULL: there is
+ * none.  After it, without the lock, ngx_http_apikey_lease_return().
  */
-void *ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size);
+void *ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
+    ngx_uint_t gently);
 
 
 /* ngx_http_apikey_lease.c; the lock is held */

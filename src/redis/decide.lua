@@ -13,8 +13,9 @@
 -- ARGV[4]  a lease: how much more to count, besides the cost, as far as an
 --          eighth of what is left goes
 --
--- Answers the whole record and "now" if its rev is another (nothing but "now"
--- if there is no record), else a string: 0 passed, 1 limited or 2 out of
+-- Answers, if the rev is another, the whole record and then its name with the
+-- time in microseconds (7), or only these if there is no record; else a
+-- string: 0 passed, 1 limited or 2 out of
 -- its time, then the time in microseconds (7), what is leased (6), and the
 -- counters.
 
@@ -40,7 +41,7 @@ local now_us = now * 1000000 + time[2]
 
 if rev ~= known and known ~= '-' and not (rev and known == '*') then
     local record = call('HGETALL', KEYS[1])
-    record[#record + 1] = 'now'
+    record[#record + 1] = KEYS[1]
     record[#record + 1] = pack('<I7', now_us)
     return record
 end

@@ -121,12 +121,21 @@ ngx_redis_command_t *ngx_redis_eval(ngx_redis_t *redis,
 ngx_redis_command_t *ngx_redis_command_send(ngx_redis_t *redis,
     ngx_redis_args_t *args, ngx_redis_handler_pt handler, void *data);
 
+/*
+ * In a handler: the reply can't be the one to this command, so those to come may
+ * belong to others.  The connection is closed when the handler returns.
+ */
+void ngx_redis_distrust(ngx_redis_t *redis);
+
 /* Writes now what else would be written at the end of the turn. */
 void ngx_redis_flush(ngx_redis_t *redis);
 
 /* Once a client.  The subscription belongs to the caller and outlives it. */
 ngx_int_t ngx_redis_subscribe(ngx_redis_t *redis,
     ngx_redis_subscription_t *subscription);
+
+/* Asks now, not within a second, for what moves "heard" on. */
+void ngx_redis_subscription_check(ngx_redis_t *redis);
 
 /* The caller goes away: the reply, when it comes, is dropped. */
 void ngx_redis_cancel(ngx_redis_command_t *cmd);

@@ -75,6 +75,13 @@ ngx_redis_command_send(ngx_redis_t *redis, ngx_redis_args_t *args,
 
 
 void
+ngx_redis_distrust(ngx_redis_t *redis)
+{
+    redis->connection.distrusted = 1;
+}
+
+
+void
 ngx_redis_flush(ngx_redis_t *redis)
 {
     if (redis->connection.flush.posted) {
@@ -91,4 +98,13 @@ ngx_redis_subscribe(ngx_redis_t *redis, ngx_redis_subscription_t *subscription)
 
     return ngx_redis_connection_init(&redis->subscriber, redis->conf,
                                      redis->log);
+}
+
+
+void
+ngx_redis_subscription_check(ngx_redis_t *redis)
+{
+    if (redis->subscriber.subscribed) {
+        redis->subscriber.ping.handler(&redis->subscriber.ping);
+    }
 }

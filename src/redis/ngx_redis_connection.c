@@ -422,6 +422,7 @@ ngx_redis_disconnect(ngx_redis_connection_t *rc)
 
     rc->out_pos = 0;
     rc->out_last = 0;
+    rc->distrusted = 0;
     rc->state = NGX_REDIS_DOWN;
     rc->log.action = "connecting to redis";
 }

@@ -69,6 +69,7 @@ struct ngx_redis_connection_s {
     unsigned                   failing:1;    /* commands are refused */
     unsigned                   refused:1;    /* greetings are, and it's told */
     unsigned                   subscribed:1;
+    unsigned                   distrusted:1; /* replies are out of order */
     unsigned                   pinging:1;    /* not answered yet */
 };
 

@@ -371,6 +371,11 @@ ngx_redis_read_handler(ngx_event_t *rev)
             ngx_redis_receive(rc, reply);
             freeReplyObject(reply);
 
+            if (rc->distrusted) {
+                ngx_redis_fail(rc, "a reply to another command", 0);
+                return;
+            }
+
             if (rc->state == NGX_REDIS_DOWN) {
                 return;
             }

@@ -123,6 +123,10 @@ ngx_redis_subscription_ping(ngx_event_t *ev)
     args.n = 0;
     ngx_redis_arg(&args, "PING", 4);
 
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
     ngx_add_timer(ev, NGX_REDIS_PING_INTERVAL);
 
     if (rc->pinging) {

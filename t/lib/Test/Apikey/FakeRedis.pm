@@ -272,6 +272,10 @@ sub _command {
 
     my $reply = $rule->{say} // '';
 
+    # the record that was asked for
+
+    $reply =~ s/\$3\r\nnow\r\n/resp($words[3])/e if $words[0] =~ /^eval/i;
+
     $reply = $self->_ask(@words) if $rule->{ask};
     $reply = '' if $rule->{lose};
 
