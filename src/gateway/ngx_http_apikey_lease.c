@@ -57,7 +57,7 @@ static void ngx_http_apikey_rest_pack(ngx_http_apikey_rest_t *rest,
     const apikey_limits_t *limits, const apikey_counter_t *counters,
     uint64_t amount);
 static void ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
-    ngx_http_apikey_rest_t *rest, ngx_uint_t whole);
+    ngx_http_apikey_rest_t *rest);
 static void ngx_http_apikey_lease_given(void *data, redisReply *reply);
 static ngx_uint_t ngx_http_apikey_lease_collect(ngx_http_apikey_zone_t *zone,
     ngx_http_apikey_rest_t *rests, ngx_uint_t all);
@@ -315,7 +315,7 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
-    ngx_http_apikey_lease_give(taken->amcf, &rest, 0);
+    ngx_http_apikey_lease_give(taken->amcf, &rest);
     ngx_http_apikey_lease_return(taken->amcf);
 }
 
@@ -585,11 +585,9 @@ ngx_http_apikey_rest_pack(ngx_http_apikey_rest_t *rest,
 }
 
 
-/* whole: the script is sent, since nobody waits to hear that it is unknown. */
-
 static void
 ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
-    ngx_http_apikey_rest_t *rest, ngx_uint_t whole)
+    ngx_http_apikey_rest_t *rest)
 {
     ngx_redis_args_t  args;
 
@@ -599,22 +597,9 @@ ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
 
     args.n = 0;
 
-    if (whole) {
-        ngx_redis_arg(&args, "EVAL", 4);
-        ngx_redis_arg(&args, amcf->giveback.text.data,
-                      amcf->giveback.text.len);
-        ngx_redis_arg(&args, "1", 1);
-    }
-
     ngx_redis_arg(&args, rest->name, rest->name_len);
     ngx_redis_arg(&args, rest->field, rest->field_len);
     ngx_redis_arg(&args, rest->packed, rest->packed_len);
-
-    if (whole) {
-        (void) ngx_redis_command_send(amcf->client, &args,
-                                      ngx_http_apikey_lease_given, NULL);
-        return;
-    }
 
     (void) ngx_redis_eval(amcf->client, &amcf->giveback, &args, 1,
                           ngx_http_apikey_lease_given, NULL);
@@ -640,7 +625,7 @@ ngx_http_apikey_lease_return(ngx_http_apikey_main_conf_t *amcf)
     while (ngx_http_apikey_lease_nevicted) {
         n = --ngx_http_apikey_lease_nevicted;
 
-        ngx_http_apikey_lease_give(amcf, &ngx_http_apikey_lease_evicted[n], 0);
+        ngx_http_apikey_lease_give(amcf, &ngx_http_apikey_lease_evicted[n]);
     }
 }
 
@@ -655,7 +640,7 @@ ngx_http_apikey_lease_given(void *data, redisReply *reply)
 void
 ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf, ngx_uint_t all)
 {
-    ngx_uint_t               i, n, first;
+    ngx_uint_t               i, n;
     ngx_http_apikey_rest_t  *rests;
 
     rests = ngx_alloc(NGX_HTTP_APIKEY_LEASE_BATCH
@@ -664,14 +649,15 @@ ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf, ngx_uint_t all)
         return;
     }
 
-    first = all;
-
     do {
         n = ngx_http_apikey_lease_collect(amcf->zone, rests, all);
 
         for (i = 0; i < n; i++) {
-            ngx_http_apikey_lease_give(amcf, &rests[i], first);
-            first = 0;
+            ngx_http_apikey_lease_give(amcf, &rests[i]);
+        }
+
+        if (all && ngx_redis_finish(amcf->client) != NGX_OK) {
+            break;
         }
 
     } while (n == NGX_HTTP_APIKEY_LEASE_BATCH);

@@ -62,7 +62,7 @@ ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf)
         ngx_http_apikey_lease_sweep(amcf, 1);
     }
 
-    ngx_redis_flush(amcf->client);
+    (void) ngx_redis_finish(amcf->client);
     ngx_redis_destroy(amcf->client);
     amcf->client = NULL;
 

@@ -127,8 +127,11 @@ ngx_redis_command_t *ngx_redis_command_send(ngx_redis_t *redis,
  */
 void ngx_redis_distrust(ngx_redis_t *redis);
 
-/* Writes now what else would be written at the end of the turn. */
-void ngx_redis_flush(ngx_redis_t *redis);
+/*
+ * Waits, no longer than a command may take, until all is sent and answered; for
+ * a worker that exits.  NGX_ERROR: it isn't.
+ */
+ngx_int_t ngx_redis_finish(ngx_redis_t *redis);
 
 /* Once a client.  The subscription belongs to the caller and outlives it. */
 ngx_int_t ngx_redis_subscribe(ngx_redis_t *redis,

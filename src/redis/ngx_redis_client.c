@@ -1,5 +1,7 @@
 #include "ngx_redis_connection.h"
 
+#include <poll.h>
+
 
 struct ngx_redis_s {
     ngx_redis_connection_t     connection;
@@ -81,13 +83,42 @@ ngx_redis_distrust(ngx_redis_t *redis)
 }
 
 
-void
-ngx_redis_flush(ngx_redis_t *redis)
+ngx_int_t
+ngx_redis_finish(ngx_redis_t *redis)
 {
-    if (redis->connection.flush.posted) {
-        ngx_delete_posted_event(&redis->connection.flush);
-        ngx_redis_flush_handler(&redis->connection.flush);
+    ngx_msec_t               end;
+    ngx_msec_int_t           left;
+    struct pollfd            pfd;
+    ngx_connection_t        *c;
+    ngx_redis_connection_t  *rc;
+
+    rc = &redis->connection;
+    end = ngx_current_msec + rc->conf->timeout;
+
+    while (rc->state == NGX_REDIS_READY && rc->pending) {
+        c = rc->peer.connection;
+
+        c->write->ready = 1;
+        ngx_redis_flush_handler(&rc->flush);
+
+        left = (ngx_msec_int_t) (end - ngx_current_msec);
+
+        if (rc->state != NGX_REDIS_READY || left < 0) {
+            break;
+        }
+
+        pfd.fd = c->fd;
+        pfd.events = POLLIN | (rc->out_pos < rc->out_last ? POLLOUT : 0);
+
+        if (poll(&pfd, 1, (int) left) == 1 && pfd.revents & ~POLLOUT) {
+            c->read->ready = 1;
+            ngx_redis_read_handler(c->read);
+        }
+
+        ngx_time_update();
     }
+
+    return rc->pending ? NGX_ERROR : NGX_OK;
 }
 
 
