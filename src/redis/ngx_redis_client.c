@@ -3,6 +3,9 @@
 #include <poll.h>
 
 
+#define NGX_REDIS_FINISH  250   /* milliseconds */
+
+
 struct ngx_redis_s {
     ngx_redis_connection_t     connection;
     ngx_redis_connection_t     subscriber;
@@ -93,7 +96,8 @@ ngx_redis_finish(ngx_redis_t *redis)
     ngx_redis_connection_t  *rc;
 
     rc = &redis->connection;
-    end = ngx_current_msec + rc->conf->timeout;
+    ngx_time_update();
+    end = ngx_current_msec + ngx_min(rc->conf->timeout, NGX_REDIS_FINISH);
 
     while (rc->state == NGX_REDIS_READY && rc->pending) {
         c = rc->peer.connection;
@@ -111,7 +115,9 @@ ngx_redis_finish(ngx_redis_t *redis)
         pfd.events = POLLIN | (rc->out_pos < rc->out_last ? POLLOUT : 0);
 
         if (poll(&pfd, 1, (int) left) == 1 && pfd.revents & ~POLLOUT) {
+            /* as epoll would have it */
             c->read->ready = 1;
+            c->read->available = -1;
             ngx_redis_read_handler(c->read);
         }
 
