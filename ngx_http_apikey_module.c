@@ -40,6 +40,7 @@ static ngx_conf_enum_t  ngx_http_apikey_limits[] = {
 static ngx_conf_enum_t  ngx_http_apikey_limit_failures[] = {
     { ngx_string("deny"), NGX_HTTP_APIKEY_DENY },
     { ngx_string("allow"), NGX_HTTP_APIKEY_ALLOW },
+    { ngx_string("local"), NGX_HTTP_APIKEY_LOCAL },
     { ngx_null_string, 0 }
 };
 
@@ -199,6 +200,13 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, limit_failure),
       &ngx_http_apikey_limit_failures },
+
+    { ngx_string("apikey_guard"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE12,
+      ngx_http_apikey_guard,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("apikey_headers"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,

@@ -58,7 +58,8 @@ for (
     [ 'apikey_hide', 'maybe', qr/"on" or "off"/ ],
     [ 'apikey_format', 'hex', qr/none of "checksum", "any"/ ],
     [ 'apikey_limit', 'dry', qr/none of "off", "on", "dry_run"/ ],
-    [ 'apikey_limit_failure', 'open', qr/none of "deny", "allow"/ ],
+    [ 'apikey_limit_failure', 'open', qr/none of "deny", "allow", "local"/ ],
+    [ 'apikey_limit_failure', 'local', qr/needs "apikey_cache"/ ],
     [ 'apikey_headers', 'all', qr/none of "legacy", "ietf", "both", "off"/ ],
     [ 'apikey_error', 'xml', qr/none of "off", "json", "problem"/ ],
     [ 'apikey_preflight', 'never', qr/none of "pass", "check"/ ],
@@ -86,6 +87,20 @@ for (
          qw(-1 1.5 many 140737488355329)),
     [ 'apikey_cost', '""', qr/whole number/, '' ],
 
+    [ 'apikey_guard', 'on', qr/unknown parameter/ ],
+    [ 'apikey_guard', 'zone=a:1m', qr/needs zone.*rate/, 'apikey_guard' ],
+    [ 'apikey_guard', 'rate=1r/s', qr/needs zone.*rate/, 'apikey_guard' ],
+    (map { [ 'apikey_guard', "$_->[0] rate=1r/s", $_->[1], $_->[0] ] }
+         [ 'zone=a', qr/not zone=NAME:SIZE/ ],
+         [ 'zone=:1m', qr/not zone=NAME:SIZE/ ],
+         [ 'zone=a:big', qr/not a size/ ],
+         [ 'zone=a:4k', qr/too small/ ]),
+    (map { [ 'apikey_guard', "zone=a:1m rate=$_->[0]", $_->[1],
+             "rate=$_->[0]" ] }
+         [ 'fast', qr/not a limit/ ], [ '0r/s', qr/count is not a number/ ],
+         [ '1000001r/s', qr/over a million a second/ ]),
+    [ 'apikey_guard', 'rate=1r/s rate=1r/s', qr/twice/, 'rate=1r/s' ],
+
     [ 'apikey_realm', q('a"b'), qr/can't be quoted/, 'a"b' ],
     [ 'apikey_source', 'header', qr/none of "header:NAME"/ ],
     [ 'apikey_source', 'body:key', qr/none of "header:NAME"/ ],
@@ -100,6 +115,16 @@ for (
             "$directive $value");
 }
 
+
+# a zone is what it was when it was first named
+
+refused(server('apikey_guard zone=a:1m rate=1r/s;'
+               . "location / { apikey_guard zone=a$_->[0]; }"), 'a', $_->[1])
+    for [ ' rate=2r/s', qr/another rate/ ],
+        [ ':2m rate=1r/s', qr/conflicts/ ];
+refused('apikey_cache zone=a:1m;' . server('apikey_guard zone=a:1m rate=1r/s;'),
+        'a', qr/already declared for a different use/);
+
 refused(server('apikey_bind org $1; apikey_bind org $2;'), 'org', qr/twice/);
 refused(server("$_ $_;"), $_, qr/not allowed here/)
     for qw(apikey_redis apikey_prefix apikey_pepper_file);
@@ -110,7 +135,8 @@ refused(server("$_; $_;"), (split ' ')[0], qr/duplicate/)
     for 'apikey on', 'apikey_source bearer', 'apikey_hide on',
         'apikey_format any', 'apikey_methods GET', 'apikey_resource users',
         'apikey_default_plan off', 'apikey_limit on', 'apikey_cost 1',
-        'apikey_charge 1', 'apikey_limit_failure deny', 'apikey_headers off',
+        'apikey_charge 1', 'apikey_limit_failure deny', 'apikey_guard off',
+        'apikey_headers off',
         'apikey_error off', 'apikey_realm a', 'apikey_preflight pass';
 
 refused("$_; $_;", (split ' ')[0], qr/duplicate/)
@@ -235,6 +261,14 @@ accepted(server($_))
         'apikey_source header:X-Key bearer query:key cookie:key;',
         'apikey_cost "$arg_cost"; apikey_charge 0;', 'apikey_realm "";',
         'apikey_resource off; apikey_require off; apikey_bind off;';
+
+accepted('apikey_cache zone=keys:1m;' . server('apikey_limit_failure local;'),
+         'local with a cache');
+accepted(server('apikey_guard zone=a:1m rate=20r/m;'
+                . "location /$_->[0] { apikey_guard $_->[1]; }"),
+         "a guard, and in a location $_->[1]")
+    for [ a => 'off' ], [ b => 'zone=a rate=20r/m' ],
+        [ c => 'rate=20/60 zone=a:1m' ], [ d => 'zone=b:1m rate=5r/s' ];
 
 accepted('apikey_prefix "' . 'x' x 64 . '";', 'a prefix of 64 bytes');
 accepted(server('apikey_default_plan p;') . 'apikey_plan p 1r/s;',

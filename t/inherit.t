@@ -93,6 +93,12 @@ my @directives = (
       "apikey optional;\napikey_redis 127.0.0.1:$nobody;\n"
       . 'apikey_plan anonymous 5/25920000;' ],
 
+    [ 'apikey_guard', 'zone=bad:64k rate=1r/d', 'off', 429, 200,
+      sub {
+          get(@_, 'X-API-Key' => 'rubbish');
+          return get(@_, 'X-API-Key' => $key)->status;
+      } ],
+
     [ 'apikey_headers', 'legacy', 'ietf', '-',
       '"25920000";q=5;w=25920000', limited('RateLimit-Policy'),
       'apikey_default_plan five;' ],

@@ -29,6 +29,7 @@
 
 #define NGX_HTTP_APIKEY_DENY           0
 #define NGX_HTTP_APIKEY_ALLOW          1
+#define NGX_HTTP_APIKEY_LOCAL          2
 
 #define NGX_HTTP_APIKEY_LEGACY         0x0001
 #define NGX_HTTP_APIKEY_IETF           0x0002
@@ -117,6 +118,7 @@ typedef struct {
 
 
 typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
+typedef struct ngx_http_apikey_guard_s  ngx_http_apikey_guard_t;
 typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
 typedef struct ngx_http_apikey_shared_s  ngx_http_apikey_shared_t;
 
@@ -181,6 +183,7 @@ typedef struct {
     ngx_http_complex_value_t     *cost;
     ngx_http_complex_value_t     *charge;
     ngx_uint_t                    limit_failure;
+    ngx_http_apikey_guard_t      *guard;
 
     ngx_uint_t                    headers;
     ngx_uint_t                    error;
@@ -253,6 +256,8 @@ typedef struct {
     unsigned                      own:1;       /* the key has our form */
     unsigned                      malformed:1;
     unsigned                      masked:1;    /* args and uri are set */
+    unsigned                      admitted:1;  /* by the guard */
+    unsigned                      bad:1;       /* that is counted */
 
     unsigned                      confirmed:1; /* the record holds */
     unsigned                      stale:1;     /* as far as anyone can tell */
@@ -265,7 +270,8 @@ typedef struct {
     unsigned                      metered:1;   /* counters are set */
     unsigned                      counted:1;   /* cost has been added */
     unsigned                      limited:1;   /* cost didn't fit */
-    unsigned                      uncounted:1; /* it can't be */
+    unsigned                      uncounted:1; /* Redis can't count it */
+    unsigned                      local:1;     /* counted here instead */
     unsigned                      returned:1;  /* a lease, to make room */
 
     unsigned                      judging:1;   /* since started */
@@ -472,6 +478,16 @@ void ngx_http_apikey_lease_return(ngx_http_apikey_main_conf_t *amcf);
 void ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf,
     ngx_uint_t all);
 
+/* ngx_http_apikey_local.c */
+
+/* Decides as Redis would, by what the gateway has counted; NGX_DECLINED: can't. */
+ngx_int_t ngx_http_apikey_local_spend(ngx_http_apikey_ctx_t *ctx);
+void ngx_http_apikey_local_charge(ngx_http_apikey_ctx_t *ctx,
+    uint64_t amount);
+
+/* Redis has counted. */
+void ngx_http_apikey_local_end(ngx_http_apikey_main_conf_t *amcf);
+
 /* ngx_http_apikey_cache.c */
 
 ngx_http_apikey_cache_t *ngx_http_apikey_cache_create(ngx_log_t *log);
@@ -504,6 +520,24 @@ ngx_uint_t ngx_http_apikey_method_allowed(ngx_http_request_t *r,
 
 /* The client's address: 4 or 16 bytes, 0 for a unix socket. */
 size_t ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr);
+
+/*
+ * What counts as one client: an IPv4 address, or the 8 bytes of an IPv6
+ * network.
+ */
+size_t ngx_http_apikey_client(ngx_http_request_t *r, u_char **addr);
+
+/* ngx_http_apikey_guard.c */
+
+char *ngx_http_apikey_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* Seconds until the client's keys are looked at again; 0: they are. */
+ngx_uint_t ngx_http_apikey_guard_wait(ngx_http_request_t *r,
+    ngx_http_apikey_guard_t *guard);
+
+/* The client's key was bad. */
+void ngx_http_apikey_guard_count(ngx_http_request_t *r,
+    ngx_http_apikey_guard_t *guard);
 
 /* ngx_http_apikey_limiter.c */
 

@@ -22,8 +22,12 @@ static void ngx_http_apikey_recall(ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx);
 static ngx_http_apikey_result_e ngx_http_apikey_standing(
     ngx_http_apikey_ctx_t *ctx);
+static ngx_uint_t ngx_http_apikey_guarded(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_price(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+static ngx_int_t ngx_http_apikey_spend(ngx_http_apikey_loc_conf_t *alcf,
+    ngx_http_apikey_ctx_t *ctx);
 static ngx_http_apikey_result_e ngx_http_apikey_limited(
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_result_e passed);
@@ -209,6 +213,7 @@ ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
 
     /* what one location has counted no other counts again */
     ctx->metered = ctx->counted || ctx->limited;
+    ctx->local = ctx->local && ctx->metered;
     ctx->priced = 0;
 
     ngx_http_set_ctx(r, ctx, ngx_http_apikey_module);
@@ -236,7 +241,9 @@ ngx_http_apikey_judge(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
     }
 
     if (ctx->key) {
-        return ngx_http_apikey_judge_key(r, alcf, ctx);
+        return ngx_http_apikey_guarded(r, alcf, ctx)
+               ? NGX_HTTP_APIKEY_GUARDED
+               : ngx_http_apikey_judge_key(r, alcf, ctx);
     }
 
     if (alcf->enable == NGX_HTTP_APIKEY_OPTIONAL) {
@@ -293,14 +300,21 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
 
         if (rc == NGX_OK
             && ctx->confirmed
-            && ctx->meter.leased
-            && ngx_http_apikey_lease_spend(ctx) == NGX_OK)
+            && ngx_http_apikey_spend(alcf, ctx) == NGX_OK)
         {
             rc = NGX_DECLINED;
         }
 
         if (ctx->confirmed && rc == NGX_DECLINED) {
             return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_OK);
+        }
+
+        if (ctx->uncounted) {
+            if (ctx->confirmed) {
+                return NGX_HTTP_APIKEY_UNAVAILABLE;
+            }
+
+            rc = NGX_DECLINED;
         }
     }
 
@@ -316,8 +330,8 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
         return ngx_http_apikey_judge_key(r, alcf, ctx);
     }
 
-    if (ctx->confirmed && alcf->limit_failure == NGX_HTTP_APIKEY_ALLOW) {
-        return NGX_HTTP_APIKEY_OK;
+    if (ctx->confirmed && ngx_http_apikey_spend(alcf, ctx) == NGX_OK) {
+        return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_OK);
     }
 
     return NGX_HTTP_APIKEY_UNAVAILABLE;
@@ -379,32 +393,25 @@ ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
         return NGX_HTTP_APIKEY_METHOD;
     }
 
-    if (!ctx->unavailable) {
-        rc = ngx_http_apikey_price(r, alcf, ctx);
+    rc = ngx_http_apikey_price(r, alcf, ctx);
 
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        if (rc == NGX_OK
-            && ctx->meter.leased
-            && ngx_http_apikey_lease_spend(ctx) == NGX_OK)
-        {
-            rc = NGX_DECLINED;
-        }
-
-        if (rc == NGX_DECLINED) {
-            return ngx_http_apikey_limited(alcf, ctx,
-                                           NGX_HTTP_APIKEY_ANONYMOUS);
-        }
-
-        if (ngx_http_apikey_question(r, ctx, 1) == NGX_AGAIN) {
-            return NGX_AGAIN;
-        }
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
     }
 
-    if (alcf->limit_failure == NGX_HTTP_APIKEY_ALLOW) {
-        return NGX_HTTP_APIKEY_ANONYMOUS;
+    if (rc == NGX_DECLINED || ngx_http_apikey_spend(alcf, ctx) == NGX_OK) {
+        return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_ANONYMOUS);
+    }
+
+    if (!ctx->uncounted
+        && !ctx->unavailable
+        && ngx_http_apikey_question(r, ctx, 1) == NGX_AGAIN)
+    {
+        return NGX_AGAIN;
+    }
+
+    if (ngx_http_apikey_spend(alcf, ctx) == NGX_OK) {
+        return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_ANONYMOUS);
     }
 
     return NGX_HTTP_APIKEY_UNAVAILABLE;
@@ -446,6 +453,31 @@ ngx_http_apikey_standing(ngx_http_apikey_ctx_t *ctx)
 }
 
 
+/* Once a request: what has been counted isn't refused any more. */
+
+static ngx_uint_t
+ngx_http_apikey_guarded(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
+{
+    ngx_uint_t  wait;
+
+    if (ctx->admitted) {
+        return 0;
+    }
+
+    wait = alcf->guard ? ngx_http_apikey_guard_wait(r, alcf->guard) : 0;
+
+    if (wait) {
+        ctx->quota.retry_after = wait;
+        return 1;
+    }
+
+    ctx->admitted = 1;
+
+    return 0;
+}
+
+
 /*
  * NGX_OK: the request is to be counted, and its meter and cost are set;
  * NGX_DECLINED: it isn't; NGX_ERROR: nobody can tell, so it must not pass.
@@ -458,8 +490,7 @@ ngx_http_apikey_price(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
     ngx_int_t  rc;
 
     if (alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF
-        || ctx->metered
-        || ctx->uncounted)
+        || ctx->metered)
     {
         return NGX_DECLINED;
     }
@@ -494,6 +525,37 @@ ngx_http_apikey_price(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * NGX_OK: the gateway has counted the request by itself, or needn't;
+ * NGX_DECLINED: Redis has to, or nobody can.
+ */
+
+static ngx_int_t
+ngx_http_apikey_spend(ngx_http_apikey_loc_conf_t *alcf,
+    ngx_http_apikey_ctx_t *ctx)
+{
+    if (ctx->meter.leased && ngx_http_apikey_lease_spend(ctx) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (!ctx->uncounted && !ctx->unavailable) {
+        return NGX_DECLINED;
+    }
+
+    switch (alcf->limit_failure) {
+
+    case NGX_HTTP_APIKEY_ALLOW:
+        return NGX_OK;
+
+    case NGX_HTTP_APIKEY_LOCAL:
+        return ngx_http_apikey_local_spend(ctx);
+
+    default: /* NGX_HTTP_APIKEY_DENY */
+        return NGX_DECLINED;
+    }
 }
 
 
@@ -547,6 +609,15 @@ ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 
     if (status == 0) {
         return NGX_OK;
+    }
+
+    if (ctx->alcf->guard
+        && !ctx->bad
+        && result >= NGX_HTTP_APIKEY_MALFORMED
+        && result <= NGX_HTTP_APIKEY_EXPIRED)
+    {
+        ctx->bad = 1;
+        ngx_http_apikey_guard_count(r, ctx->alcf->guard);
     }
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,

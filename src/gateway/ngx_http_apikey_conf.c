@@ -112,6 +112,7 @@ ngx_http_apikey_create_loc_conf(ngx_conf_t *cf)
     conf->binds = NGX_CONF_UNSET_PTR;
     conf->limit = NGX_CONF_UNSET_UINT;
     conf->limit_failure = NGX_CONF_UNSET_UINT;
+    conf->guard = NGX_CONF_UNSET_PTR;
     conf->headers = NGX_CONF_UNSET_UINT;
     conf->error = NGX_CONF_UNSET_UINT;
     conf->preflight = NGX_CONF_UNSET_UINT;
@@ -142,6 +143,7 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_APIKEY_LIMIT_ON);
     ngx_conf_merge_uint_value(conf->limit_failure, prev->limit_failure,
                               NGX_HTTP_APIKEY_DENY);
+    ngx_conf_merge_ptr_value(conf->guard, prev->guard, NULL);
     ngx_conf_merge_uint_value(conf->headers, prev->headers,
                               NGX_HTTP_APIKEY_LEGACY);
     ngx_conf_merge_uint_value(conf->error, prev->error,
@@ -171,11 +173,18 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_apikey_module);
+
+    if (conf->limit_failure == NGX_HTTP_APIKEY_LOCAL && amcf->zone == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"apikey_limit_failure\" \"local\" needs "
+                           "\"apikey_cache\"");
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->enable == NGX_HTTP_APIKEY_OFF) {
         return NGX_CONF_OK;
     }
-
-    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_apikey_module);
 
     if (amcf->redis == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

@@ -31,7 +31,6 @@ typedef struct {
 } ngx_http_apikey_rest_t;
 
 
-static void ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key);
 static ngx_http_apikey_lease_t *ngx_http_apikey_lease_find(
     ngx_http_apikey_zone_t *zone, u_char *key);
 static ngx_http_apikey_lease_t *ngx_http_apikey_lease_create(
@@ -360,7 +359,7 @@ ngx_http_apikey_lease_renew(ngx_http_apikey_lease_t *lease,
 }
 
 
-static void
+void
 ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key)
 {
     crypto_generichash_state   state;

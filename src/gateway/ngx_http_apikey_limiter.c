@@ -5,7 +5,8 @@
 
 static ngx_int_t ngx_http_apikey_pool(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, const char *kind, apikey_text_t holder);
-static size_t ngx_http_apikey_client(u_char *text, u_char *addr, size_t len);
+static size_t ngx_http_apikey_client_text(u_char *text, u_char *addr,
+    size_t len);
 
 static ngx_str_t  ngx_http_apikey_own_field = ngx_string("n");
 
@@ -168,10 +169,10 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
         meter->plan = plan->name;
         meter->leased = plan->leased;
 
-        len = ngx_http_apikey_address(r, &addr);
+        len = ngx_http_apikey_client(r, &addr);
 
         holder.data = text;
-        holder.len = ngx_http_apikey_client((u_char *) text, addr, len);
+        holder.len = ngx_http_apikey_client_text((u_char *) text, addr, len);
 
         return ngx_http_apikey_pool(r, ctx, "address", holder);
     }
@@ -244,10 +245,8 @@ ngx_http_apikey_pool(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 }
 
 
-/* One client is one IPv4 address, or an IPv6 network of 64 bits. */
-
 static size_t
-ngx_http_apikey_client(u_char *text, u_char *addr, size_t len)
+ngx_http_apikey_client_text(u_char *text, u_char *addr, size_t len)
 {
     u_char               *p;
 #if (NGX_HAVE_INET6)
@@ -262,11 +261,7 @@ ngx_http_apikey_client(u_char *text, u_char *addr, size_t len)
         return p - text;
 
 #if (NGX_HAVE_INET6)
-    case 16:
-        if (IN6_IS_ADDR_V4MAPPED((struct in6_addr *) addr)) {
-            return ngx_http_apikey_client(text, addr + 12, 4);
-        }
-
+    case 8:
         ngx_memzero(&sin6, sizeof(struct sockaddr_in6));
         ngx_memcpy(&sin6.sin6_addr, addr, 8);
 
@@ -355,6 +350,11 @@ ngx_http_apikey_charge_handler(ngx_http_request_t *r)
         == NGX_OK
         && amount)
     {
+        if (ctx->local) {
+            ngx_http_apikey_local_charge(ctx, amount);
+            return NGX_OK;
+        }
+
         if (ctx->meter.leased) {
             amount = ngx_http_apikey_lease_charge(ctx, amount);
         }

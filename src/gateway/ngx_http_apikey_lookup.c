@@ -261,7 +261,7 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
         }
 
         if (ctx->spending
-            && ctx->alcf->limit_failure == NGX_HTTP_APIKEY_ALLOW)
+            && ctx->alcf->limit_failure != NGX_HTTP_APIKEY_DENY)
         {
             ctx->uncounted = 1;
 
@@ -316,6 +316,8 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ctx->metered = 1;
     ctx->limited = verdict.code == NGX_HTTP_APIKEY_REFUSED;
     ctx->counted = !ctx->limited && ctx->cost;
+
+    ngx_http_apikey_local_end(ctx->amcf);
 
     if (ctx->meter.leased) {
         ngx_http_apikey_taken_init(&taken, ctx);
@@ -474,6 +476,7 @@ ngx_http_apikey_more(void *data, redisReply *reply)
         taken->amount = verdict.leased;
         taken->refused = 0;
 
+        ngx_http_apikey_local_end(taken->amcf);
         ngx_http_apikey_lease_take(taken);
     }
 

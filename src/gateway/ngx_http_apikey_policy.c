@@ -247,7 +247,32 @@ ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr)
 #endif
 
     default: /* AF_UNIX */
-        *addr = NULL;
+        *addr = (u_char *) "";
         return 0;
     }
+}
+
+
+size_t
+ngx_http_apikey_client(ngx_http_request_t *r, u_char **addr)
+{
+    size_t  len;
+
+    len = ngx_http_apikey_address(r, addr);
+
+#if (NGX_HAVE_INET6)
+
+    if (len == 16) {
+
+        if (IN6_IS_ADDR_V4MAPPED((struct in6_addr *) *addr)) {
+            *addr += 12;
+            return 4;
+        }
+
+        return 8;
+    }
+
+#endif
+
+    return len;
 }

@@ -10,8 +10,6 @@
 
 static ngx_int_t ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
-static ngx_int_t ngx_http_apikey_index_init(ngx_http_apikey_index_t *index,
-    ngx_shm_zone_t *shm_zone);
 static ngx_http_apikey_node_t **ngx_http_apikey_index_bucket(
     ngx_http_apikey_index_t *index, u_char *key);
 static ngx_uint_t ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
@@ -58,29 +56,10 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_http_apikey_begins(&value[i], "zone=")) {
 
-            name.data = value[i].data + 5;
-            p = ngx_strlchr(name.data, value[i].data + value[i].len, ':');
-
-            if (p == NULL || p == name.data) {
-                return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                              "not zone=NAME:SIZE");
-            }
-
-            name.len = p - name.data;
-
-            s.data = p + 1;
-            s.len = value[i].data + value[i].len - s.data;
-
-            size = ngx_parse_size(&s);
-
-            if (size == NGX_ERROR) {
-                return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                              "not a size");
-            }
-
-            if (size < (ssize_t) NGX_HTTP_APIKEY_ZONE_MIN) {
-                return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                              "the zone is too small");
+            if (ngx_http_apikey_zone_name(cf, cmd, &value[i], &name, &size)
+                != NGX_CONF_OK)
+            {
+                return NGX_CONF_ERROR;
             }
 
             continue;
@@ -142,6 +121,41 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+char *
+ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *value, ngx_str_t *name, ssize_t *size)
+{
+    u_char     *p, *last;
+    ngx_str_t   s;
+
+    last = value->data + value->len;
+
+    name->data = value->data + sizeof("zone=") - 1;
+    p = ngx_strlchr(name->data, last, ':');
+
+    if (p == NULL || p == name->data) {
+        return ngx_http_apikey_refuse(cf, cmd, value, "not zone=NAME:SIZE");
+    }
+
+    name->len = p - name->data;
+
+    s.data = p + 1;
+    s.len = last - s.data;
+
+    *size = ngx_parse_size(&s);
+
+    if (*size == NGX_ERROR) {
+        return ngx_http_apikey_refuse(cf, cmd, value, "not a size");
+    }
+
+    if (*size < (ssize_t) NGX_HTTP_APIKEY_ZONE_MIN) {
+        return ngx_http_apikey_refuse(cf, cmd, value, "the zone is too small");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 static ngx_int_t
 ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 {
@@ -181,8 +195,11 @@ ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     shared->layout = NGX_HTTP_APIKEY_LAYOUT;
 
-    if (ngx_http_apikey_index_init(&shared->known, shm_zone) != NGX_OK
-        || ngx_http_apikey_index_init(&shared->leases, shm_zone) != NGX_OK)
+    if (ngx_http_apikey_index_init(&shared->known, shm_zone, 1024) != NGX_OK
+        || ngx_http_apikey_index_init(&shared->leases, shm_zone, 1024)
+           != NGX_OK
+        || ngx_http_apikey_index_init(&shared->locals, shm_zone, 1024)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -485,10 +502,20 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
             return p;
         }
 
-        /* a record costs a question, a lease is two */
+        /*
+         * What was counted here is of no use while Redis counts; a record
+         * costs a question, a lease is two.
+         */
 
-        index = ngx_queue_empty(&shared->known.queue) ? &shared->leases
-                                                      : &shared->known;
+        if (!shared->local && !ngx_queue_empty(&shared->locals.queue)) {
+            index = &shared->locals;
+
+        } else if (!ngx_queue_empty(&shared->known.queue)) {
+            index = &shared->known;
+
+        } else {
+            index = &shared->leases;
+        }
 
         if (ngx_queue_empty(&index->queue)) {
             return NULL;
@@ -499,8 +526,9 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
 
         if (gently
             && (index == &shared->leases
-                || ngx_http_apikey_zone_useful(zone,
-                                           (ngx_http_apikey_known_t *) node)))
+                || (index == &shared->known
+                    && ngx_http_apikey_zone_useful(zone,
+                                          (ngx_http_apikey_known_t *) node))))
         {
             return NULL;
         }
@@ -529,18 +557,16 @@ ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
 }
 
 
-/* A bucket for each kilobyte of the zone. */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_apikey_index_init(ngx_http_apikey_index_t *index,
-    ngx_shm_zone_t *shm_zone)
+    ngx_shm_zone_t *shm_zone, size_t each)
 {
     ngx_uint_t        n;
     ngx_slab_pool_t  *shpool;
 
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
-    for (n = 64; n < shm_zone->shm.size / 1024; n *= 2) { /* void */ }
+    for (n = 64; n < shm_zone->shm.size / each; n *= 2) { /* void */ }
 
     index->buckets = ngx_slab_calloc(shpool,
                                      n * sizeof(ngx_http_apikey_node_t *));

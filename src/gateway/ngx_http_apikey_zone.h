@@ -13,12 +13,15 @@
  * A lease is a number of requests that Redis has counted already.  It may be
  * spent until the shortest window ends, by the gateway's clock, counted from
  * before it was asked for.
+ *
+ * While Redis can't count, "apikey_limit_failure local" counts here, each holder
+ * in the packed form of core/limit.h, as Redis would.
  */
 
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_LAYOUT      1      /* of all below */
+#define NGX_HTTP_APIKEY_LAYOUT      2      /* of all below */
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
 
 
@@ -62,7 +65,15 @@ typedef struct {
 } ngx_http_apikey_lease_t;
 
 
-/* A hash table; the keys are hashes themselves. */
+typedef struct {
+    ngx_http_apikey_node_t        node;
+    size_t                        len;
+    u_char                        packed[APIKEY_WINDOWS_MAX
+                                         * APIKEY_COUNTER_SIZE];
+} ngx_http_apikey_local_t;
+
+
+/* A hash table; the keys begin with hashes, if they aren't hashes themselves. */
 typedef struct {
     ngx_http_apikey_node_t      **buckets;
     ngx_uint_t                    mask;        /* their number, less one */
@@ -75,13 +86,25 @@ struct ngx_http_apikey_shared_s {
     ngx_uint_t                    layout;
     ngx_http_apikey_index_t       known;
     ngx_http_apikey_index_t       leases;
+    ngx_http_apikey_index_t       locals;
+    ngx_msec_t                    local;       /* last counted so; 0: Redis */
     ngx_uint_t                    generation;
     ngx_uint_t                    changes[256];
     ngx_pid_t                     workers[NGX_MAX_PROCESSES];
 };
 
 
-/* ngx_http_apikey_zone.c; the lock is held */
+/* ngx_http_apikey_zone.c */
+
+/* The name and size of "zone=NAME:SIZE". */
+char *ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *value, ngx_str_t *name, ssize_t *size);
+
+/* A bucket for so many bytes of the zone each. */
+ngx_int_t ngx_http_apikey_index_init(ngx_http_apikey_index_t *index,
+    ngx_shm_zone_t *shm_zone, size_t each);
+
+/* The lock is held. */
 
 ngx_http_apikey_node_t *ngx_http_apikey_index_find(
     ngx_http_apikey_index_t *index, u_char *key);
@@ -97,9 +120,13 @@ void ngx_http_apikey_index_remove(ngx_http_apikey_index_t *index,
 void *ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
     ngx_uint_t gently);
 
+/* ngx_http_apikey_lease.c */
 
-/* ngx_http_apikey_lease.c; the lock is held */
+/* By what the counters of a request are found. */
 
+void ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key);
+
+/* The lock is held. */
 void ngx_http_apikey_lease_evict(ngx_http_apikey_lease_t *lease);
 
 
