@@ -116,7 +116,7 @@ $slow[0]->send($rest);
 is($slow[0]->response->status, 503, 'and for who asks later');
 $fake->script({ ask => 1 });
 $fake->listen;
-ok($nginx->wait_log(qr/answers again/),
+ok($nginx->wait_log(qr/\[notice\].*answers again/),
    'a worker that is ending connects again');
 $slow[1]->send($rest);
 is($slow[1]->response->status, 204, 'for those it still serves');
