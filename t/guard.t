@@ -119,7 +119,8 @@ sub questions { scalar grep { /apikey:\{/ } $monitor->lines }
 questions();
 
 is(results(map { from('127.0.0.2', '/', bad()) } 1 .. 3),
-   'unknown 401, unknown 401, unknown 401', 'as many bad keys as the rate says');
+   'unknown 401, unknown 401, unknown 401',
+   'as many bad keys as the rate says');
 cmp_ok(questions(), '>=', 3, 'are asked for');
 
 my $r = from('127.0.0.2', '/', bad());
@@ -263,7 +264,8 @@ is(result(from('127.0.0.3', '/one', $key)), 'ok 204', 'a good key passes');
 # A reload keeps what was counted, by the rate of now.
 
 ok($nginx->reload($conf), 'reload');
-is(result(from('127.0.0.2', '/', $key)), 'guarded 429', 'a reload forgets nobody');
+is(result(from('127.0.0.2', '/', $key)), 'guarded 429',
+   'a reload forgets nobody');
 
 my $other = $conf =~ s{rate=3/90000}{rate=5/5}gr;
 

@@ -480,7 +480,7 @@ void ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf,
 
 /* ngx_http_apikey_local.c */
 
-/* Decides as Redis would, by what the gateway has counted; NGX_DECLINED: can't. */
+/* Decides as Redis would, by what the gateway has counted; NGX_DECLINED: full. */
 ngx_int_t ngx_http_apikey_local_spend(ngx_http_apikey_ctx_t *ctx);
 void ngx_http_apikey_local_charge(ngx_http_apikey_ctx_t *ctx,
     uint64_t amount);

@@ -2,12 +2,12 @@
  * Bad keys, counted per client address and shared by all workers.
  *
  * Each address has a bucket that leaks at the given rate and has room for as
- * many bad keys as the rate's own window: with 20r/m, 20 at once, then one every
- * 3 seconds.  Of a bucket only the time is kept at which it will be empty; each
+ * many bad keys as the rate names: with 20r/m, 20 at once, then one every 3
+ * seconds.  Of a bucket only the time is kept at which it will be empty; each
  * bad key moves it on by one interval, at most to where the bucket is full.
- * While there is no room for one more, requests with a key from that
- * address are refused before Redis is asked.  They aren't counted, nor does a
- * bucket overflow: if it is full, it has room again one interval later.
+ * While there is no room for one more, requests with a key from that address
+ * are refused before Redis is asked.  They aren't counted, nor does a bucket
+ * overflow: if it is full, it has room again one interval later.
  *
  * A full zone forgets the address that was bad the longest ago.
  */

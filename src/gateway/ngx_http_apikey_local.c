@@ -1,8 +1,8 @@
 /*
  * Counting in the gateway's memory while Redis can't, for all workers: the
- * limits of a holder then hold for each gateway by itself.  It goes on from what
- * the holder's lease tells of Redis's counters, else from nothing, and what
- * was counted here isn't told Redis afterwards.
+ * limits of a holder then hold for each gateway by itself.  It goes on from
+ * what the holder's lease tells of Redis's counters, else from nothing, and
+ * what was counted here isn't told Redis afterwards.
  */
 
 #include "ngx_http_apikey_zone.h"

@@ -73,7 +73,7 @@ typedef struct {
 } ngx_http_apikey_local_t;
 
 
-/* A hash table; the keys begin with hashes, if they aren't hashes themselves. */
+/* A hash table; the keys are hashes, or begin with one. */
 typedef struct {
     ngx_http_apikey_node_t      **buckets;
     ngx_uint_t                    mask;        /* their number, less one */
