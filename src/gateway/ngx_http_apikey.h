@@ -349,6 +349,13 @@ char *ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_pepper_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* ngx_http_apikey_tls.c */
+
+/* Of "tls_ca=path", arg is the path. */
+const char *ngx_http_apikey_tls_option(ngx_redis_tls_t *tls,
+    ngx_str_t *value, ngx_str_t *arg);
+char *ngx_http_apikey_tls(ngx_conf_t *cf, ngx_redis_conf_t *redis);
+
 /* ngx_http_apikey_access.c */
 
 ngx_int_t ngx_http_apikey_preaccess_handler(ngx_http_request_t *r);

@@ -42,6 +42,7 @@ ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     redis->connect_timeout = 250;
     redis->timeout = 100;
+    redis->tls.on = NGX_CONF_UNSET;
 
     amcf->redis = redis;
 
@@ -69,7 +70,7 @@ ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "has \"user\" without \"password_file\"";
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_apikey_tls(cf, redis);
 }
 
 
@@ -77,7 +78,8 @@ static char *
 ngx_http_apikey_redis_address(ngx_conf_t *cf, ngx_redis_conf_t *redis,
     ngx_str_t *value)
 {
-    ngx_url_t  url;
+    u_char     *last;
+    ngx_url_t   url;
 
     if (redis->naddrs) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -103,10 +105,28 @@ ngx_http_apikey_redis_address(ngx_conf_t *cf, ngx_redis_conf_t *redis,
     redis->naddrs = url.naddrs;
     redis->port = url.port;
 
+    if (url.family == AF_UNIX) {
+        return NGX_CONF_OK;
+    }
+
+    redis->server.len = url.host.len;
+    redis->server.data = ngx_pnalloc(cf->pool, url.host.len + 1);
+    if (redis->server.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    last = ngx_cpymem(redis->server.data, url.host.data, url.host.len);
+    *last = '\0';
+
+    if (url.host.data[0] == '[') {
+        redis->server.data++;
+        redis->server.len -= 2;
+        redis->server.data[redis->server.len] = '\0';
+    }
+
     /* a literal address stays what it is */
 
-    if (url.family != AF_UNIX
-        && ngx_inet_addr(url.host.data, url.host.len) == INADDR_NONE
+    if (ngx_inet_addr(url.host.data, url.host.len) == INADDR_NONE
         && url.host.data[0] != '[')
     {
         redis->host = url.host;
@@ -205,7 +225,7 @@ ngx_http_apikey_redis_option(ngx_conf_t *cf,
         }
 
     } else {
-        why = "unknown parameter";
+        why = ngx_http_apikey_tls_option(&redis->tls, value, &arg);
     }
 
 #undef ngx_http_apikey_option

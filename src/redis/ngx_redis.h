@@ -42,18 +42,33 @@ typedef struct ngx_redis_command_s     ngx_redis_command_t;
 typedef void (*ngx_redis_handler_pt)(void *data, redisReply *reply);
 
 
+/* On: the name isn't empty.  Texts end with a zero byte. */
+typedef struct {
+    ngx_flag_t                 on;
+    ngx_str_t                  name;             /* or address: verified */
+    ngx_str_t                  ca;               /* empty: the system's */
+    ngx_str_t                  cert;             /* empty: none */
+    ngx_str_t                  key;
+#if (NGX_SSL)
+    ngx_ssl_t                 *ssl;
+#endif
+} ngx_redis_tls_t;
+
+
 /* A server as configured.  All of it outlives the client. */
 typedef struct {
     ngx_str_t                  name;             /* for the log */
     ngx_addr_t                *addrs;            /* when nginx started */
     ngx_uint_t                 naddrs;
+    ngx_str_t                  server;           /* host or address; empty: unix */
     ngx_str_t                  host;             /* empty: never resolved again */
     in_port_t                  port;
     ngx_resolver_t            *resolver;         /* NULL: the system's */
     ngx_str_t                  user;
     ngx_str_t                  password;
     ngx_uint_t                 db;
-    ngx_msec_t                 connect_timeout;  /* resolve, connect, AUTH */
+    ngx_redis_tls_t            tls;
+    ngx_msec_t                 connect_timeout;  /* all until it is READY */
     ngx_msec_t                 timeout;          /* a command */
 } ngx_redis_conf_t;
 
@@ -100,6 +115,11 @@ ngx_redis_arg(ngx_redis_args_t *args, const void *value, size_t len)
  * module's copy with the same symbols may have taken its place.
  */
 ngx_int_t ngx_redis_check_library(ngx_log_t *log);
+
+#if (NGX_SSL)
+/* Loads the certificates and sets ssl; logs what is wrong. */
+char *ngx_redis_tls_init(ngx_conf_t *cf, ngx_redis_tls_t *tls);
+#endif
 
 /* Starts to connect.  Call once in a worker; NULL: out of memory. */
 ngx_redis_t *ngx_redis_create(ngx_pool_t *pool, ngx_redis_conf_t *conf,

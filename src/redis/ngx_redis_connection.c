@@ -9,7 +9,8 @@
 #define NGX_REDIS_OUT_MIN       16384
 
 
-static void ngx_redis_greet(ngx_redis_connection_t *rc);
+static void ngx_redis_log_to(ngx_connection_t *c, ngx_log_t *log);
+static void ngx_redis_opened(ngx_redis_connection_t *rc);
 static void ngx_redis_greeted(void *data, redisReply *reply);
 static void ngx_redis_ready(ngx_redis_connection_t *rc);
 static void ngx_redis_timer_handler(ngx_event_t *ev);
@@ -111,7 +112,6 @@ void
 ngx_redis_connect(ngx_redis_connection_t *rc)
 {
     ngx_int_t               rc_connect;
-    ngx_uint_t              level;
     ngx_addr_t             *addr;
     ngx_connection_t       *c;
     ngx_peer_connection_t  *pc;
@@ -130,22 +130,20 @@ ngx_redis_connect(ngx_redis_connection_t *rc)
     pc->socklen = addr->socklen;
     pc->name = &rc->conf->name;
     pc->get = ngx_event_get_peer;
-    pc->log = &rc->log;
+    pc->log = &rc->attempt;
     pc->log_error = NGX_ERROR_ERR;
 
     /*
      * the first failure is told, the attempts that follow are not, nor what
      * the connection of the commands tells, too
      */
-    level = rc->log.log_level;
+    rc->attempt = rc->log;
 
     if (rc->failing || rc->subscription) {
-        rc->log.log_level = NGX_LOG_STDERR;
+        rc->attempt.log_level = NGX_LOG_STDERR;
     }
 
     rc_connect = ngx_event_connect_peer(pc);
-
-    rc->log.log_level = level;
 
     if (rc_connect != NGX_OK && rc_connect != NGX_AGAIN) {
         pc->connection = NULL;
@@ -156,13 +154,12 @@ ngx_redis_connect(ngx_redis_connection_t *rc)
     c = pc->connection;
     c->data = rc;
     c->pool = NULL;
-    c->log = &rc->log;
-    c->read->log = c->log;
-    c->write->log = c->log;
+    ngx_redis_log_to(c, &rc->attempt);
     c->read->handler = ngx_redis_read_handler;
     c->write->handler = ngx_redis_write_handler;
 
     rc->log.connection = c->number;
+    rc->attempt.connection = c->number;
 
     rc->reader = ngx_redis_reader_create();
     if (rc->reader == NULL) {
@@ -171,16 +168,43 @@ ngx_redis_connect(ngx_redis_connection_t *rc)
     }
 
     if (rc_connect == NGX_OK) {
-        ngx_redis_greet(rc);
+        ngx_redis_opened(rc);
     }
 
     /* rc_connect == NGX_AGAIN */
 }
 
 
-/* The connection counts when the server has answered, not when it is open. */
+static void
+ngx_redis_log_to(ngx_connection_t *c, ngx_log_t *log)
+{
+    c->log = log;
+    c->read->log = log;
+    c->write->log = log;
+}
+
 
 static void
+ngx_redis_opened(ngx_redis_connection_t *rc)
+{
+    if (rc->addrs[rc->addr % rc->naddrs].sockaddr->sa_family != AF_UNIX) {
+        (void) ngx_tcp_nodelay(rc->peer.connection);
+    }
+
+#if (NGX_SSL)
+    if (rc->conf->tls.on) {
+        ngx_redis_tls_start(rc);
+        return;
+    }
+#endif
+
+    ngx_redis_greet(rc);
+}
+
+
+/* The connection counts when the server has answered, not when it is open. */
+
+void
 ngx_redis_greet(ngx_redis_connection_t *rc)
 {
     ngx_uint_t            i, n;
@@ -190,10 +214,6 @@ ngx_redis_greet(ngx_redis_connection_t *rc)
     u_char               *p, db[NGX_INT_T_LEN];
 
     conf = rc->conf;
-
-    if (rc->addrs[rc->addr % rc->naddrs].sockaddr->sa_family != AF_UNIX) {
-        (void) ngx_tcp_nodelay(rc->peer.connection);
-    }
 
     ngx_memzero(greeting, sizeof(greeting));
     n = 0;
@@ -291,6 +311,7 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
     }
 
     rc->state = NGX_REDIS_READY;
+    ngx_redis_log_to(rc->peer.connection, &rc->log);
     rc->log.action = "talking to redis";
     rc->failing = 0;
     rc->refused = 0;
@@ -411,6 +432,9 @@ ngx_redis_disconnect(ngx_redis_connection_t *rc)
     }
 
     if (rc->peer.connection) {
+#if (NGX_SSL)
+        ngx_redis_tls_close(rc->peer.connection);
+#endif
         ngx_close_connection(rc->peer.connection);
         rc->peer.connection = NULL;
     }
@@ -451,6 +475,7 @@ ngx_redis_timer_handler(ngx_event_t *ev)
         return;
 
     case NGX_REDIS_CONNECTING:
+    case NGX_REDIS_HANDSHAKING:
     case NGX_REDIS_GREETING:
         ngx_redis_fail(rc, "connecting timed out", 0);
         return;
@@ -503,7 +528,7 @@ ngx_redis_connected(ngx_redis_connection_t *rc)
         return;
     }
 
-    ngx_redis_greet(rc);
+    ngx_redis_opened(rc);
 }
 
 
@@ -515,7 +540,7 @@ ngx_redis_log_error(ngx_log_t *log, u_char *buf, size_t len)
 
     rc = log->data;
 
-    p = ngx_snprintf(buf, len, " while %s, redis: \"%V\"", log->action,
+    p = ngx_snprintf(buf, len, " while %s, redis: \"%V\"", rc->log.action,
                      &rc->conf->name);
 
     return p;

@@ -13,6 +13,7 @@ typedef enum {
     NGX_REDIS_DOWN = 0,        /* the timer is the next attempt */
     NGX_REDIS_RESOLVING,
     NGX_REDIS_CONNECTING,
+    NGX_REDIS_HANDSHAKING,     /* TLS */
     NGX_REDIS_GREETING,        /* AUTH, SELECT and PING are on their way */
     NGX_REDIS_READY
 } ngx_redis_state_e;
@@ -33,6 +34,7 @@ struct ngx_redis_command_s {
 struct ngx_redis_connection_s {
     ngx_redis_conf_t          *conf;
     ngx_log_t                  log;
+    ngx_log_t                  attempt;      /* until READY; silent, or log */
     ngx_redis_state_e          state;
 
     ngx_peer_connection_t      peer;
@@ -86,6 +88,7 @@ void ngx_redis_start(ngx_redis_connection_t *rc);
 /* The addresses are found, or stay as they were. */
 void ngx_redis_connect(ngx_redis_connection_t *rc);
 void ngx_redis_connected(ngx_redis_connection_t *rc);
+void ngx_redis_greet(ngx_redis_connection_t *rc);
 
 /*
  * Every command fails.  retry: the server may have closed the connection for
@@ -131,6 +134,14 @@ ngx_uint_t ngx_redis_subscription_message(ngx_redis_connection_t *rc,
 /* ngx_redis_reader.c */
 
 redisReader *ngx_redis_reader_create(void);
+
+
+/* ngx_redis_tls.c */
+
+#if (NGX_SSL)
+void ngx_redis_tls_start(ngx_redis_connection_t *rc);
+void ngx_redis_tls_close(ngx_connection_t *c);
+#endif
 
 
 /* ngx_redis_resolve.c: ends in ngx_redis_connect() */

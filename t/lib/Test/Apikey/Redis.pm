@@ -7,6 +7,9 @@ package Test::Apikey::Redis;
 #   redis(conf => "requirepass secret\n", password => 'secret', user => NAME)
 #       "conf" is more of its configuration; "password" and "user" are what
 #       ->cmd and ->url use
+#   redis(tls => {cert => FILE, key => FILE, ca => FILE, clients => 'yes'})
+#       speaks TLS on $redis->{tls}{port}, beside the other; "clients" is
+#       whether they need a certificate
 #   $redis->{port}  $redis->{socket}  $redis->url (redis://...)
 #   $redis->cmd('GET', 'name')    the reply: a string, a number, undef, a list
 #                                 as a reference; an error dies
@@ -33,6 +36,9 @@ sub new {
     mkdir $dir or die "$dir: $!";
     chmod 0755, $dir;
 
+    $opt{tls} = { %{$opt{tls}}, port => Test::Apikey::free_port() }
+        if $opt{tls};
+
     return bless { port => Test::Apikey::free_port(), dir => $dir,
                    socket => "$dir/redis.sock", %opt }, $class;
 }
@@ -54,6 +60,13 @@ logfile $dir/redis.log
 save ""
 appendonly no
 daemonize no
+CONF
+    print $f <<"CONF" if $self->{tls};
+tls-port $self->{tls}{port}
+tls-cert-file $self->{tls}{cert}
+tls-key-file $self->{tls}{key}
+tls-ca-cert-file $self->{tls}{ca}
+tls-auth-clients ${\ ($self->{tls}{clients} || 'no')}
 CONF
     close $f;
 
