@@ -57,7 +57,7 @@ for (
     [ 'redis://a:%zz@h', 'password' ], [ 'redis://a:%00@h', 'password' ],
     [ 'unix:run/redis', 'path' ], [ 'unix:/' . 'x' x 120, 'too long' ],
     [ 'unix:/x?a=1', '?db=N' ], [ 'http://h', 'redis://HOST' ],
-    [ 'h:6379', 'redis://HOST' ], [ 'rediss://h', 'not supported' ],
+    [ 'h:6379', 'redis://HOST' ], [ 'rediss://', 'host' ],
     [ 'redis-sentinel://h/m', 'not supported' ],
     [ 'redis-cluster://h', 'not supported' ],
 ) {

@@ -27,7 +27,7 @@ static void address_wipe(char *text);
 
 
 static const char *const  address_later[] = {
-    "rediss://", "redis-sentinel://", "redis-cluster://"
+    "redis-sentinel://", "redis-cluster://"
 };
 
 
@@ -49,11 +49,16 @@ address_parse(address_t *address, const char *url, const char **why)
         return address_parse_redis(address, url + 8, why);
     }
 
+    if (strncmp(url, "rediss://", 9) == 0) {
+        address->tls.on = 1;
+        return address_parse_redis(address, url + 9, why);
+    }
+
     if (strncmp(url, "unix:", 5) == 0) {
         return address_parse_unix(address, url + 5, why);
     }
 
-    *why = "not redis://HOST[:PORT][/DB] or unix:/PATH[?db=N]";
+    *why = "not redis://HOST[:PORT][/DB], rediss:// or unix:/PATH[?db=N]";
 
     return -1;
 }

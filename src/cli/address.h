@@ -4,12 +4,15 @@
 /*
  * Where Redis is, as a URL:
  *
- *   redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]
+ *   redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]       rediss://...: with TLS
  *   unix:/PATH[?db=N]      unix://[[USER]:PASSWORD@]/PATH[?db=N]
  *
  * USER, PASSWORD and PATH may be percent-encoded; PASSWORD@ alone is a
  * password.
  */
+
+
+#include "tls.h"
 
 
 #define ADDRESS_DEFAULT  "redis://127.0.0.1:6379"
@@ -22,6 +25,7 @@ typedef struct {
     char      *user;        /* NULL: none */
     char      *password;    /* NULL: none */
     unsigned   db;
+    tls_files_t   tls;     /* on by the URL; the rest is set by settings */
     char      *shown;       /* for messages: without the password */
 } address_t;
 

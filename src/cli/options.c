@@ -15,9 +15,13 @@ static int options_listed(const char *names, const char *name);
 static const option_t  options_known[] = {
 
     { "redis", "URL", 0,
-      "redis://[[USER]:PASSWORD@]HOST[:PORT][/DB] or unix:/PATH[?db=N]" },
+      "redis[s]://[[USER]:PASSWORD@]HOST[:PORT][/DB] or unix:/PATH[?db=N]" },
     { "pepper-file", "FILE", 0, "the secret of the keyed hash" },
     { "redis-prefix", "TEXT", 0, "what names in Redis begin with" },
+    { "tls-ca", "FILE", 0, "authorities of rediss://, else the system's" },
+    { "tls-name", "NAME", 0, "of Redis's certificate, else the host's" },
+    { "tls-cert", "FILE", 0, "our own certificate, with --tls-key" },
+    { "tls-key", "FILE", 0, "its key" },
     { "config", "FILE", 0, "in place of /etc/apikey.conf" },
     { "json", NULL, 0, "output for programs" },
     { "help", NULL, 0, "what a command does, and its options" },

@@ -12,7 +12,8 @@
 
 
 #define OPTIONS_GLOBAL                                                        \
-    "redis pepper-file redis-prefix config json help version"
+    "redis pepper-file redis-prefix tls-ca tls-name tls-cert tls-key "        \
+    "config json help version"
 
 
 typedef struct {

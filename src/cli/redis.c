@@ -24,13 +24,18 @@ static int redis_connect_unix(redis_t *redis, const address_t *address);
 static int redis_connect_tcp(redis_t *redis, const address_t *address);
 static int redis_connect_to(redis_t *redis, const struct sockaddr *sockaddr,
     socklen_t socklen);
+static int redis_start_tls(redis_t *redis, const address_t *address);
 static int redis_hello(redis_t *redis, const address_t *address);
 static int redis_expect_ok(redis_t *redis, const char *command);
 static int redis_wait(redis_t *redis, int events, int timeout);
 static int redis_poll(redis_t *redis, int events, int timeout);
 static redisReply *redis_received(redis_t *redis);
+static ssize_t redis_write(redis_t *redis, const char *data, size_t len,
+    short *events);
+static ssize_t redis_read(redis_t *redis, char *buf, size_t size,
+    short *events);
 static int redis_flush(redis_t *redis);
-static int redis_receive(redis_t *redis);
+static int redis_receive(redis_t *redis, int wait);
 static int redis_fail(redis_t *redis, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -48,6 +53,10 @@ redis_open(redis_t *redis, const address_t *address)
     rc = address->path ? redis_connect_unix(redis, address)
                        : redis_connect_tcp(redis, address);
 
+    if (rc == 0 && address->tls.on) {
+        rc = redis_start_tls(redis, address);
+    }
+
     return (rc == 0) ? redis_hello(redis, address) : -1;
 }
 
@@ -57,6 +66,10 @@ redis_close(redis_t *redis)
 {
     if (redis->reader != NULL) {
         redisReaderFree(redis->reader);
+    }
+
+    if (redis->tls != NULL) {
+        tls_free(redis->tls);
     }
 
     if (redis->fd != -1) {
@@ -115,7 +128,7 @@ redis_reply(redis_t *redis)
     do {
         reply = redis_received(redis);
 
-    } while (reply == NULL && !redis->failed && redis_receive(redis) == 0);
+    } while (reply == NULL && !redis->failed && redis_receive(redis, 1) == 0);
 
     return reply;
 }
@@ -152,7 +165,7 @@ redis_message(redis_t *redis, uint64_t until)
         if (redis_poll(redis, POLLIN,
                        now < until ? (until - now + 999) / 1000 : 0)
             != 1
-            || redis_receive(redis) != 0)
+            || redis_receive(redis, 0) != 0)
         {
             return NULL;
         }
@@ -259,6 +272,46 @@ redis_connect_to(redis_t *redis, const struct sockaddr *sockaddr,
     }
 
     return (err == 0) ? 0 : redis_fail(redis, "%s", strerror(err));
+}
+
+
+static int
+redis_start_tls(redis_t *redis, const address_t *address)
+{
+    int    rc;
+    short  events;
+
+    redis->tls = tls_create(&address->tls, address->host, redis->fd,
+                            redis->error, REDIS_ERROR);
+    if (redis->tls == NULL) {
+        redis->failed = 1;
+        return -1;
+    }
+
+    for ( ;; ) {
+        rc = tls_handshake(redis->tls, &events, redis->error, REDIS_ERROR);
+
+        if (rc > 0) {
+            return 0;
+        }
+
+        if (rc < 0) {
+            redis->failed = 1;
+            return -1;
+        }
+
+        rc = redis_poll(redis, events, REDIS_CONNECT_TIMEOUT);
+
+        if (rc == 0) {
+            return redis_fail(redis, "no TLS handshake within %d seconds: "
+                              "does it speak TLS there?",
+                              REDIS_CONNECT_TIMEOUT / 1000);
+        }
+
+        if (rc == -1) {
+            return -1;
+        }
+    }
 }
 
 
@@ -382,34 +435,90 @@ redis_received(redis_t *redis)
 }
 
 
+/* Bytes, or 0: once more at these events, or -1. */
+
+static ssize_t
+redis_write(redis_t *redis, const char *data, size_t len, short *events)
+{
+    ssize_t  n;
+
+    if (redis->tls != NULL) {
+        n = tls_write(redis->tls, data, len, events, redis->error,
+                      REDIS_ERROR);
+        redis->failed |= (n < 0);
+        return n;
+    }
+
+    *events = POLLOUT;
+
+    do {
+        n = send(redis->fd, data, len, MSG_NOSIGNAL);
+    } while (n == -1 && errno == EINTR);
+
+    if (n >= 0) {
+        return n;
+    }
+
+    return (errno == EAGAIN || errno == EWOULDBLOCK)
+           ? 0 : redis_fail(redis, "%s", strerror(errno));
+}
+
+
+/* The same. */
+
+static ssize_t
+redis_read(redis_t *redis, char *buf, size_t size, short *events)
+{
+    ssize_t  n;
+
+    if (redis->tls != NULL) {
+        n = tls_read(redis->tls, buf, size, events, redis->error,
+                     REDIS_ERROR);
+        redis->failed |= (n < 0);
+        return n;
+    }
+
+    *events = POLLIN;
+
+    do {
+        n = recv(redis->fd, buf, size, 0);
+    } while (n == -1 && errno == EINTR);
+
+    if (n > 0) {
+        return n;
+    }
+
+    if (n == 0) {
+        return redis_fail(redis, "closed the connection");
+    }
+
+    return (errno == EAGAIN || errno == EWOULDBLOCK)
+           ? 0 : redis_fail(redis, "%s", strerror(errno));
+}
+
+
 static int
 redis_flush(redis_t *redis)
 {
+    short    events;
     size_t   sent;
     ssize_t  n;
 
     sent = 0;
 
     while (sent < redis->out_len) {
-        n = send(redis->fd, redis->out + sent, redis->out_len - sent,
-                 MSG_NOSIGNAL);
+        n = redis_write(redis, redis->out + sent, redis->out_len - sent,
+                        &events);
 
-        if (n >= 0) {
-            sent += n;
-            continue;
-        }
-
-        if (errno == EINTR) {
-            continue;
-        }
-
-        if (errno != EAGAIN && errno != EWOULDBLOCK) {
-            return redis_fail(redis, "%s", strerror(errno));
-        }
-
-        if (redis_wait(redis, POLLOUT, REDIS_TIMEOUT) != 0) {
+        if (n < 0) {
             return -1;
         }
+
+        if (n == 0 && redis_wait(redis, events, REDIS_TIMEOUT) != 0) {
+            return -1;
+        }
+
+        sent += n;
     }
 
     /* It may have held a password. */
@@ -423,37 +532,39 @@ redis_flush(redis_t *redis)
 }
 
 
+/*
+ * What there is.  A socket that can be read may have nothing for us but TLS's
+ * own messages; no record of TLS is longer than the buffer, so that nothing
+ * stays behind where poll() doesn't see it.
+ */
+
 static int
-redis_receive(redis_t *redis)
+redis_receive(redis_t *redis, int wait)
 {
     char     buf[16384];
+    short    events;
     ssize_t  n;
 
-    for ( ;; ) {
-        n = recv(redis->fd, buf, sizeof(buf), 0);
+    do {
+        n = redis_read(redis, buf, sizeof(buf), &events);
 
-        if (n > 0) {
-            if (redisReaderFeed(redis->reader, buf, n) != REDIS_OK) {
-                return redis_fail(redis, "%s", redis->reader->errstr);
-            }
-
-            return 0;
+        if (n < 0) {
+            return -1;
         }
 
-        if (n == 0) {
-            return redis_fail(redis, "closed the connection");
+        if (n == 0
+            && wait
+            && redis_wait(redis, events, REDIS_TIMEOUT) != 0)
+        {
+            return -1;
         }
+    } while (n == 0 && wait);
 
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-
-            if (redis_wait(redis, POLLIN, REDIS_TIMEOUT) != 0) {
-                return -1;
-            }
-
-        } else if (errno != EINTR) {
-            return redis_fail(redis, "%s", strerror(errno));
-        }
+    if (redisReaderFeed(redis->reader, buf, n) != REDIS_OK) {
+        return redis_fail(redis, "%s", redis->reader->errstr);
     }
+
+    return 0;
 }
 
 

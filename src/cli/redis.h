@@ -12,6 +12,7 @@
 #include "core/text.h"
 
 #include "address.h"
+#include "tls.h"
 
 
 #define REDIS_ERROR            512
@@ -21,6 +22,7 @@
 
 typedef struct {
     int           fd;
+    tls_t        *tls;       /* NULL: none */
     redisReader  *reader;
 
     char         *out;       /* not yet sent */
@@ -32,7 +34,7 @@ typedef struct {
 } redis_t;
 
 
-/* Connects, authenticates and selects the database: 0, or -1 and error. */
+/* Connects, with TLS or without, authenticates and selects the database: 0, or -1 and error. */
 int redis_open(redis_t *redis, const address_t *address);
 void redis_close(redis_t *redis);
 

@@ -1,6 +1,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,18 +17,47 @@
 #include "settings.h"
 
 
+typedef struct {
+    const char  *option;
+    const char  *variable;
+    const char  *line;      /* of the configuration file */
+    size_t       offset;
+} setting_t;
+
+
+static char **settings_value(settings_t *settings, unsigned i);
 static int settings_read_file(settings_t *settings, const char *path,
     int required);
 static int settings_read_line(settings_t *settings, char *line);
 static void settings_replace(char **value, const char *given);
 static int settings_check(settings_t *settings);
+static int settings_check_tls(settings_t *settings);
 static int settings_pepper_open(const char *path, char why[SETTINGS_WHY],
     const char **mend);
+
+
+static const setting_t  settings_known[] = {
+    { "redis", "APIKEY_REDIS", "redis", offsetof(settings_t, redis) },
+    { "pepper-file", "APIKEY_PEPPER_FILE", "pepper_file",
+      offsetof(settings_t, pepper_file) },
+    { "redis-prefix", "APIKEY_REDIS_PREFIX", "redis_prefix",
+      offsetof(settings_t, redis_prefix) },
+    { "tls-ca", "APIKEY_TLS_CA", "tls_ca", offsetof(settings_t, tls_ca) },
+    { "tls-name", "APIKEY_TLS_NAME", "tls_name",
+      offsetof(settings_t, tls_name) },
+    { "tls-cert", "APIKEY_TLS_CERT", "tls_cert",
+      offsetof(settings_t, tls_cert) },
+    { "tls-key", "APIKEY_TLS_KEY", "tls_key", offsetof(settings_t, tls_key) },
+};
+
+#define SETTINGS_COUNT  (sizeof(settings_known) / sizeof(setting_t))
 
 
 int
 settings_read(settings_t *settings, const options_t *options)
 {
+    char       **to;
+    unsigned     i;
     const char  *path;
 
     memset(settings, 0, sizeof(settings_t));
@@ -41,15 +71,12 @@ settings_read(settings_t *settings, const options_t *options)
         return -1;
     }
 
-    settings_replace(&settings->redis, getenv("APIKEY_REDIS"));
-    settings_replace(&settings->pepper_file, getenv("APIKEY_PEPPER_FILE"));
-    settings_replace(&settings->redis_prefix, getenv("APIKEY_REDIS_PREFIX"));
+    for (i = 0; i < SETTINGS_COUNT; i++) {
+        to = settings_value(settings, i);
 
-    settings_replace(&settings->redis, options_value(options, "redis"));
-    settings_replace(&settings->pepper_file,
-                     options_value(options, "pepper-file"));
-    settings_replace(&settings->redis_prefix,
-                     options_value(options, "redis-prefix"));
+        settings_replace(to, getenv(settings_known[i].variable));
+        settings_replace(to, options_value(options, settings_known[i].option));
+    }
 
     return settings_check(settings);
 }
@@ -58,9 +85,12 @@ settings_read(settings_t *settings, const options_t *options)
 void
 settings_free(settings_t *settings)
 {
-    memory_wipe(settings->redis);
-    free(settings->pepper_file);
-    free(settings->redis_prefix);
+    unsigned  i;
+
+    for (i = 0; i < SETTINGS_COUNT; i++) {
+        memory_wipe(*settings_value(settings, i));
+    }
+
     address_free(&settings->address);
 }
 
@@ -117,6 +147,13 @@ settings_pepper(const settings_t *settings, apikey_pepper_t *pepper,
     }
 
     return 0;
+}
+
+
+static char **
+settings_value(settings_t *settings, unsigned i)
+{
+    return (char **) ((char *) settings + settings_known[i].offset);
 }
 
 
@@ -229,8 +266,9 @@ settings_read_file(settings_t *settings, const char *path, int required)
 static int
 settings_read_line(settings_t *settings, char *line)
 {
-    char    *name, *value, *end, **to;
-    size_t   len;
+    char      *name, *value, *end, **to;
+    size_t     len;
+    unsigned   i;
 
     name = line + strspn(line, " \t");
 
@@ -256,16 +294,15 @@ settings_read_line(settings_t *settings, char *line)
         end[-1] = '\0';
     }
 
-    if (strcmp(name, "redis") == 0) {
-        to = &settings->redis;
+    to = NULL;
 
-    } else if (strcmp(name, "pepper_file") == 0) {
-        to = &settings->pepper_file;
+    for (i = 0; i < SETTINGS_COUNT; i++) {
+        if (strcmp(name, settings_known[i].line) == 0) {
+            to = settings_value(settings, i);
+        }
+    }
 
-    } else if (strcmp(name, "redis_prefix") == 0) {
-        to = &settings->redis_prefix;
-
-    } else {
+    if (to == NULL) {
         return -1;
     }
 
@@ -313,6 +350,10 @@ settings_check(settings_t *settings)
         return -1;
     }
 
+    if (settings_check_tls(settings) != 0) {
+        return -1;
+    }
+
     prefix.data = settings->redis_prefix;
     prefix.len = strlen(prefix.data);
 
@@ -320,6 +361,37 @@ settings_check(settings_t *settings)
         complain("Redis prefix \"%s\": not 1 to %d printable ASCII characters "
                  "without space and braces", prefix.data,
                  APIKEY_NAMES_PREFIX_MAX);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+settings_check_tls(settings_t *settings)
+{
+    tls_files_t  *tls;
+
+    tls = &settings->address.tls;
+
+    tls->ca = settings->tls_ca;
+    tls->name = settings->tls_name;
+    tls->cert = settings->tls_cert;
+    tls->key = settings->tls_key;
+
+    if (!tls->on && (tls->ca || tls->name || tls->cert || tls->key)) {
+        complain("TLS is set up, but the Redis URL is not rediss://...");
+        return -1;
+    }
+
+    if (tls->cert != NULL && tls->key == NULL) {
+        complain("a TLS certificate needs its key: --tls-key");
+        return -1;
+    }
+
+    if (tls->key != NULL && tls->cert == NULL) {
+        complain("a TLS key needs its certificate: --tls-cert");
         return -1;
     }
 

@@ -21,6 +21,10 @@ typedef struct {
     char       *redis;          /* URL */
     char       *pepper_file;    /* NULL: none */
     char       *redis_prefix;
+    char       *tls_ca;         /* these are NULL: none */
+    char       *tls_name;
+    char       *tls_cert;
+    char       *tls_key;
     address_t   address;
 } settings_t;
 

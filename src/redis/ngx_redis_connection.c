@@ -474,8 +474,11 @@ ngx_redis_timer_handler(ngx_event_t *ev)
         ngx_redis_connect(rc);
         return;
 
-    case NGX_REDIS_CONNECTING:
     case NGX_REDIS_HANDSHAKING:
+        ngx_redis_fail(rc, "the TLS handshake timed out", 0);
+        return;
+
+    case NGX_REDIS_CONNECTING:
     case NGX_REDIS_GREETING:
         ngx_redis_fail(rc, "connecting timed out", 0);
         return;

@@ -141,6 +141,9 @@ redisReader *ngx_redis_reader_create(void);
 #if (NGX_SSL)
 void ngx_redis_tls_start(ngx_redis_connection_t *rc);
 void ngx_redis_tls_close(ngx_connection_t *c);
+
+/* A write failed: has the server said why?  It is logged. */
+void ngx_redis_tls_alert(ngx_connection_t *c);
 #endif
 
 

@@ -269,6 +269,11 @@ ngx_redis_flush_handler(ngx_event_t *ev)
         n = c->send(c, rc->out + rc->out_pos, rc->out_last - rc->out_pos);
 
         if (n == NGX_ERROR) {
+#if (NGX_SSL)
+            if (c->ssl) {
+                ngx_redis_tls_alert(c);
+            }
+#endif
             ngx_redis_fail(rc, "write failed", 1);
             return;
         }

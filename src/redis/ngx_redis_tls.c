@@ -206,6 +206,17 @@ ngx_redis_tls_verify(int ok, X509_STORE_CTX *store)
 }
 
 
+/* TLS 1.3: that our certificate is refused is told after the handshake. */
+
+void
+ngx_redis_tls_alert(ngx_connection_t *c)
+{
+    u_char  byte;
+
+    (void) c->recv(c, &byte, 1);
+}
+
+
 /* Redis needs no "close notify", and we wait for none. */
 
 void
