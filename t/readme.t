@@ -14,6 +14,7 @@ use Test::More;
 use Compress::Zlib qw(crc32);
 
 use Test::Apikey;
+use Test::Apikey::Certificates;
 
 my $root = $Test::Apikey::ROOT;
 my $readme = slurp("$root/README.md");
@@ -83,6 +84,7 @@ is_deeply([ grep { !$options{$_} } @used ], [], 'no option that there is not');
 # Examples, at whatever level they stand.
 
 my $pepper = Test::Apikey::pepper_file();
+my $authority = authority('of Redis')->{cert};
 my $mask = umask 0027;
 my $password = file('password', "secret\n");
 umask $mask;
@@ -95,6 +97,7 @@ sub accepted {
 
     $text =~ s{/etc/nginx/apikey.pepper}{$pepper};
     $text =~ s{/etc/nginx/apikey.redis}{$password};
+    $text =~ s{/etc/nginx/redis-ca.pem}{$authority};
     $text =~ s/^(\s*)listen \d+;/$1$listen/m
         or $text =~ s/^(\s*server \{)/$1 $listen/m;
 
