@@ -109,7 +109,7 @@ is(ask($port, $short), 429, 'to its limit');
 my $r = apikey('revoke', $short->{id});
 like($r->{out} . $r->{err}, qr/confirmed by 1 of 1/, 'a change is confirmed');
 
-# Replies that are longer than a record of TLS, and many at once.
+# Many at once, in more than one record of TLS.
 
 my @answers = burst($port, 500, '/', 'X-API-Key' => $key->{key});
 is(scalar(grep { $_->status == 204 } @answers), 500, 'many at once');
