@@ -60,7 +60,7 @@ typedef struct {
     ngx_str_t                  name;             /* for the log */
     ngx_addr_t                *addrs;            /* when nginx started */
     ngx_uint_t                 naddrs;
-    ngx_str_t                  server;           /* host or address; empty: unix */
+    ngx_str_t                  server;           /* empty: a unix socket */
     ngx_str_t                  host;             /* empty: never resolved again */
     in_port_t                  port;
     ngx_resolver_t            *resolver;         /* NULL: the system's */
