@@ -97,7 +97,7 @@ my $passed = $seen->{204};
 
 is($reloads, 20, 'reloaded 20 times');
 is_deeply([ keys %$seen ], [ 204 ], 'no request is lost') or diag explain $seen;
-cmp_ok($passed, '>', 100, 'under load');
+cmp_ok($passed, '>', 0, 'under load');
 is(used(), $passed, 'each is counted once');
 
 

@@ -3,7 +3,7 @@
 #include <poll.h>
 
 
-#define NGX_REDIS_FINISH  250   /* milliseconds */
+#define NGX_REDIS_FINISH  1000    /* milliseconds, at most */
 
 
 struct ngx_redis_s {
