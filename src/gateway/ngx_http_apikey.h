@@ -566,6 +566,25 @@ ngx_int_t ngx_http_apikey_meter(ngx_http_request_t *r,
 ngx_int_t ngx_http_apikey_amount(ngx_http_request_t *r,
     ngx_http_complex_value_t *cv, const char *directive, uint64_t *amount);
 
+/*
+ * NGX_OK: the request is to be counted, and its meter and cost are set;
+ * NGX_DECLINED: it isn't; NGX_ERROR: nobody can tell, so it must not pass.
+ */
+ngx_int_t ngx_http_apikey_price(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+
+/*
+ * NGX_OK: the gateway has counted the request by itself, or needn't;
+ * NGX_DECLINED: Redis has to, or nobody can.
+ */
+ngx_int_t ngx_http_apikey_spend(ngx_http_apikey_loc_conf_t *alcf,
+    ngx_http_apikey_ctx_t *ctx);
+
+/* The result of a request that may pass, but for its limits. */
+ngx_http_apikey_result_e ngx_http_apikey_limited(
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_result_e passed);
+
 /* In the log phase. */
 ngx_int_t ngx_http_apikey_charge_handler(ngx_http_request_t *r);
 

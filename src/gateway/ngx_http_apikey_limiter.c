@@ -323,6 +323,90 @@ ngx_http_apikey_amount(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
 }
 
 
+ngx_int_t
+ngx_http_apikey_price(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
+    ngx_http_apikey_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF
+        || ctx->metered)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_apikey_meter(r, alcf, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->meter.limits == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (!ctx->priced) {
+        ctx->cost = 1;
+        ctx->priced = 1;
+
+        if (alcf->cost) {
+            rc = ngx_http_apikey_amount(r, alcf->cost, "apikey_cost",
+                                        &ctx->cost);
+
+            if (rc == NGX_ERROR) {
+                return NGX_ERROR;
+            }
+
+            ctx->priceless = (rc == NGX_DECLINED);
+        }
+    }
+
+    if (ctx->priceless) {
+        /* that the key is good comes first */
+        return ctx->confirmed || !ctx->key ? NGX_ERROR : NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_apikey_spend(ngx_http_apikey_loc_conf_t *alcf,
+    ngx_http_apikey_ctx_t *ctx)
+{
+    if (ctx->meter.leased && ngx_http_apikey_lease_spend(ctx) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (!ctx->uncounted && !ctx->unavailable) {
+        return NGX_DECLINED;
+    }
+
+    switch (alcf->limit_failure) {
+
+    case NGX_HTTP_APIKEY_ALLOW:
+        return NGX_OK;
+
+    case NGX_HTTP_APIKEY_LOCAL:
+        return ngx_http_apikey_local_spend(ctx);
+
+    default: /* NGX_HTTP_APIKEY_DENY */
+        return NGX_DECLINED;
+    }
+}
+
+
+ngx_http_apikey_result_e
+ngx_http_apikey_limited(ngx_http_apikey_loc_conf_t *alcf,
+    ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_result_e passed)
+{
+    if (!ctx->limited || alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF) {
+        return passed;
+    }
+
+    return alcf->limit == NGX_HTTP_APIKEY_LIMIT_DRY_RUN
+           ? NGX_HTTP_APIKEY_DRY_RUN : NGX_HTTP_APIKEY_LIMITED;
+}
+
+
 /* What a response has turned out to cost, in the log phase. */
 
 ngx_int_t

@@ -82,6 +82,17 @@ typedef struct {
 } ngx_http_apikey_index_t;
 
 
+/* What nobody has spent. */
+typedef struct {
+    size_t                     name_len;
+    size_t                     field_len;
+    size_t                     packed_len;
+    char                       name[APIKEY_NAME_SIZE];
+    char                       field[NGX_HTTP_APIKEY_FIELD_SIZE];
+    u_char                     packed[6 + APIKEY_WINDOWS_MAX * 9];
+} ngx_http_apikey_rest_t;
+
+
 struct ngx_http_apikey_shared_s {
     ngx_uint_t                    layout;
     ngx_http_apikey_index_t       known;
@@ -128,6 +139,23 @@ void ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key);
 
 /* The lock is held. */
 void ngx_http_apikey_lease_evict(ngx_http_apikey_lease_t *lease);
+
+/* ngx_http_apikey_giveback.c */
+
+/* As if so much had not been counted. */
+void ngx_http_apikey_lease_less(apikey_counter_t *counters,
+    const apikey_limits_t *limits, uint64_t amount);
+
+/* What is to be given back: of a lease, which has no tokens then, or of an
+   answer that comes too late.  The lock is held. */
+void ngx_http_apikey_lease_empty(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_rest_t *rest);
+void ngx_http_apikey_taken_rest(ngx_http_apikey_taken_t *taken,
+    ngx_http_apikey_rest_t *rest);
+
+/* The lock isn't held. */
+void ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
+    ngx_http_apikey_rest_t *rest);
 
 
 #endif /* _NGX_HTTP_APIKEY_ZONE_H_INCLUDED_ */
