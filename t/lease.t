@@ -320,6 +320,27 @@ for my $plan (qw(small both slow)) {
     is(used($key), 54, 'at the end everything is given back');
 }
 
+# Another binary takes over; it has a memory of its own.
+
+{
+    my $port = free_port();
+    my $gateway = gateway($port, daemon => 1);
+    my $key = key('big');
+
+    ok(wait_for(sub {
+        passed($port, 1, $key);
+        return used($key) > 60;
+    }), 'a lease is held before an upgrade');
+
+    my $before = 1000 - get($port, '/', 'X-API-Key' => $key->{key})
+                        ->header('X-RateLimit-Remaining');
+
+    $gateway->upgrade;
+    is(passed($port, 20, $key), 20, 'after it');
+    $gateway->stop;
+    is(used($key), $before + 20, 'both have given back what they held');
+}
+
 is($returned->result, 20, 'what is idle is given back within 20 s');
 
 done_testing();

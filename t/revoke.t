@@ -14,7 +14,7 @@ use Test::More;
 
 use Test::Apikey;
 
-my $rounds = 200;
+my $rounds = 1000;
 
 my $redis = redis();
 my @ports;
