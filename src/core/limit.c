@@ -218,15 +218,9 @@ int
 apikey_counters_unpack(apikey_counter_t *counters,
     const apikey_limits_t *limits, apikey_text_t packed, uint64_t now_us)
 {
-    size_t                offset;
-    unsigned              i;
-    uint32_t              last;
-    apikey_counter_t      counter;
-    const unsigned char  *p;
-
-    if (packed.len % APIKEY_COUNTER_SIZE != 0) {
-        return APIKEY_INVALID;
-    }
+    unsigned          i;
+    uint32_t          last;
+    apikey_counter_t  counter;
 
     for (i = 0; i < limits->count; i++) {
         memset(&counters[i], 0, sizeof(apikey_counter_t));
@@ -239,17 +233,9 @@ apikey_counters_unpack(apikey_counter_t *counters,
     i = 0;
     last = 0;
 
-    for (offset = 0; offset < packed.len; offset += APIKEY_COUNTER_SIZE) {
-        p = (const unsigned char *) packed.data + offset;
-
-        counter.seconds = apikey_counter_read(p, 4);
-        counter.start = apikey_counter_read(p + 4, 5);
-        counter.current = apikey_counter_read(p + 9, 6);
-        counter.previous = apikey_counter_read(p + 15, 6);
-
-        if (counter.seconds <= last
-            || counter.seconds > APIKEY_WINDOW_SECONDS
-            || counter.start % counter.seconds != 0)
+    while (packed.len != 0) {
+        if (apikey_counters_take(&counter, &packed) != APIKEY_OK
+            || counter.seconds <= last)
         {
             return APIKEY_INVALID;
         }
