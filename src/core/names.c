@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "slot.h"
 #include "token.h"
 
 
@@ -130,23 +131,7 @@ apikey_names_acks(char *out, apikey_text_t prefix, apikey_text_t token)
 unsigned
 apikey_names_bucket(apikey_text_t id)
 {
-    int       bit;
-    size_t    i;
-    unsigned  crc;
-
-    crc = 0;
-
-    for (i = 0; i < id.len; i++) {
-        crc ^= (unsigned) (unsigned char) id.data[i] << 8;
-
-        for (bit = 0; bit < 8; bit++) {
-            crc = (crc & 0x8000) ? (crc << 1) ^ 0x1021 : crc << 1;
-        }
-
-        crc &= 0xffff;
-    }
-
-    return crc % APIKEY_NAMES_BUCKETS;
+    return apikey_slot_crc(id) % APIKEY_NAMES_BUCKETS;
 }
 
 

@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import math
 import random
+import re
 import unicodedata
 import zlib
 
@@ -79,6 +80,22 @@ def digests():
 
 
 # Names
+
+def slots():
+    """What counts, found by a regular expression as Redis's manual tells it."""
+    names = ["", "a", "{", "}", "{}", "{}a", "a{}{b}", "{a", "a}", "}{a}",
+             "{a}", "{a}b", "x{a}b", "{{a}}", "{a}{b}", "x{a", "{a{b}c}",
+             "apikey:ids:0fff", "apikey:templates", "foo{}{bar}"]
+    names += ["".join(rng.choice("{}ab\0\xff") for _ in range(rng.randrange(12)))
+              for _ in range(2000)]
+    rows = []
+    for name in names:
+        data = name.encode("latin-1")
+        tag = re.match(rb"[^{]*\{([^}]+)\}", data, re.S)
+        crc = binascii.crc_hqx(tag.group(1) if tag else data, 0)
+        rows.append([c_text(data), str(crc % 16384)])
+    return rows
+
 
 def buckets():
     ids = ["a", "123456789", "0" * 16, "z" * 64, "c1", "A.b_c-d"]
@@ -210,6 +227,7 @@ print('#include "core/text.h"')
 table("vector_tokens", "apikey_text_t token", tokens())
 table("vector_digests",
       "apikey_text_t pepper; apikey_text_t token; const char *hex", digests())
+table("vector_slots", "apikey_text_t name; unsigned slot", slots())
 table("vector_buckets", "apikey_text_t id; unsigned bucket", buckets())
 table("vector_names", "apikey_text_t name; int good", names())
 table("vector_networks",
