@@ -102,7 +102,7 @@ $SIG{PIPE} = 'IGNORE';
 sub redis {
     my $redis = Test::Apikey::Redis->new(@_);
 
-    $first_redis ||= $redis;
+    first_redis($redis);
 
     return $redis->start;
 }
@@ -119,7 +119,7 @@ sub burst    { Test::Apikey::HTTP::burst(@_) }
 sub exchange { Test::Apikey::HTTP::exchange(@_) }
 
 
-sub first_redis { $first_redis }
+sub first_redis { $first_redis ||= $_[0] }
 
 sub pepper_file {
     my $path = dir() . '/pepper';

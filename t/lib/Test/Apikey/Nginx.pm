@@ -99,8 +99,10 @@ sub _apikey {
     return '' if $self->{bare};
 
     # patient: a slow machine is no failure of Redis
-    $lines .= "    apikey_redis 127.0.0.1:$redis->{port} "
-              . "connect_timeout=3s timeout=3s;\n"
+    $lines .= '    apikey_redis '
+              . ($redis->can('servers') ? $redis->servers
+                                        : "127.0.0.1:$redis->{port}")
+              . " connect_timeout=3s timeout=3s;\n"
         if $redis && $text !~ /^\s*apikey_redis\s/m;
 
     $lines .= '    apikey_pepper_file ' . Test::Apikey::pepper_file() . ";\n"

@@ -1,0 +1,413 @@
+package Test::Apikey::Cluster;
+
+# A Redis Cluster of the test's own: masters, and as many replicas of each as
+# wanted, without persistence.
+#
+#   use Test::Apikey::Cluster;
+#
+#   my $cluster = cluster();                # 3 masters with a replica each
+#   my $cluster = cluster(masters => 2, replicas => 0, timeout => 1,
+#                         conf => TEXT, password => 'secret', tls => {...});
+#       "timeout" is the cluster-node-timeout, in seconds; it is long unless
+#       given, so that nothing fails over but by ->failover; the rest is as
+#       for redis().  ("user" is what ->cmd, ->url use, not the nodes.)
+#
+#   apikey(...), nginx(TEXT)    use it if it is the first
+#   apikey({redis => $cluster}, ...), nginx(TEXT, redis => $cluster)
+#   $cluster->url               redis-cluster://... of all nodes;
+#   $cluster->url(NODE, ...)    of these;  ->servers: the same for apikey_redis
+#
+# Nodes are servers as of Test/Apikey/Redis.pm:
+#
+#   $cluster->nodes  ->masters  ->replicas      those that live
+#   $cluster->node(NAME)        the master that has this name's slot
+#   $cluster->replica(NODE)     a living replica of this master
+#   $cluster->slot(NAME)
+#   $cluster->name(NODE, PREFIX)
+#                               a new name in a slot of that master
+#   $cluster->cmd('GET', NAME)  on its node;  ->each(COMMAND): the replies of
+#                               all masters, as a list
+#   $cluster->dump              as of Redis.pm, of all masters
+#
+# What happens to it.  Each waits until all nodes that live agree:
+#
+#   $node->kill; $cluster->failover(NODE)
+#                               its replica takes over, be it dead or alive;
+#                               returns the new master
+#   $cluster->restart(NODE)     comes back empty, as a replica if another has
+#                               its slots
+#   $cluster->move(SLOT, NODE)  all of it; or step by step, so that ASK and
+#                               TRYAGAIN can be had between:
+#   $cluster->begin_move(SLOT, NODE)
+#   $cluster->move_names(SLOT, NODE, NAME...)
+#                               all names of the slot, unless given
+#   $cluster->end_move(SLOT, NODE)
+#   $cluster->drop(SLOT)        no node has it any more: CLUSTERDOWN
+#   $cluster->settle            waits until all is well
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use Test::Apikey ();
+
+our @EXPORT = qw(cluster);
+
+use constant SLOTS => 16384;
+
+my $names = 0;
+
+
+sub cluster {
+    my $cluster = Test::Apikey::Cluster->new(@_);
+
+    Test::Apikey::first_redis($cluster);
+
+    return $cluster->_start;
+}
+
+
+sub new {
+    my ($class, %opt) = @_;
+    my $self = bless {
+        masters => 3, replicas => 1, timeout => 60, %opt, nodes => [],
+    }, $class;
+
+    for (1 .. $self->{masters} * (1 + $self->{replicas})) {
+        my %node = map { $_ => $opt{$_} }
+                   grep { defined $opt{$_} } qw(password user tls);
+
+        push @{$self->{nodes}}, Test::Apikey::Redis->new(%node,
+            conf => $self->_conf . ($opt{conf} // ''));
+    }
+
+    return $self;
+}
+
+sub _conf {
+    my ($self) = @_;
+    my $bus = Test::Apikey::free_port();
+    my $timeout = $self->{timeout} * 1000 * $Test::Apikey::PATIENCE;
+    my $conf = <<"CONF";
+cluster-enabled yes
+cluster-port $bus
+cluster-node-timeout $timeout
+cluster-replica-validity-factor 0
+cluster-migration-barrier 100
+repl-diskless-sync yes
+repl-diskless-sync-delay 0
+CONF
+
+    $conf .= "requirepass $self->{password}\nmasterauth $self->{password}\n"
+        if defined $self->{password} && !defined $self->{user};
+    $conf .= "tls-cluster yes\ntls-replication yes\n" if $self->{tls};
+
+    return $conf;
+}
+
+sub _start {
+    my ($self) = @_;
+    my @nodes = @{$self->{nodes}};
+    my $masters = $self->{masters};
+
+    for my $node (@nodes) {
+        $node->start;
+        ($node->{bus}) = $node->{conf} =~ /^cluster-port (\d+)/m;
+        $node->{id} = $node->cmd('CLUSTER', 'MYID');
+    }
+
+    for my $i (0 .. $masters - 1) {
+        my ($first, $end) = map { int(SLOTS * $_ / $masters) } $i, $i + 1;
+
+        $nodes[$i]->cmd('CLUSTER', 'SET-CONFIG-EPOCH', $i + 1);
+        $nodes[$i]->cmd('CLUSTER', 'ADDSLOTS', $first .. $end - 1);
+    }
+
+    for my $node (@nodes) {
+        $node->cmd('CLUSTER', 'MEET', '127.0.0.1', _port($_), $_->{bus})
+            for grep { $_ != $node } @nodes;
+    }
+
+    for my $i ($masters .. $#nodes) {
+        my $master = $nodes[$i % $masters];
+
+        Test::Apikey::wait_for(sub {
+            eval { $nodes[$i]->cmd('CLUSTER', 'REPLICATE', $master->{id}) };
+        }, 10) or die "no replica of $master->{port}: $@";
+    }
+
+    return $self->settle;
+}
+
+# Where nodes find each other, and clients that speak TLS.  Others are told the
+# other port.
+
+sub _port { $_[0]{tls} ? $_[0]{tls}{port} : $_[0]{port} }
+
+
+# Each living node has all slots served by the same living masters as all the
+# others, knows of every living node, and its replication goes on.
+
+sub settle {
+    my ($self) = @_;
+    my $why;
+
+    Test::Apikey::wait_for(sub { !($why = $self->_unsettled) }, 30)
+        or die "the cluster doesn't settle: $why\n";
+
+    return $self;
+}
+
+sub _unsettled {
+    my ($self) = @_;
+    my @live = $self->nodes;
+    my %lives = map { $_->{port} => 1 } @live;
+    my $map;
+
+    for my $node (@live) {
+        my $info = eval { $node->cmd('CLUSTER', 'INFO') } or return $@;
+
+        return "$node->{port}: $1" if $info =~ /^(cluster_state:(?!ok)\w+)/m;
+
+        my $slots = _slots($node);
+        $map //= $slots;
+
+        return "$node->{port}: has other slots\n$slots\n$map"
+            if $slots ne $map;
+
+        my %known = map { $_->{id} => 1 } _known($node);
+
+        return "$node->{port} doesn't know all"
+            if grep { !$known{$_->{id}} } @live;
+        return "$node->{port} has lost its master"
+            if $node->cmd('INFO', 'replication') =~ /link_status:down/;
+    }
+
+    my ($dead) = grep { !$lives{$_} } $map =~ /=(\d+)$/mg;
+
+    return $dead && "$dead has slots and is dead";
+}
+
+# Its map of the slots: lines "FIRST-LAST=PORT", and one "SLOT=" for each that
+# nobody has or that is on its way.
+
+sub _slots {
+    my ($node) = @_;
+    my @owner = ('') x SLOTS;
+
+    for my $range (@{$node->cmd('CLUSTER', 'SLOTS')}) {
+        @owner[$range->[0] .. $range->[1]] =
+            ($range->[2][1]) x ($range->[1] - $range->[0] + 1);
+    }
+
+    my @lines;
+    my $first = 0;
+
+    for my $slot (1 .. SLOTS) {
+        next if $slot < SLOTS && $owner[$slot] eq $owner[$first];
+
+        push @lines, "$first-" . ($slot - 1) . "=$owner[$first]";
+        $first = $slot;
+    }
+
+    return join '', map { "$_\n" } @lines;
+}
+
+# Who is who, as this node tells it.
+
+sub _known {
+    my ($node) = @_;
+    my @known;
+
+    for (split /\n/, $node->cmd('CLUSTER', 'NODES')) {
+        my ($id, undef, $flags, $master) = split / /;
+
+        next if $flags =~ /fail(?!\?)|handshake|noaddr/;
+        push @known, { id => $id, master => $master,
+                       replica => scalar($flags =~ /slave/) };
+    }
+
+    return @known;
+}
+
+
+sub nodes { grep { $_->{pid} } @{$_[0]{nodes}} }
+
+sub masters { $_[0]->_role(0) }
+sub replicas { $_[0]->_role(1) }
+
+sub _role {
+    my ($self, $replica) = @_;
+
+    return grep { ($_->cmd('ROLE')->[0] eq 'slave') == $replica }
+                $self->nodes;
+}
+
+sub slot {
+    my ($self, $name) = @_;
+
+    return ($self->nodes)[0]->cmd('CLUSTER', 'KEYSLOT', $name);
+}
+
+sub node { $_[0]->_owner($_[0]->slot($_[1])) }
+
+# Asked are the masters themselves: they know it first.
+
+sub _owner {
+    my ($self, $slot) = @_;
+
+    for my $node ($self->nodes) {
+        for (_slots($node) =~ /^(\d+-\d+=\d+)$/mg) {
+            my ($first, $last, $port) = /\d+/g;
+
+            return $node if $first <= $slot && $slot <= $last
+                            && $port == $node->{port};
+        }
+    }
+
+    die "no node has slot $slot\n";
+}
+
+sub replica {
+    my ($self, $master) = @_;
+
+    for my $node ($self->nodes) {
+        my ($own) = grep { $_->{id} eq $node->{id} } _known($node);
+
+        return $node if $own->{replica} && $own->{master} eq $master->{id};
+    }
+
+    die "$master->{port} has no replica\n";
+}
+
+sub name {
+    my ($self, $node, $prefix) = @_;
+
+    while (1) {
+        my $name = ($prefix // 'name') . $names++;
+
+        return $name if $self->node($name) == $node;
+    }
+}
+
+sub cmd {
+    my ($self, @words) = @_;
+
+    return $self->node($words[1])->cmd(@words);
+}
+
+sub each {
+    my ($self, @words) = @_;
+
+    return map { $_->cmd(@words) } $self->masters;
+}
+
+sub dump {
+    my ($self) = @_;
+
+    return join '', map { $_->dump } $self->masters;
+}
+
+
+sub servers {
+    my ($self) = @_;
+
+    return join(' ', map { '127.0.0.1:' . _port($_) } @{$self->{nodes}})
+           . ' mode=cluster';
+}
+
+sub url {
+    my ($self, @nodes) = @_;
+    my $user = $self->{user} // '';
+    my $login = defined $self->{password} ? "$user:$self->{password}@" : '';
+
+    @nodes = @{$self->{nodes}} unless @nodes;
+
+    return ($self->{tls} ? 'rediss' : 'redis') . "-cluster://$login"
+           . join ',', map { '127.0.0.1:' . _port($_) } @nodes;
+}
+
+
+sub failover {
+    my ($self, $master) = @_;
+    my $replica = $self->replica($master);
+
+    # A dead master can't be asked to wait, and the others aren't asked to vote.
+
+    $replica->cmd('CLUSTER', 'FAILOVER', $master->{pid} ? () : 'TAKEOVER');
+
+    Test::Apikey::wait_for(sub { $replica->cmd('ROLE')->[0] eq 'master' }, 20)
+        or die "$replica->{port} doesn't take over\n";
+    $self->settle;
+
+    return $replica;
+}
+
+sub restart {
+    my ($self, $node) = @_;
+
+    $node->restart;
+
+    return $self->settle;
+}
+
+
+sub move {
+    my ($self, $slot, $to) = @_;
+
+    $self->begin_move($slot, $to);
+    $self->move_names($slot, $to);
+
+    return $self->end_move($slot, $to);
+}
+
+sub begin_move {
+    my ($self, $slot, $to) = @_;
+    my $from = $self->_owner($slot);
+
+    $to->cmd('CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $from->{id});
+    $from->cmd('CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $to->{id});
+
+    return;
+}
+
+sub move_names {
+    my ($self, $slot, $to, @names) = @_;
+    my $from = $self->_owner($slot);
+
+    @names = @{$from->cmd('CLUSTER', 'GETKEYSINSLOT', $slot, 1000000)}
+        unless @names;
+
+    $from->cmd('MIGRATE', '127.0.0.1', _port($to), '', 0, 10000,
+               defined $self->{password} ? ('AUTH', $self->{password}) : (),
+               'KEYS', @names) if @names;
+
+    return;
+}
+
+# Whoever gets it is told first, lest nobody has it in between.
+
+sub end_move {
+    my ($self, $slot, $to) = @_;
+
+    $_->cmd('CLUSTER', 'SETSLOT', $slot, 'NODE', $to->{id})
+        for $to, grep { $_ != $to } $self->masters;
+
+    return $self->settle;
+}
+
+sub drop {
+    my ($self, $slot) = @_;
+
+    eval { $_->cmd('CLUSTER', 'DELSLOTS', $slot) } for $self->nodes;
+
+    Test::Apikey::wait_for(sub {
+        !grep { $_->cmd('CLUSTER', 'INFO') =~ /cluster_state:ok/ }
+              $self->nodes;
+    }, 10) or die "slot $slot is still there\n";
+
+    return;
+}
+
+
+1;
