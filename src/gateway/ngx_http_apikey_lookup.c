@@ -226,8 +226,6 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
 
     c = ctx->request->connection;
 
-    ctx->command = NULL;
-
     if (reply == NULL) {
         why = "";
 
@@ -269,6 +267,8 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
             ctx->unavailable = 1;
         }
     }
+
+    ctx->command = NULL;
 
     ngx_post_event(c->write, &ngx_posted_events);
 }
@@ -355,7 +355,7 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 static const char *
 ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx, const char *why)
 {
-    ngx_redis_distrust(ctx->amcf->client);
+    ngx_redis_distrust(ctx->command);
 
     return why;
 }

@@ -26,17 +26,22 @@ ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_apikey_main_conf_t *amcf = conf;
 
-    char              *rv;
-    ngx_str_t         *value;
-    ngx_uint_t         i;
-    ngx_redis_conf_t  *redis;
+    char                *rv;
+    ngx_str_t           *value;
+    ngx_uint_t           i;
+    ngx_redis_conf_t    *redis;
+    ngx_redis_server_t  *server;
 
     if (amcf->redis) {
         return "is duplicate";
     }
 
     redis = ngx_pcalloc(cf->pool, sizeof(ngx_redis_conf_t));
-    if (redis == NULL) {
+    if (redis == NULL
+        || ngx_array_init(&redis->servers, cf->pool, 1,
+                          sizeof(ngx_redis_server_t))
+           != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -62,8 +67,17 @@ ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (redis->naddrs == 0) {
+    if (redis->servers.nelts == 0) {
         return "has no address";
+    }
+
+    if (redis->servers.nelts > 1) {
+        server = redis->servers.elts;
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unexpected \"%V\" in \"apikey_redis\": a single "
+                           "server has one address", &server[1].name);
+        return NGX_CONF_ERROR;
     }
 
     if (redis->user.len && redis->password.len == 0) {
@@ -78,16 +92,16 @@ static char *
 ngx_http_apikey_redis_address(ngx_conf_t *cf, ngx_redis_conf_t *redis,
     ngx_str_t *value)
 {
-    u_char     *last;
-    ngx_url_t   url;
+    u_char              *last;
+    ngx_url_t            url;
+    ngx_redis_server_t  *server;
 
-    if (redis->naddrs) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unexpected \"%V\" in \"apikey_redis\": a single "
-                           "server has one address", value);
+    server = ngx_array_push(&redis->servers);
+    if (server == NULL) {
         return NGX_CONF_ERROR;
     }
 
+    ngx_memzero(server, sizeof(ngx_redis_server_t));
     ngx_memzero(&url, sizeof(ngx_url_t));
 
     url.url = *value;
@@ -100,28 +114,28 @@ ngx_http_apikey_redis_address(ngx_conf_t *cf, ngx_redis_conf_t *redis,
         return NGX_CONF_ERROR;
     }
 
-    redis->name = url.url;
-    redis->addrs = url.addrs;
-    redis->naddrs = url.naddrs;
-    redis->port = url.port;
+    server->name = url.url;
+    server->addrs = url.addrs;
+    server->naddrs = url.naddrs;
+    server->port = url.port;
 
     if (url.family == AF_UNIX) {
         return NGX_CONF_OK;
     }
 
-    redis->server.len = url.host.len;
-    redis->server.data = ngx_pnalloc(cf->pool, url.host.len + 1);
-    if (redis->server.data == NULL) {
+    server->tls_name.len = url.host.len;
+    server->tls_name.data = ngx_pnalloc(cf->pool, url.host.len + 1);
+    if (server->tls_name.data == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    last = ngx_cpymem(redis->server.data, url.host.data, url.host.len);
+    last = ngx_cpymem(server->tls_name.data, url.host.data, url.host.len);
     *last = '\0';
 
     if (url.host.data[0] == '[') {
-        redis->server.data++;
-        redis->server.len -= 2;
-        redis->server.data[redis->server.len] = '\0';
+        server->tls_name.data++;
+        server->tls_name.len -= 2;
+        server->tls_name.data[server->tls_name.len] = '\0';
     }
 
     /* a literal address stays what it is */
@@ -129,7 +143,7 @@ ngx_http_apikey_redis_address(ngx_conf_t *cf, ngx_redis_conf_t *redis,
     if (ngx_inet_addr(url.host.data, url.host.len) == INADDR_NONE
         && url.host.data[0] != '[')
     {
-        redis->host = url.host;
+        server->host = url.host;
     }
 
     return NGX_CONF_OK;

@@ -58,7 +58,9 @@ ngx_http_apikey_tls_option(ngx_redis_tls_t *tls, ngx_str_t *value,
 char *
 ngx_http_apikey_tls(ngx_conf_t *cf, ngx_redis_conf_t *redis)
 {
-    ngx_redis_tls_t  *tls;
+    ngx_uint_t           i;
+    ngx_redis_tls_t     *tls;
+    ngx_redis_server_t  *server;
 
     tls = &redis->tls;
 
@@ -83,12 +85,12 @@ ngx_http_apikey_tls(ngx_conf_t *cf, ngx_redis_conf_t *redis)
         return NGX_CONF_OK;
     }
 
-    if (tls->name.len == 0) {
-        tls->name = redis->server;
-    }
+    server = redis->servers.elts;
 
-    if (tls->name.len == 0) {
-        return "has \"tls=on\" for a unix socket without \"tls_name\"";
+    for (i = 0; i < redis->servers.nelts; i++) {
+        if (tls->name.len == 0 && server[i].tls_name.len == 0) {
+            return "has \"tls=on\" for a unix socket without \"tls_name\"";
+        }
     }
 
 #if (NGX_SSL)

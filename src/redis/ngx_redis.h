@@ -4,10 +4,11 @@
 /*
  * A Redis client on nginx's event loop.  It knows nothing of API keys.
  *
- * A worker has one connection to a server, and all commands of the worker are
- * multiplexed on it: the commands of one turn of the loop go out in one write,
- * the replies come back first in, first out.  nginx owns the socket, hiredis
- * parses what is read.
+ * A client has nodes: a single server is its only one.  A worker has one
+ * connection to a node, and all commands of the worker are multiplexed on it:
+ * the commands of one turn of the loop go out in one write, the replies come
+ * back first in, first out.  nginx owns the socket, hiredis parses what is
+ * read.
  *
  * A connection is made when the worker starts and kept.  Its commands fail
  * together: when the oldest has waited for longer than "timeout", the
@@ -42,10 +43,10 @@ typedef struct ngx_redis_command_s     ngx_redis_command_t;
 typedef void (*ngx_redis_handler_pt)(void *data, redisReply *reply);
 
 
-/* On: the name isn't empty.  Texts end with a zero byte. */
+/* Texts end with a zero byte. */
 typedef struct {
     ngx_flag_t                 on;
-    ngx_str_t                  name;             /* or address: verified */
+    ngx_str_t                  name;             /* empty: the server's */
     ngx_str_t                  ca;               /* empty: the system's */
     ngx_str_t                  cert;             /* empty: none */
     ngx_str_t                  key;
@@ -55,14 +56,20 @@ typedef struct {
 } ngx_redis_tls_t;
 
 
-/* A server as configured.  All of it outlives the client. */
+/* Where a server is. */
 typedef struct {
     ngx_str_t                  name;             /* for the log */
     ngx_addr_t                *addrs;            /* when nginx started */
     ngx_uint_t                 naddrs;
-    ngx_str_t                  server;           /* empty: a unix socket */
+    ngx_str_t                  tls_name;         /* empty: a unix socket */
     ngx_str_t                  host;             /* empty: never resolved again */
     in_port_t                  port;
+} ngx_redis_server_t;
+
+
+/* As configured.  All of it outlives the client. */
+typedef struct {
+    ngx_array_t                servers;          /* ngx_redis_server_t */
     ngx_resolver_t            *resolver;         /* NULL: the system's */
     ngx_str_t                  user;
     ngx_str_t                  password;
@@ -142,10 +149,10 @@ ngx_redis_command_t *ngx_redis_command_send(ngx_redis_t *redis,
     ngx_redis_args_t *args, ngx_redis_handler_pt handler, void *data);
 
 /*
- * In a handler: the reply can't be the one to this command, so those to come may
- * belong to others.  The connection is closed when the handler returns.
+ * In its handler: the reply can't be the one to this command, so those to come
+ * may belong to others.  The connection is closed when the handler returns.
  */
-void ngx_redis_distrust(ngx_redis_t *redis);
+void ngx_redis_distrust(ngx_redis_command_t *cmd);
 
 /*
  * Waits, for "timeout" and a second at most, until all is sent and answered;

@@ -27,7 +27,10 @@ ngx_redis_create(ngx_pool_t *pool, ngx_redis_conf_t *conf, ngx_log_t *log)
     redis->conf = conf;
     redis->log = log;
 
-    if (ngx_redis_connection_init(&redis->connection, conf, log) != NGX_OK) {
+    if (ngx_redis_connection_init(&redis->connection, conf,
+                                  conf->servers.elts, log)
+        != NGX_OK)
+    {
         return NULL;
     }
 
@@ -79,13 +82,6 @@ ngx_redis_command_send(ngx_redis_t *redis, ngx_redis_args_t *args,
 }
 
 
-void
-ngx_redis_distrust(ngx_redis_t *redis)
-{
-    redis->connection.distrusted = 1;
-}
-
-
 ngx_int_t
 ngx_redis_finish(ngx_redis_t *redis)
 {
@@ -134,7 +130,7 @@ ngx_redis_subscribe(ngx_redis_t *redis, ngx_redis_subscription_t *subscription)
     redis->subscriber.subscription = subscription;
 
     return ngx_redis_connection_init(&redis->subscriber, redis->conf,
-                                     redis->log);
+                                     redis->conf->servers.elts, redis->log);
 }
 
 

@@ -19,17 +19,18 @@ static u_char *ngx_redis_log_error(ngx_log_t *log, u_char *buf, size_t len);
 
 ngx_int_t
 ngx_redis_connection_init(ngx_redis_connection_t *rc, ngx_redis_conf_t *conf,
-    ngx_log_t *log)
+    ngx_redis_server_t *server, ngx_log_t *log)
 {
     rc->conf = conf;
+    rc->server = server;
 
     rc->log = *log;
     rc->log.handler = ngx_redis_log_error;
     rc->log.data = rc;
     rc->log.action = "connecting to redis";
 
-    rc->addrs = conf->addrs;
-    rc->naddrs = conf->naddrs;
+    rc->addrs = server->addrs;
+    rc->naddrs = server->naddrs;
     rc->resolved = 1;
 
     ngx_queue_init(&rc->sent);
@@ -98,7 +99,7 @@ ngx_redis_start(ngx_redis_connection_t *rc)
     rc->timer.cancelable = 1;
     ngx_add_timer(&rc->timer, rc->conf->connect_timeout);
 
-    if (rc->resolved || rc->conf->host.len == 0) {
+    if (rc->resolved || rc->server->host.len == 0) {
         ngx_redis_connect(rc);
         return;
     }
@@ -128,7 +129,7 @@ ngx_redis_connect(ngx_redis_connection_t *rc)
 
     pc->sockaddr = addr->sockaddr;
     pc->socklen = addr->socklen;
-    pc->name = &rc->conf->name;
+    pc->name = &rc->server->name;
     pc->get = ngx_event_get_peer;
     pc->log = &rc->attempt;
     pc->log_error = NGX_ERROR_ERR;
@@ -307,7 +308,7 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
 
         ngx_log_error(level, &rc->log, 0,
                       "redis \"%V\" answers again after %M ms",
-                      &rc->conf->name, ngx_current_msec - rc->since);
+                      &rc->server->name, ngx_current_msec - rc->since);
     }
 
     rc->state = NGX_REDIS_READY;
@@ -366,7 +367,7 @@ ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
 
         ngx_log_error(level, &rc->log, 0,
                       "redis \"%V\" can't be used: %s, %ui commands lost",
-                      &rc->conf->name, reason, rc->pending);
+                      &rc->server->name, reason, rc->pending);
 
         rc->failing = 1;
         rc->since = ngx_current_msec;
@@ -374,7 +375,7 @@ ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
     } else {
         ngx_log_error(NGX_LOG_INFO, &rc->log, 0,
                       "redis \"%V\": %s, %ui commands lost",
-                      &rc->conf->name, reason, rc->pending);
+                      &rc->server->name, reason, rc->pending);
     }
 
     ngx_redis_disconnect(rc);
@@ -544,7 +545,7 @@ ngx_redis_log_error(ngx_log_t *log, u_char *buf, size_t len)
     rc = log->data;
 
     p = ngx_snprintf(buf, len, " while %s, redis: \"%V\"", rc->log.action,
-                     &rc->conf->name);
+                     &rc->server->name);
 
     return p;
 }

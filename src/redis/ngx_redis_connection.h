@@ -21,6 +21,7 @@ typedef enum {
 
 struct ngx_redis_command_s {
     ngx_queue_t                queue;
+    ngx_redis_connection_t    *connection;
     ngx_redis_handler_pt       handler;      /* NULL: cancelled */
     void                      *data;
     ngx_redis_script_t        *script;       /* NULL: not EVALSHA */
@@ -33,6 +34,7 @@ struct ngx_redis_command_s {
 
 struct ngx_redis_connection_s {
     ngx_redis_conf_t          *conf;
+    ngx_redis_server_t        *server;
     ngx_log_t                  log;
     ngx_log_t                  attempt;      /* until READY; silent, or log */
     ngx_redis_state_e          state;
@@ -52,7 +54,7 @@ struct ngx_redis_connection_s {
     ngx_event_t                flush;        /* posted: one write a turn */
     ngx_event_t                timer;
 
-    ngx_addr_t                *addrs;        /* the conf's, or found */
+    ngx_addr_t                *addrs;        /* the server's, or found */
     ngx_uint_t                 naddrs;
     ngx_uint_t                 addr;         /* the one in use */
     ngx_addr_t                 found[NGX_REDIS_ADDRS_MAX];
@@ -78,8 +80,9 @@ struct ngx_redis_connection_s {
 
 /* ngx_redis_connection.c */
 
+/* It is all zeros but for the subscription, if it has one.  Starts. */
 ngx_int_t ngx_redis_connection_init(ngx_redis_connection_t *rc,
-    ngx_redis_conf_t *conf, ngx_log_t *log);
+    ngx_redis_conf_t *conf, ngx_redis_server_t *server, ngx_log_t *log);
 void ngx_redis_connection_close(ngx_redis_connection_t *rc);
 
 /* An attempt, now. */

@@ -67,6 +67,13 @@ ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
 
 
 void
+ngx_redis_distrust(ngx_redis_command_t *cmd)
+{
+    cmd->connection->distrusted = 1;
+}
+
+
+void
 ngx_redis_cancel(ngx_redis_command_t *cmd)
 {
     cmd->handler = NULL;
@@ -114,6 +121,8 @@ ngx_redis_command(ngx_redis_connection_t *rc, ngx_redis_args_t *args)
     }
 
     ngx_queue_remove(q);
+
+    cmd->connection = rc;
 
     p = ngx_redis_head(cmd->text, '*', args->n);
 

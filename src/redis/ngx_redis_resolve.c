@@ -73,7 +73,7 @@ ngx_redis_resolve(ngx_redis_connection_t *rc)
         return;
     }
 
-    ctx->name = rc->conf->host;
+    ctx->name = rc->server->host;
     ctx->handler = ngx_redis_resolver_handler;
     ctx->data = rc;
     ctx->timeout = rc->conf->connect_timeout;
@@ -182,7 +182,7 @@ ngx_redis_resolve_add(ngx_redis_connection_t *rc, ngx_uint_t i,
     }
 
     ngx_memcpy(&rc->sockaddrs[i], sockaddr, socklen);
-    ngx_inet_set_port((struct sockaddr *) &rc->sockaddrs[i], rc->conf->port);
+    ngx_inet_set_port((struct sockaddr *) &rc->sockaddrs[i], rc->server->port);
 
     rc->found[i].sockaddr = (struct sockaddr *) &rc->sockaddrs[i];
     rc->found[i].socklen = socklen;
@@ -203,7 +203,7 @@ ngx_redis_unresolved(ngx_redis_connection_t *rc, const char *why)
     level = rc->unresolved || rc->subscription ? NGX_LOG_INFO : NGX_LOG_ERR;
 
     ngx_log_error(level, &rc->log, 0, "\"%V\" could not be resolved (%s)",
-                  &rc->conf->host, why);
+                  &rc->server->host, why);
 
     rc->unresolved = 1;
 }
@@ -218,7 +218,7 @@ ngx_redis_resolve_system(ngx_redis_connection_t *rc,
     ngx_str_t  *host;
 
     if (!lookup->busy) {
-        host = &rc->conf->host;
+        host = &rc->server->host;
 
         if (host->len > NGX_MAXHOSTNAMELEN) {
             ngx_redis_connect(rc);

@@ -13,6 +13,7 @@
 
 static ngx_int_t ngx_redis_tls_certificates(ngx_conf_t *cf,
     ngx_redis_tls_t *tls);
+static ngx_str_t *ngx_redis_tls_expected(ngx_redis_connection_t *rc);
 static ngx_int_t ngx_redis_tls_name(ngx_redis_connection_t *rc, SSL *ssl);
 static void ngx_redis_tls_handler(ngx_connection_t *c);
 static int ngx_redis_tls_verify(int ok, X509_STORE_CTX *store);
@@ -125,6 +126,14 @@ ngx_redis_tls_start(ngx_redis_connection_t *rc)
 }
 
 
+static ngx_str_t *
+ngx_redis_tls_expected(ngx_redis_connection_t *rc)
+{
+    return rc->conf->tls.name.len ? &rc->conf->tls.name
+                                 : &rc->server->tls_name;
+}
+
+
 /* Whom we expect, as the certificate is judged, and as the server is told. */
 
 static ngx_int_t
@@ -133,7 +142,7 @@ ngx_redis_tls_name(ngx_redis_connection_t *rc, SSL *ssl)
     char               *name;
     X509_VERIFY_PARAM  *param;
 
-    name = (char *) rc->conf->tls.name.data;
+    name = (char *) ngx_redis_tls_expected(rc)->data;
     param = SSL_get0_param(ssl);
 
     if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1) {
@@ -197,7 +206,8 @@ ngx_redis_tls_verify(int ok, X509_STORE_CTX *store)
 
     ngx_log_error(NGX_LOG_ERR, c->log, 0,
                   "the certificate of redis is refused for \"%V\": %s",
-                  &rc->conf->tls.name, X509_verify_cert_error_string(err));
+                  ngx_redis_tls_expected(rc),
+                  X509_verify_cert_error_string(err));
 
     /* nginx would tell it again, without the reason */
     rc->attempt.log_level = NGX_LOG_STDERR;
