@@ -105,6 +105,33 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(core) $(headers) $(BUILD)/settings
 	clang $(WARNINGS) -g -O1 -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(core) $(core_libs)
 
+# Those that need nginx are a module of it, and both are built for libFuzzer:
+# see t/fuzz/nginx.
+
+FUZZ = -fsanitize=fuzzer-no-link,address,undefined \
+       -fno-sanitize=nonnull-attribute,alignment,function \
+       -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+clang_rt = $(shell clang -print-resource-dir)/lib/linux/libclang_rt
+
+$(BUILD)/fuzz/nginx/libfuzzer.so: t/fuzz/nginx/preload/libfuzzer.c
+	@mkdir -p $(@D)
+	clang $(WARNINGS) -Wno-unused-parameter -fPIC -shared -o $@ $< \
+	    -Wl,--whole-archive \
+	    $(clang_rt).fuzzer_no_main-$(shell uname -m).a \
+	    -Wl,--no-whole-archive -lstdc++ -lm
+
+$(BUILD)/fuzz/nginx/modules: $(gateway) $(core) $(headers) $(scripts) config \
+    $(wildcard t/fuzz/nginx/*) t/fuzz/fuzz.h $(BUILD)/settings
+	+$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz/nginx CC=clang \
+	    CFLAGS="-g -O1 -fPIC $(FUZZ)" LDFLAGS= \
+	    MODULES=--add-dynamic-module=$(CURDIR)/t/fuzz/nginx \
+	    $(BUILD)/fuzz/nginx/ngx_http_apikey_module.so
+	cp --remove-destination \
+	    $(BUILD)/fuzz/nginx/module/ngx_http_apikey_fuzz_module.so \
+	    $(BUILD)/fuzz/nginx
+	touch $@
+
 .SECONDARY:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -131,7 +158,7 @@ endef
 make_nginx = $(MAKE) --no-print-directory -C $(1)/tree -f $(1)/Makefile
 
 $(BUILD)/module/Makefile: config $(BUILD)/settings
-	$(call configure,$(out)/module,--add-dynamic-module=$(CURDIR))
+	$(call configure,$(out)/module,--add-dynamic-module=$(CURDIR) $(MODULES))
 
 $(BUILD)/static/Makefile: config $(BUILD)/settings
 	$(call configure,$(out)/static,--add-module=$(CURDIR))
@@ -196,7 +223,8 @@ demo: deps-run
 test: deps
 	@$(MAKE) --no-print-directory prove
 
-prove: all units $(fuzz)
+prove: all units $(fuzz) $(BUILD)/fuzz/nginx/modules \
+       $(BUILD)/fuzz/nginx/libfuzzer.so
 	prove -j$(JOBS) t/*.t
 
 bench: deps
