@@ -16,6 +16,10 @@
 
 static int address_parse_redis(address_t *address, const char *rest,
     const char **why);
+static int address_parse_host(address_t *address, const char **rest,
+    const char **why);
+static void address_show_host(address_t *address,
+    const address_host_t *host);
 static int address_parse_unix(address_t *address, const char *rest,
     const char **why);
 static int address_parse_user(address_t *address, const char *text,
@@ -67,9 +71,15 @@ address_parse(address_t *address, const char *url, const char **why)
 void
 address_free(address_t *address)
 {
+    unsigned  i;
+
+    for (i = 0; i < address->host_count; i++) {
+        free(address->hosts[i].name);
+        free(address->hosts[i].port);
+    }
+
     free(address->path);
-    free(address->host);
-    free(address->port);
+    free(address->hosts);
     free(address->user);
     address_wipe(address->password);
     free(address->shown);
@@ -81,10 +91,7 @@ address_free(address_t *address)
 static int
 address_parse_redis(address_t *address, const char *rest, const char **why)
 {
-    size_t          len;
-    uint64_t        port;
-    const char     *at, *end, *host;
-    apikey_text_t   text;
+    const char  *at, *end;
 
     /* A password may hold an @ that is not encoded: the last one counts. */
 
@@ -99,49 +106,8 @@ address_parse_redis(address_t *address, const char *rest, const char **why)
         rest = at + 1;
     }
 
-    if (*rest == '[') {
-        host = rest + 1;
-        len = strcspn(host, "]/?");
-        rest = host + len;
-
-        if (*rest++ != ']') {
-            *why = "the ] of the IPv6 address is missing";
-            return -1;
-        }
-
-    } else {
-        host = rest;
-        len = strcspn(host, ":/?");
-        rest = host + len;
-    }
-
-    if (len == 0) {
-        *why = "the host is missing";
+    if (address_parse_host(address, &rest, why) != 0) {
         return -1;
-    }
-
-    address->host = must(strndup(host, len));
-    text = (apikey_text_t) apikey_text("6379");
-
-    if (*rest == ':') {
-        text.data = rest + 1;
-        text.len = strcspn(text.data, "/?");
-        rest = text.data + text.len;
-    }
-
-    if (apikey_text_number(text, 65535, &port) != APIKEY_OK || port == 0) {
-        *why = "the port is not a number from 1 to 65535";
-        return -1;
-    }
-
-    address->port = must(strndup(text.data, text.len));
-
-    if (asprintf(&address->shown, strchr(address->host, ':') ? "[%s]:%s"
-                                                             : "%s:%s",
-                 address->host, address->port)
-        == -1)
-    {
-        address->shown = must(NULL);
     }
 
     if (*rest == '/' && rest[1] != '\0') {
@@ -154,6 +120,86 @@ address_parse_redis(address_t *address, const char *rest, const char **why)
     }
 
     return 0;
+}
+
+
+/* One more host, and what is shown of it. */
+
+static int
+address_parse_host(address_t *address, const char **rest, const char **why)
+{
+    size_t           len;
+    uint64_t         port;
+    const char      *p, *name;
+    apikey_text_t    text;
+    address_host_t  *host;
+
+    p = *rest;
+
+    if (*p == '[') {
+        name = p + 1;
+        len = strcspn(name, "],/?");
+        p = name + len;
+
+        if (*p++ != ']') {
+            *why = "the ] of the IPv6 address is missing";
+            return -1;
+        }
+
+    } else {
+        name = p;
+        len = strcspn(name, ":,/?");
+        p = name + len;
+    }
+
+    if (len == 0) {
+        *why = "the host is missing";
+        return -1;
+    }
+
+    text = (apikey_text_t) apikey_text("6379");
+
+    if (*p == ':') {
+        text.data = p + 1;
+        text.len = strcspn(text.data, ",/?");
+        p = text.data + text.len;
+    }
+
+    if (apikey_text_number(text, 65535, &port) != APIKEY_OK || port == 0) {
+        *why = "the port is not a number from 1 to 65535";
+        return -1;
+    }
+
+    address->hosts = must(realloc(address->hosts, (address->host_count + 1)
+                                                  * sizeof(address_host_t)));
+    host = &address->hosts[address->host_count++];
+
+    host->name = must(strndup(name, len));
+    host->port = must(strndup(text.data, text.len));
+
+    address_show_host(address, host);
+    *rest = p;
+
+    return 0;
+}
+
+
+static void
+address_show_host(address_t *address, const address_host_t *host)
+{
+    int    n;
+    char  *shown;
+
+    n = asprintf(&shown, strchr(host->name, ':') ? "%s%s[%s]:%s"
+                                                 : "%s%s%s:%s",
+                 address->shown ? address->shown : "",
+                 address->shown ? "," : "", host->name, host->port);
+    if (n == -1) {
+        shown = must(NULL);
+    }
+
+    free(address->shown);
+    address->shown = shown;
 }
 
 

@@ -19,14 +19,20 @@
 
 
 typedef struct {
-    char      *path;        /* of a unix socket; NULL: host and port */
-    char      *host;
-    char      *port;
-    char      *user;        /* NULL: none */
-    char      *password;    /* NULL: none */
-    unsigned   db;
-    tls_files_t   tls;     /* on by the URL; the rest is set by settings */
-    char      *shown;       /* for messages: without the password */
+    char            *name;
+    char            *port;
+} address_host_t;
+
+
+typedef struct {
+    char            *path;        /* of a unix socket; NULL: hosts */
+    address_host_t  *hosts;
+    unsigned         host_count;
+    char            *user;        /* NULL: none */
+    char            *password;    /* NULL: none */
+    unsigned         db;
+    tls_files_t      tls;         /* on by the URL; the rest is of settings */
+    char            *shown;       /* for messages: without the password */
 } address_t;
 
 

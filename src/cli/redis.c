@@ -21,10 +21,11 @@
 
 
 static int redis_connect_unix(redis_t *redis, const address_t *address);
-static int redis_connect_tcp(redis_t *redis, const address_t *address);
+static int redis_connect_tcp(redis_t *redis, const address_host_t *host);
 static int redis_connect_to(redis_t *redis, const struct sockaddr *sockaddr,
     socklen_t socklen);
-static int redis_start_tls(redis_t *redis, const address_t *address);
+static int redis_start_tls(redis_t *redis, const address_t *address,
+    const address_host_t *host);
 static int redis_hello(redis_t *redis, const address_t *address);
 static int redis_expect_ok(redis_t *redis, const char *command);
 static int redis_wait(redis_t *redis, int events, int timeout);
@@ -43,6 +44,14 @@ static int redis_fail(redis_t *redis, const char *format, ...)
 int
 redis_open(redis_t *redis, const address_t *address)
 {
+    return redis_open_host(redis, address, address->hosts);
+}
+
+
+int
+redis_open_host(redis_t *redis, const address_t *address,
+    const address_host_t *host)
+{
     int  rc;
 
     memset(redis, 0, sizeof(redis_t));
@@ -51,10 +60,10 @@ redis_open(redis_t *redis, const address_t *address)
     redis->reader = must(redisReaderCreate());
 
     rc = address->path ? redis_connect_unix(redis, address)
-                       : redis_connect_tcp(redis, address);
+                       : redis_connect_tcp(redis, host);
 
     if (rc == 0 && address->tls.on) {
-        rc = redis_start_tls(redis, address);
+        rc = redis_start_tls(redis, address, host);
     }
 
     return (rc == 0) ? redis_hello(redis, address) : -1;
@@ -199,7 +208,7 @@ redis_connect_unix(redis_t *redis, const address_t *address)
 
 
 static int
-redis_connect_tcp(redis_t *redis, const address_t *address)
+redis_connect_tcp(redis_t *redis, const address_host_t *host)
 {
     int               rc;
     struct addrinfo   hints, *list, *ai;
@@ -209,7 +218,7 @@ redis_connect_tcp(redis_t *redis, const address_t *address)
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
 
-    rc = getaddrinfo(address->host, address->port, &hints, &list);
+    rc = getaddrinfo(host->name, host->port, &hints, &list);
 
     if (rc != 0) {
         return redis_fail(redis, "%s", gai_strerror(rc));
@@ -276,12 +285,13 @@ redis_connect_to(redis_t *redis, const struct sockaddr *sockaddr,
 
 
 static int
-redis_start_tls(redis_t *redis, const address_t *address)
+redis_start_tls(redis_t *redis, const address_t *address,
+    const address_host_t *host)
 {
     int    rc;
     short  events;
 
-    redis->tls = tls_create(&address->tls, address->host, redis->fd,
+    redis->tls = tls_create(&address->tls, host->name, redis->fd,
                             redis->error, REDIS_ERROR);
     if (redis->tls == NULL) {
         redis->failed = 1;

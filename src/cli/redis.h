@@ -36,6 +36,11 @@ typedef struct {
 
 /* Connects, with TLS or without, authenticates and selects the database: 0, or -1 and error. */
 int redis_open(redis_t *redis, const address_t *address);
+
+/* The same with another host than the first of the address. */
+int redis_open_host(redis_t *redis, const address_t *address,
+    const address_host_t *host);
+
 void redis_close(redis_t *redis);
 
 void redis_append(redis_t *redis, const apikey_text_t *argv, unsigned argc);
