@@ -3,8 +3,11 @@
 #include "names.h"
 #include "slot.h"
 #include "token.h"
+#include "usage.h"
 
 
+static char *apikey_names_append_digest(char *out,
+    const unsigned char *digest);
 static char *apikey_names_append(char *out, const char *data, size_t len);
 static char *apikey_names_append_text(char *out, const char *text);
 
@@ -38,12 +41,8 @@ apikey_names_record(char *out, apikey_text_t prefix,
     char  *p;
 
     p = apikey_names_append(out, prefix.data, prefix.len);
-    *p++ = '{';
-    apikey_digest_hex(p, digest);
-    p += APIKEY_DIGEST_HEX;
-    *p++ = '}';
 
-    return p - out;
+    return apikey_names_append_digest(p, digest) - out;
 }
 
 
@@ -79,6 +78,54 @@ apikey_names_pool(char *out, apikey_text_t prefix, const char *kind,
     p = apikey_names_append(p, plan.data, plan.len);
 
     return p - out;
+}
+
+
+size_t
+apikey_names_usage(char *out, apikey_text_t prefix,
+    const unsigned char *digest, uint32_t day)
+{
+    int    i;
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+    p = apikey_names_append_text(p, "usage:");
+    p = apikey_names_append_digest(p, digest);
+
+    if (day == 0) {
+        return p - out;
+    }
+
+    *p++ = ':';
+
+    for (i = APIKEY_USAGE_DAY_LEN - 1; i >= 0; i--) {
+        p[i] = (char) ('0' + day % 10);
+        day /= 10;
+    }
+
+    return p + APIKEY_USAGE_DAY_LEN - out;
+}
+
+
+size_t
+apikey_names_events(char *out, apikey_text_t prefix)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+
+    return apikey_names_append_text(p, "events") - out;
+}
+
+
+size_t
+apikey_names_expiring(char *out, apikey_text_t prefix)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+
+    return apikey_names_append_text(p, "expiring") - out;
 }
 
 
@@ -132,6 +179,18 @@ unsigned
 apikey_names_bucket(apikey_text_t id)
 {
     return apikey_slot_crc(id) % APIKEY_NAMES_BUCKETS;
+}
+
+
+static char *
+apikey_names_append_digest(char *out, const unsigned char *digest)
+{
+    *out++ = '{';
+    apikey_digest_hex(out, digest);
+    out += APIKEY_DIGEST_HEX;
+    *out++ = '}';
+
+    return out;
 }
 
 

@@ -12,6 +12,12 @@
  *   Porg:{ORG}:PLAN Pproject:{PROJECT}:PLAN Paddress:{ADDRESS}:PLAN
  *                      hash of one field, "n": the counters of a plan that many
  *                      keys share, or that an anonymous client has; it expires
+ *   Pusage:{DIGEST}:YYYYMMDD Pusage:{DIGEST}
+ *                      hashes: what was counted of a key's use on a day of UTC,
+ *                      and what is known of its past (usage.h); they expire
+ *   Pevents            stream: what has happened, about the last 100000
+ *   Pexpiring          sorted set: public id => when the key expires, in Unix
+ *                      seconds; whoever tells of it removes it
  *   Ptemplates         hash: template => JSON
  *   Pgateways          hash: "HOST:PID" of a gateway's worker => "TIME VERSION
  *                      SINCE", in Unix seconds by Redis's clock, TIME being
@@ -45,6 +51,13 @@ size_t apikey_names_record(char *out, apikey_text_t prefix,
 size_t apikey_names_ids(char *out, apikey_text_t prefix, unsigned bucket);
 size_t apikey_names_pool(char *out, apikey_text_t prefix,
     const char *kind, apikey_text_t holder, apikey_text_t plan);
+
+/* day: YYYYMMDD as a number; 0: what is known of the key's past. */
+size_t apikey_names_usage(char *out, apikey_text_t prefix,
+    const unsigned char *digest, uint32_t day);
+
+size_t apikey_names_events(char *out, apikey_text_t prefix);
+size_t apikey_names_expiring(char *out, apikey_text_t prefix);
 size_t apikey_names_templates(char *out, apikey_text_t prefix);
 size_t apikey_names_gateways(char *out, apikey_text_t prefix);
 size_t apikey_names_changes(char *out, apikey_text_t prefix);

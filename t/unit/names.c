@@ -87,6 +87,12 @@ test_names(void)
     t.len = apikey_names_gateways(out, p);
     is_text(t, "apikey:gateways", "gateways");
 
+    t.len = apikey_names_events(out, p);
+    is_text(t, "apikey:events", "events");
+
+    t.len = apikey_names_expiring(out, p);
+    is_text(t, "apikey:expiring", "expiring");
+
     t.len = apikey_names_acks(out, p, text("0123456789abcdEF"));
     is_text(t, "apikey:acks:0123456789abcdEF", "acks");
 
@@ -115,6 +121,8 @@ test_sizes(void)
     }
 
     is_number(apikey_names_record(out, p, digest), 64 + 66, "longest record");
+    is_number(apikey_names_usage(out, p, digest, 99991231), 64 + 6 + 66 + 9,
+              "longest usage");
     is_number(apikey_names_ids(out, p, 4095), 64 + 8, "longest bucket");
     is_number(apikey_names_pool(out, p, "project", p, p), 64 + 8 + 66 + 65,
               "longest pool");
