@@ -142,7 +142,13 @@ sub cmd {
 
     $self->{own} ||= $self->client;
 
-    return $self->{own}->cmd(@words);
+    my $reply = eval { $self->{own}->cmd(@words) };
+
+    # a failover ends connections, too
+    delete $self->{own} if $@ =~ /^redis: (?:closed|no reply)/;
+    die $@ if $@;
+
+    return $reply;
 }
 
 sub monitor {

@@ -1,0 +1,223 @@
+package Test::Apikey::Sentinel;
+
+# A master, its replicas and the sentinels that watch over them, all of them
+# quick to act.
+#
+#   use Test::Apikey::Sentinel;
+#
+#   my $group = sentinels();
+#   my $group = sentinels(replicas => 2, sentinels => 3, conf => TEXT,
+#                         sentinel_conf => TEXT, password => TEXT)
+#       "conf" is more of each Redis's configuration, "password" what they
+#       want of each other and of clients
+#   $group->{name}              of the master: "main"
+#   $group->addresses           "127.0.0.1:PORT ...", of the sentinels
+#   $group->url                 redis-sentinel://...
+#   $group->redis(N)            the Nth Redis, a Test::Apikey::Redis; the master
+#                               of the beginning is 0
+#   $group->sentinel(N)         the Nth sentinel, another such object
+#   $group->master              the Redis that all living sentinels call so and
+#                               that agrees
+#   $group->replicated          waits until the replicas have all that there is
+#   $group->failover            by a sentinel's order; returns the new master
+#   $group->wait_failover(OLD)  until another is the master; returns that
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use Test::Apikey ();
+
+our @EXPORT = qw(sentinels);
+
+my $runs = 0;
+
+
+sub sentinels { Test::Apikey::Sentinel->new(@_) }
+
+sub new {
+    my ($class, %opt) = @_;
+    my $self = bless { name => 'main', replicas => 1, sentinels => 3, %opt },
+                     $class;
+
+    my $secret = $self->{password};
+    my @login = defined $secret ? (password => $secret) : ();
+    my $common = "repl-diskless-sync-delay 0\n" . ($self->{conf} // '');
+
+    $common .= "requirepass $secret\nmasterauth $secret\n" if @login;
+
+    $self->{redis} = [ Test::Apikey::redis(conf => $common, @login) ];
+    my $port = $self->{redis}[0]{port};
+
+    push @{$self->{redis}},
+         Test::Apikey::redis(conf => "${common}replicaof 127.0.0.1 $port\n",
+                             @login)
+        for 1 .. $self->{replicas};
+
+    $self->replicated;
+    $self->_watch;
+
+    return $self;
+}
+
+# They know one another from the beginning, which spares them seconds.
+
+sub _watch {
+    my ($self) = @_;
+    my ($name, $secret) = @$self{qw(name password)};
+    my ($master, @replicas) = map { $_->{port} } @{$self->{redis}};
+    my @all = map { { id => sprintf('%08x%032x', $$, $runs++),
+                      port => Test::Apikey::free_port() } }
+                  1 .. $self->{sentinels};
+    my $quorum = int($self->{sentinels} / 2) + 1;
+
+    my $common = join '', map { "sentinel $_\n" }
+        "monitor $name 127.0.0.1 $master $quorum",
+        "down-after-milliseconds $name 700",
+        "failover-timeout $name 3000",
+        (defined $secret ? "auth-pass $name $secret" : ()),
+        map { "known-replica $name 127.0.0.1 $_" } @replicas;
+
+    for my $one (@all) {
+        my $known = join '', map {
+            "sentinel known-sentinel $name 127.0.0.1 $_->{port} $_->{id}\n"
+        } grep { $_ != $one } @all;
+
+        push @{$self->{all}}, Test::Apikey::Sentinel::One->new(
+            port => $one->{port},
+            conf => "sentinel myid $one->{id}\n$common$known"
+                    . ($self->{sentinel_conf} // ''),
+            password => $self->{sentinel_password})->start;
+    }
+}
+
+
+sub redis     { $_[0]{redis}[$_[1]] }
+sub sentinel  { $_[0]{all}[$_[1]] }
+sub addresses { join ' ', map { "127.0.0.1:$_->{port}" } @{$_[0]{all}} }
+
+sub url {
+    my ($self) = @_;
+    my $login = defined $self->{password} ? ":$self->{password}@" : '';
+
+    return "redis-sentinel://$login" . $self->addresses =~ tr/ /,/r
+           . "/$self->{name}";
+}
+
+sub master {
+    my ($self) = @_;
+    my %said;
+
+    for my $sentinel (grep { $_->{pid} } @{$self->{all}}) {
+        my $at = eval { $sentinel->cmd('SENTINEL', 'get-master-addr-by-name',
+                                       $self->{name}) } or return;
+        $said{$at->[1]} = 1;
+    }
+
+    return if keys %said != 1;
+
+    my ($master) = grep { $said{$_->{port}} } @{$self->{redis}};
+    my $role = eval { $master->cmd('ROLE') } or return;
+
+    return $role->[0] eq 'master' ? $master : undef;
+}
+
+sub replicated {
+    my ($self) = @_;
+
+    return Test::Apikey::wait_for(sub {
+        my $master = $self->{all} ? $self->master : $self->{redis}[0];
+
+        return $master
+               && $master->cmd('WAIT', $self->{replicas}, 10)
+                  >= $self->{replicas};
+    }, 20) || die 'the replicas are not in step';
+}
+
+sub failover {
+    my ($self) = @_;
+    my $old = $self->master or die 'no master';
+
+    # a sentinel that has just ended one, or knows of no good replica, refuses
+    Test::Apikey::wait_for(sub {
+        eval { $self->{all}[0]->cmd('SENTINEL', 'FAILOVER', $self->{name}) };
+    }, 20) or die "no failover: $@";
+
+    return $self->wait_failover($old);
+}
+
+sub wait_failover {
+    my ($self, $old) = @_;
+
+    return Test::Apikey::wait_for(sub {
+        my $now = $self->master;
+
+        return $now && $now != $old && $now;
+    }, 30) || die 'no failover';
+}
+
+
+package Test::Apikey::Sentinel::One;
+
+# Like a Redis, but for its program and its configuration, which it rewrites.
+
+use strict;
+use warnings;
+
+our @ISA = ('Test::Apikey::Redis');
+
+my $count = 0;
+
+
+sub new {
+    my ($class, %opt) = @_;
+    my $dir = Test::Apikey::dir() . '/sentinel' . $count++;
+
+    mkdir $dir or die "$dir: $!";
+
+    open my $f, '>', "$dir/sentinel.conf" or die "$dir: $!";
+    print $f <<"CONF", $opt{conf};
+bind 127.0.0.1
+port $opt{port}
+dir $dir
+logfile $dir/sentinel.log
+daemonize no
+CONF
+    close $f;
+
+    return bless { %opt, dir => $dir }, $class;
+}
+
+sub start {
+    my ($self) = @_;
+    my $dir = $self->{dir};
+
+    $self->{pid} = Test::Apikey::fork_child(sub {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', '/dev/null';
+        exec 'redis-sentinel', "$dir/sentinel.conf"
+            or die "redis-sentinel: $!\n";
+    });
+
+    Test::Apikey::started($self) unless $self->{registered}++;
+
+    Test::Apikey::wait_for(sub {
+        waitpid($self->{pid}, POSIX::WNOHANG()) == 0 or die
+            "redis-sentinel didn't start:\n",
+            Test::Apikey::slurp("$dir/sentinel.log");
+
+        return Test::Apikey::accepts($self->{port});
+    }, 10) or die "redis-sentinel doesn't listen";
+
+    # Redis 7.  While a master is down, replicas are asked once a second,
+    # whatever INFO-PERIOD says: an answer must hold for longer, which is five
+    # periods of PING, and so must a promotion, which is four of PUBLISH.
+    eval { $self->cmd(qw(SENTINEL DEBUG), @$_) }
+        for [ 'ASK-PERIOD', 100 ], [ 'INFO-PERIOD', 100 ],
+            [ 'PING-PERIOD', 300 ], [ 'PUBLISH-PERIOD', 500 ];
+
+    return $self;
+}
+
+
+1;
