@@ -58,7 +58,6 @@ for (
     [ 'unix:run/redis', 'path' ], [ 'unix:/' . 'x' x 120, 'too long' ],
     [ 'unix:/x?a=1', '?db=N' ], [ 'http://h', 'redis://HOST' ],
     [ 'h:6379', 'redis://HOST' ], [ 'rediss://', 'host' ],
-    [ 'redis-sentinel://h/m', 'not supported' ],
     [ 'redis-cluster://h', 'not supported' ],
 ) {
     $r = run($program, '--redis', $_->[0], 'list');

@@ -16,22 +16,28 @@
 
 static int address_parse_redis(address_t *address, const char *rest,
     const char **why);
-static int address_parse_host(address_t *address, const char **rest,
+static int address_parse_sentinel(address_t *address, const char *rest,
     const char **why);
+static int address_parse_master(address_t *address, const char *text,
+    size_t len, const char **why);
+static int address_parse_login(address_t *address, const char **rest,
+    const char **why);
+static int address_parse_host(address_t *address, const char **rest,
+    const char *port, const char **why);
 static void address_show_host(address_t *address,
     const address_host_t *host);
 static int address_parse_unix(address_t *address, const char *rest,
     const char **why);
 static int address_parse_user(address_t *address, const char *text,
     size_t len, const char **why);
-static int address_parse_db(address_t *address, const char *text,
+static int address_parse_db(address_t *address, const char *text, size_t len,
     const char **why);
 static char *address_decode(const char *text, size_t len);
 static void address_wipe(char *text);
 
 
 static const char *const  address_later[] = {
-    "redis-sentinel://", "redis-cluster://"
+    "redis-cluster://"
 };
 
 
@@ -58,11 +64,21 @@ address_parse(address_t *address, const char *url, const char **why)
         return address_parse_redis(address, url + 9, why);
     }
 
+    if (strncmp(url, "redis-sentinel://", 17) == 0) {
+        return address_parse_sentinel(address, url + 17, why);
+    }
+
+    if (strncmp(url, "rediss-sentinel://", 18) == 0) {
+        address->tls.on = 1;
+        return address_parse_sentinel(address, url + 18, why);
+    }
+
     if (strncmp(url, "unix:", 5) == 0) {
         return address_parse_unix(address, url + 5, why);
     }
 
-    *why = "not redis://HOST[:PORT][/DB], rediss:// or unix:/PATH[?db=N]";
+    *why = "not redis://HOST[:PORT][/DB], rediss://, unix:/PATH[?db=N] or "
+           "redis-sentinel://HOST[:PORT],.../MASTER";
 
     return -1;
 }
@@ -80,6 +96,7 @@ address_free(address_t *address)
 
     free(address->path);
     free(address->hosts);
+    free(address->master);
     free(address->user);
     address_wipe(address->password);
     free(address->shown);
@@ -91,27 +108,15 @@ address_free(address_t *address)
 static int
 address_parse_redis(address_t *address, const char *rest, const char **why)
 {
-    const char  *at, *end;
-
-    /* A password may hold an @ that is not encoded: the last one counts. */
-
-    end = rest + strcspn(rest, "/?");
-    at = memrchr(rest, '@', end - rest);
-
-    if (at != NULL) {
-        if (address_parse_user(address, rest, at - rest, why) != 0) {
-            return -1;
-        }
-
-        rest = at + 1;
-    }
-
-    if (address_parse_host(address, &rest, why) != 0) {
+    if (address_parse_login(address, &rest, why) != 0
+        || address_parse_host(address, &rest, "6379", why) != 0)
+    {
         return -1;
     }
 
     if (*rest == '/' && rest[1] != '\0') {
-        return address_parse_db(address, rest + 1, why);
+        rest++;
+        return address_parse_db(address, rest, strlen(rest), why);
     }
 
     if (*rest != '\0' && *rest != '/') {
@@ -123,13 +128,121 @@ address_parse_redis(address_t *address, const char *rest, const char **why)
 }
 
 
+/* "HOST,HOST/MASTER/DB", or "HOST,HOST/DB#MASTER" as others write it. */
+
+static int
+address_parse_sentinel(address_t *address, const char *rest, const char **why)
+{
+    size_t       len;
+    const char  *hash;
+
+    if (address_parse_login(address, &rest, why) != 0) {
+        return -1;
+    }
+
+    do {
+        if (address_parse_host(address, &rest, "26379", why) != 0) {
+            return -1;
+        }
+    } while (*rest == ',' && rest++);
+
+    hash = strchr(rest, '#');
+
+    if (*rest != '/' && hash != rest) {
+        *why = "the master's name is missing: redis-sentinel://HOST,.../NAME";
+        return -1;
+    }
+
+    rest += (*rest == '/');
+
+    if (hash != NULL) {
+        len = hash - rest;
+
+        if (address_parse_master(address, hash + 1, strlen(hash + 1), why)
+            != 0)
+        {
+            return -1;
+        }
+
+    } else {
+        len = strcspn(rest, "/");
+
+        if (address_parse_master(address, rest, len, why) != 0) {
+            return -1;
+        }
+
+        rest += len + (rest[len] == '/');
+        len = strlen(rest);
+    }
+
+    return len ? address_parse_db(address, rest, len, why) : 0;
+}
+
+
+static int
+address_parse_master(address_t *address, const char *text, size_t len,
+    const char **why)
+{
+    char  *shown;
+
+    address->master = address_decode(text, len);
+
+    if (address->master == NULL) {
+        *why = "the master's name is wrongly percent-encoded";
+        return -1;
+    }
+
+    if (len == 0) {
+        *why = "the master's name is missing: redis-sentinel://HOST,.../NAME";
+        return -1;
+    }
+
+    if (asprintf(&shown, "%s/%s", address->shown, address->master) == -1) {
+        shown = must(NULL);
+    }
+
+    free(address->shown);
+    address->shown = shown;
+
+    return 0;
+}
+
+
+static int
+address_parse_login(address_t *address, const char **rest, const char **why)
+{
+    size_t       len;
+    const char  *at;
+
+    /* A password may hold an @ that is not encoded: the last one counts. */
+
+    len = strcspn(*rest, "/?");
+    at = memrchr(*rest, '@', len);
+
+    if (at == NULL) {
+        return 0;
+    }
+
+    len = at - *rest;
+
+    if (address_parse_user(address, *rest, len, why) != 0) {
+        return -1;
+    }
+
+    *rest = at + 1;
+
+    return 0;
+}
+
+
 /* One more host, and what is shown of it. */
 
 static int
-address_parse_host(address_t *address, const char **rest, const char **why)
+address_parse_host(address_t *address, const char **rest, const char *port,
+    const char **why)
 {
     size_t           len;
-    uint64_t         port;
+    uint64_t         number;
     const char      *p, *name;
     apikey_text_t    text;
     address_host_t  *host;
@@ -148,7 +261,7 @@ address_parse_host(address_t *address, const char **rest, const char **why)
 
     } else {
         name = p;
-        len = strcspn(name, ":,/?");
+        len = strcspn(name, ":,/?#");
         p = name + len;
     }
 
@@ -157,15 +270,18 @@ address_parse_host(address_t *address, const char **rest, const char **why)
         return -1;
     }
 
-    text = (apikey_text_t) apikey_text("6379");
+    text.data = port;
+    text.len = strlen(port);
 
     if (*p == ':') {
         text.data = p + 1;
-        text.len = strcspn(text.data, ",/?");
+        text.len = strcspn(text.data, ",/?#");
         p = text.data + text.len;
     }
 
-    if (apikey_text_number(text, 65535, &port) != APIKEY_OK || port == 0) {
+    if (apikey_text_number(text, 65535, &number) != APIKEY_OK
+        || number == 0)
+    {
         *why = "the port is not a number from 1 to 65535";
         return -1;
     }
@@ -253,7 +369,9 @@ address_parse_unix(address_t *address, const char *rest, const char **why)
         return -1;
     }
 
-    return address_parse_db(address, rest + len + 4, why);
+    rest += len + 4;
+
+    return address_parse_db(address, rest, strlen(rest), why);
 }
 
 
@@ -291,12 +409,12 @@ address_parse_user(address_t *address, const char *text, size_t len,
 
 
 static int
-address_parse_db(address_t *address, const char *text, const char **why)
+address_parse_db(address_t *address, const char *text, size_t len,
+    const char **why)
 {
     uint64_t  db;
 
-    if (apikey_text_number((apikey_text_t) { text, strlen(text) }, 1000000,
-                           &db)
+    if (apikey_text_number((apikey_text_t) { text, len }, 1000000, &db)
         != APIKEY_OK)
     {
         *why = "the database is not a number";

@@ -5,9 +5,11 @@
  * Where Redis is, as a URL:
  *
  *   redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]       rediss://...: with TLS
+ *   redis-sentinel://[[USER]:PASSWORD@]HOST[:PORT],.../MASTER[/DB]
+ *       rediss-sentinel://...; also .../DB#MASTER
  *   unix:/PATH[?db=N]      unix://[[USER]:PASSWORD@]/PATH[?db=N]
  *
- * USER, PASSWORD and PATH may be percent-encoded; PASSWORD@ alone is a
+ * USER, PASSWORD, PATH and MASTER may be percent-encoded; PASSWORD@ alone is a
  * password.
  */
 
@@ -28,6 +30,7 @@ typedef struct {
     char            *path;        /* of a unix socket; NULL: hosts */
     address_host_t  *hosts;
     unsigned         host_count;
+    char            *master;      /* NULL: the hosts aren't sentinels */
     char            *user;        /* NULL: none */
     char            *password;    /* NULL: none */
     unsigned         db;

@@ -15,6 +15,7 @@
 
 #include "memory.h"
 #include "redis.h"
+#include "sentinel.h"
 
 
 #define REDIS_ARGS_MAX  128
@@ -37,14 +38,30 @@ static ssize_t redis_read(redis_t *redis, char *buf, size_t size,
     short *events);
 static int redis_flush(redis_t *redis);
 static int redis_receive(redis_t *redis, int wait);
-static int redis_fail(redis_t *redis, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 
 int
 redis_open(redis_t *redis, const address_t *address)
 {
-    return redis_open_host(redis, address, address->hosts);
+    return address->master ? sentinel_open(redis, address)
+                           : redis_open_host(redis, address, address->hosts);
+}
+
+
+int
+redis_open_beside(redis_t *redis, const address_t *address,
+    const redis_t *other)
+{
+    address_host_t  host;
+
+    if (other->server == NULL) {
+        return redis_open(redis, address);
+    }
+
+    host.name = other->server;
+    host.port = other->port;
+
+    return redis_open_host(redis, address, &host);
 }
 
 
@@ -54,9 +71,24 @@ redis_open_host(redis_t *redis, const address_t *address,
 {
     int  rc;
 
+    rc = redis_open_within(redis, address, host, REDIS_CONNECT_TIMEOUT);
+
+    redis->patience = REDIS_TIMEOUT;
+
+    return rc;
+}
+
+
+int
+redis_open_within(redis_t *redis, const address_t *address,
+    const address_host_t *host, int milliseconds)
+{
+    int  rc;
+
     memset(redis, 0, sizeof(redis_t));
 
     redis->fd = -1;
+    redis->patience = milliseconds;
     redis->reader = must(redisReaderCreate());
 
     rc = address->path ? redis_connect_unix(redis, address)
@@ -86,6 +118,8 @@ redis_close(redis_t *redis)
     }
 
     memory_wipe(redis->out);
+    free(redis->server);
+    free(redis->port);
     memset(redis, 0, sizeof(redis_t));
     redis->fd = -1;
 }
@@ -270,7 +304,7 @@ redis_connect_to(redis_t *redis, const struct sockaddr *sockaddr,
         return redis_fail(redis, "%s", strerror(errno));
     }
 
-    if (redis_wait(redis, POLLOUT, REDIS_CONNECT_TIMEOUT) != 0) {
+    if (redis_wait(redis, POLLOUT, redis->patience) != 0) {
         return -1;
     }
 
@@ -310,12 +344,12 @@ redis_start_tls(redis_t *redis, const address_t *address,
             return -1;
         }
 
-        rc = redis_poll(redis, events, REDIS_CONNECT_TIMEOUT);
+        rc = redis_poll(redis, events, redis->patience);
 
         if (rc == 0) {
             return redis_fail(redis, "no TLS handshake within %d seconds: "
                               "does it speak TLS there?",
-                              REDIS_CONNECT_TIMEOUT / 1000);
+                              redis->patience / 1000);
         }
 
         if (rc == -1) {
@@ -524,7 +558,7 @@ redis_flush(redis_t *redis)
             return -1;
         }
 
-        if (n == 0 && redis_wait(redis, events, REDIS_TIMEOUT) != 0) {
+        if (n == 0 && redis_wait(redis, events, redis->patience) != 0) {
             return -1;
         }
 
@@ -564,7 +598,7 @@ redis_receive(redis_t *redis, int wait)
 
         if (n == 0
             && wait
-            && redis_wait(redis, events, REDIS_TIMEOUT) != 0)
+            && redis_wait(redis, events, redis->patience) != 0)
         {
             return -1;
         }
@@ -578,7 +612,7 @@ redis_receive(redis_t *redis, int wait)
 }
 
 
-static int
+int
 redis_fail(redis_t *redis, const char *format, ...)
 {
     va_list  args;

@@ -29,17 +29,36 @@ typedef struct {
     size_t        out_len;
     size_t        out_room;
 
+    int           patience;  /* milliseconds without a byte moving */
+    char         *server;    /* the master that sentinels named; else NULL */
+    char         *port;
+
     int           failed;
     char          error[REDIS_ERROR];
 } redis_t;
 
 
-/* Connects, with TLS or without, authenticates and selects the database: 0, or -1 and error. */
+/*
+ * Connects, with TLS or without, authenticates and selects the database: 0, or
+ * -1 and error.  Where sentinels are given, to the master that they name.
+ */
 int redis_open(redis_t *redis, const address_t *address);
+
+/* Another connection to the same server. */
+int redis_open_beside(redis_t *redis, const address_t *address,
+    const redis_t *other);
 
 /* The same with another host than the first of the address. */
 int redis_open_host(redis_t *redis, const address_t *address,
     const address_host_t *host);
+
+/* Each step within so many milliseconds. */
+int redis_open_within(redis_t *redis, const address_t *address,
+    const address_host_t *host, int milliseconds);
+
+/* Sets error: -1. */
+int redis_fail(redis_t *redis, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 void redis_close(redis_t *redis);
 

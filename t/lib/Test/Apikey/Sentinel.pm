@@ -7,9 +7,11 @@ package Test::Apikey::Sentinel;
 #
 #   my $group = sentinels();
 #   my $group = sentinels(replicas => 2, sentinels => 3, conf => TEXT,
-#                         sentinel_conf => TEXT, password => TEXT)
-#       "conf" is more of each Redis's configuration, "password" what they
-#       want of each other and of clients
+#                         sentinel_conf => TEXT, password => TEXT,
+#                         sentinel_password => TEXT)
+#       "conf" is more of each Redis's configuration, "sentinel_conf" of each
+#       sentinel's; "password" is what each Redis wants of everybody,
+#       "sentinel_password" what each sentinel wants
 #   $group->{name}              of the master: "main"
 #   $group->addresses           "127.0.0.1:PORT ...", of the sentinels
 #   $group->url                 redis-sentinel://...
@@ -44,7 +46,7 @@ sub new {
     my @login = defined $secret ? (password => $secret) : ();
     my $common = "repl-diskless-sync-delay 0\n" . ($self->{conf} // '');
 
-    $common .= "requirepass $secret\nmasterauth $secret\n" if @login;
+    $common .= qq{requirepass "$secret"\nmasterauth "$secret"\n} if @login;
 
     $self->{redis} = [ Test::Apikey::redis(conf => $common, @login) ];
     my $port = $self->{redis}[0]{port};
@@ -70,12 +72,14 @@ sub _watch {
                       port => Test::Apikey::free_port() } }
                   1 .. $self->{sentinels};
     my $quorum = int($self->{sentinels} / 2) + 1;
+    my $wanted = defined $self->{sentinel_password}
+                 ? qq{requirepass "$self->{sentinel_password}"\n} : '';
 
     my $common = join '', map { "sentinel $_\n" }
         "monitor $name 127.0.0.1 $master $quorum",
         "down-after-milliseconds $name 700",
         "failover-timeout $name 3000",
-        (defined $secret ? "auth-pass $name $secret" : ()),
+        (defined $secret ? qq{auth-pass $name "$secret"} : ()),
         map { "known-replica $name 127.0.0.1 $_" } @replicas;
 
     for my $one (@all) {
@@ -86,7 +90,7 @@ sub _watch {
         push @{$self->{all}}, Test::Apikey::Sentinel::One->new(
             port => $one->{port},
             conf => "sentinel myid $one->{id}\n$common$known"
-                    . ($self->{sentinel_conf} // ''),
+                    . ($self->{sentinel_conf} // '') . $wanted,
             password => $self->{sentinel_password})->start;
     }
 }
