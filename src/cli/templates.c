@@ -128,7 +128,7 @@ template_find(cli_t *cli, const char *name, template_t *template)
     rc = CLI_DONE;
 
     if (reply->type != REDIS_REPLY_STRING && shipped == NULL) {
-        complain("there is no template \"%s\"", name);
+        complain_absent("template", name);
         rc = CLI_REFUSED;
 
     } else if (reply->type == REDIS_REPLY_STRING
@@ -149,6 +149,7 @@ template_find(cli_t *cli, const char *name, template_t *template)
     if (rc == CLI_DONE) {
         template->name = must(strdup(name));
         template->title = shipped ? shipped->title : NULL;
+        template->stored = (reply->type == REDIS_REPLY_STRING);
     }
 
     freeReplyObject(reply);
@@ -283,7 +284,7 @@ template_set(cli_t *cli, const char *name)
     }
 
     if (binds != NULL && !template_binds(binds)) {
-        complain("--binds \"%s\": not org, project or service", binds);
+        complain_option("binds", binds, "not org, project or service");
         return CLI_USAGE;
     }
 
@@ -353,7 +354,7 @@ template_remove(cli_t *cli, const char *name)
         if (shipped != NULL) {
             complain("template \"%s\" is shipped, and as it was shipped", name);
         } else {
-            complain("there is no template \"%s\"", name);
+            complain_absent("template", name);
         }
 
         rc = CLI_REFUSED;
@@ -517,6 +518,7 @@ template_json(const template_t *template)
     json_object_set_new(json, "binds",
                         template->binds ? json_string(template->binds)
                                         : json_null());
+    json_object_set_new(json, "stored", json_boolean(template->stored));
 
     return json;
 }

@@ -14,6 +14,7 @@ typedef struct {
     const char  *title;     /* of a shipped one, or NULL */
     char        *scopes;
     char        *binds;     /* org, project or service; NULL: nothing */
+    int          stored;    /* it isn't the shipped one, or replaces it */
 } template_t;
 
 
