@@ -10,13 +10,31 @@
 int
 cli_open(cli_t *cli)
 {
+    /* A connection that was kept may have ended since. */
+
+    if (cli->connected && store_time(&cli->store, &cli->now) == STORE_DONE) {
+        return CLI_DONE;
+    }
+
+    cli_close(cli);
+
     if (store_open(&cli->store, &cli->settings) != STORE_DONE
         || store_time(&cli->store, &cli->now) != STORE_DONE)
     {
         return cli_failed(cli);
     }
 
+    cli->connected = 1;
+
     return CLI_DONE;
+}
+
+
+void
+cli_close(cli_t *cli)
+{
+    store_close(&cli->store);
+    cli->connected = 0;
 }
 
 
@@ -55,7 +73,7 @@ cli_read(cli_t *cli, const char *id, stored_t **stored)
         return CLI_DONE;
 
     case STORE_ABSENT:
-        complain("there is no key \"%s\"", id);
+        complain_absent("key", id);
         return CLI_REFUSED;
 
     default:

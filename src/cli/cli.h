@@ -24,6 +24,7 @@ typedef struct {
     unsigned          wait;      /* for gateways, milliseconds */
     unsigned          opened:1;
     unsigned          waited:1;
+    unsigned          missed:1;  /* somebody didn't answer */
     json_t           *kept;      /* to be printed after that */
 } confirm_t;
 
@@ -35,6 +36,7 @@ typedef struct {
     uint64_t          now;       /* Redis's clock at cli_open(), microseconds */
     apikey_pepper_t   pepper;    /* after cli_pepper() */
     int               json;
+    int               connected;   /* a connection that is kept */
     confirm_t         confirm;
 } cli_t;
 
@@ -62,8 +64,11 @@ int command_template(cli_t *cli);
 int command_doctor(cli_t *cli);
 
 
-/* Connects and reads Redis's clock: CLI_DONE or CLI_REDIS. */
+/* Connects, if it isn't, and reads Redis's clock: CLI_DONE or CLI_REDIS. */
 int cli_open(cli_t *cli);
+
+/* Ends what cli_open() has begun, whatever it came to. */
+void cli_close(cli_t *cli);
 
 /* Reads the pepper: CLI_DONE or CLI_USAGE. */
 int cli_pepper(cli_t *cli);

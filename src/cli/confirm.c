@@ -13,7 +13,7 @@
 static int confirm_given(cli_t *cli);
 static void confirm_wait(cli_t *cli);
 static json_t *confirm_json(const cli_t *cli);
-static int confirm_say(const cli_t *cli);
+static int confirm_say(cli_t *cli);
 
 
 int
@@ -130,7 +130,7 @@ confirm_given(cli_t *cli)
     }
 
     if (n > CONFIRM_WAIT_MAX) {
-        complain("--wait \"%s\": not like 2s, 500ms or 0, up to a day", text);
+        complain_option("wait", text, "not like 2s, 500ms or 0, up to a day");
         return CLI_USAGE;
     }
 
@@ -189,7 +189,7 @@ confirm_json(const cli_t *cli)
 /* CLI_DONE, or CLI_REFUSED if somebody is missing. */
 
 static int
-confirm_say(const cli_t *cli)
+confirm_say(cli_t *cli)
 {
     size_t               i, confirmed;
     json_t              *workers, *missing, *name;
@@ -228,6 +228,8 @@ confirm_say(const cli_t *cli)
     if (i == 0) {
         return CLI_DONE;
     }
+
+    cli->confirm.missed = 1;
 
     if (acks->error[0] != '\0') {
         complain("the answers of gateways can't be heard: %s", acks->error);

@@ -63,7 +63,7 @@ command_delete(cli_t *cli)
         }
 
         if (one == CLI_REFUSED) {
-            complain("there is no key \"%s\"", cli->options->operands[i]);
+            complain_absent("key", cli->options->operands[i]);
             rc = one;
         }
     }
@@ -91,9 +91,9 @@ delete_matching(cli_t *cli, delete_t *keys)
         && ((keys->service != NULL && *keys->service == '\0')
             || (keys->project != NULL && *keys->project == '\0')))
     {
-        complain("--%s \"\": is empty",
-                 keys->service && *keys->service == '\0' ? "service"
-                                                         : "project");
+        complain_option(keys->service && *keys->service == '\0' ? "service"
+                                                                : "project",
+                        "", "is empty");
         rc = CLI_USAGE;
     }
 

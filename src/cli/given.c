@@ -317,7 +317,7 @@ given_json_resource(const char *path, const char *resource, json_t *actions,
 static int
 given_wrong(const char *option, const char *value, const char *why)
 {
-    complain("--%s \"%s\": %s", option, value, why);
+    complain_option(option, value, "%s", why);
 
     return CLI_USAGE;
 }

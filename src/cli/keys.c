@@ -116,7 +116,7 @@ command_rotate(cli_t *cli)
     if (grace != NULL
         && dates_parse_length(grace, &rotation.grace) != 0)
     {
-        complain("--grace \"%s\": not like 24h, 30m or 7d", grace);
+        complain_option("grace", grace, "not like 24h, 30m or 7d");
         return CLI_USAGE;
     }
 
@@ -239,8 +239,9 @@ create_template(cli_t *cli, attributes_t *attributes)
     if (template.binds != NULL
         && attributes->value[attribute_find(template.binds)] == NULL)
     {
-        complain("--template \"%s\": its keys are bound to a %s: give --%s",
-                 name, template.binds, template.binds);
+        complain_option("template", name,
+                        "its keys are bound to a %s: give --%s",
+                        template.binds, template.binds);
         rc = CLI_USAGE;
 
     } else if (attributes_add(attributes, ATTRIBUTE_SCOPES,
@@ -250,7 +251,7 @@ create_template(cli_t *cli, attributes_t *attributes)
                                  store_text(template.name), &why)
                   != APIKEY_OK)
     {
-        complain("--template \"%s\": %s", name, why);
+        complain_option("template", name, "%s", why);
         rc = CLI_USAGE;
     }
 

@@ -145,7 +145,7 @@ main(int argc, char **argv)
         status = command ? main_run(&cli, command) : CLI_USAGE;
     }
 
-    store_close(&cli.store);
+    cli_close(&cli);
     settings_free(&cli.settings);
     options_free(&options);
 

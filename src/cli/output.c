@@ -8,8 +8,24 @@
 #include "output.h"
 
 
+static void output_complain(const char *format, va_list args);
 static unsigned output_width(const char *text);
 static void output_cell(const char *text, unsigned width, int last);
+
+
+/* NULL: the standard streams. */
+static _Thread_local output_t  *output_captured;
+
+
+void
+output_capture(output_t *output)
+{
+    if (output != NULL) {
+        memset(output, 0, sizeof(output_t));
+    }
+
+    output_captured = output;
+}
 
 
 void
@@ -18,12 +34,43 @@ complain(const char *format, ...)
     va_list  args;
 
     va_start(args, format);
-
-    fputs("apikey: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-
+    output_complain(format, args);
     va_end(args);
+}
+
+
+void
+complain_option(const char *option, const char *value, const char *format,
+    ...)
+{
+    char       why[OUTPUT_MESSAGE];
+    va_list    args;
+    output_t  *output;
+
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+
+    output = output_captured;
+
+    if (output == NULL) {
+        complain("--%s \"%s\": %s", option, value, why);
+
+    } else if (output->message[0] == '\0') {
+        snprintf(output->option, OUTPUT_OPTION, "%s", option);
+        complain("\"%s\": %s", value, why);
+    }
+}
+
+
+void
+complain_absent(const char *what, const char *name)
+{
+    if (output_captured != NULL) {
+        output_captured->absent = 1;
+    }
+
+    complain("there is no %s \"%s\"", what, name);
 }
 
 
@@ -104,6 +151,12 @@ table_free(table_t *table)
 void
 json_print(json_t *json)
 {
+    if (output_captured != NULL) {
+        json_decref(output_captured->result);
+        output_captured->result = json;
+        return;
+    }
+
     json_dumpf(json, stdout, JSON_COMPACT|JSON_ENCODE_ANY);
     putchar('\n');
     json_decref(json);
@@ -134,6 +187,24 @@ json_words(apikey_text_t list)
 
         json_array_append_new(array, json_stringn(word.data, word.len));
     }
+}
+
+
+static void
+output_complain(const char *format, va_list args)
+{
+    if (output_captured != NULL) {
+
+        if (output_captured->message[0] == '\0') {
+            vsnprintf(output_captured->message, OUTPUT_MESSAGE, format, args);
+        }
+
+        return;
+    }
+
+    fputs("apikey: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
 }
 
 

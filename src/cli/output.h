@@ -23,8 +23,34 @@ typedef struct {
 } table_t;
 
 
+#define OUTPUT_MESSAGE  512
+#define OUTPUT_OPTION   32
+
+
+/* What a command has said, in place of printing it. */
+typedef struct {
+    json_t    *result;                     /* NULL: nothing */
+    char       message[OUTPUT_MESSAGE];    /* the first complaint */
+    char       option[OUTPUT_OPTION];      /* whose value is wrong, or "" */
+    unsigned   absent:1;                   /* what was asked for isn't there */
+} output_t;
+
+
+/*
+ * From now on what this thread prints as JSON and complains of goes there, or,
+ * with NULL, to the standard streams again.
+ */
+void output_capture(output_t *output);
+
 /* A line on standard error: "apikey: ...". */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The value of an option is wrong. */
+void complain_option(const char *option, const char *value,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* There is no key, template... of that name. */
+void complain_absent(const char *what, const char *name);
 
 void table_init(table_t *table, const column_t *columns, unsigned count);
 /* The next cell; empty text is shown as "-". */
