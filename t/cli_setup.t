@@ -174,14 +174,16 @@ is_deeply([ sort keys %shipped ],
           [ qw(admin apps-sdk full-access mcp-server read-only) ], 'shipped');
 is_deeply($shipped{'mcp-server'},
           { name => 'mcp-server', title => 'MCP Server', binds => 'project',
-            scopes => [ '*:read', '*:write', '*:delete' ] }, 'one of them');
+            scopes => [ '*:read', '*:write', '*:delete' ],
+            stored => JSON::PP::false }, 'one of them');
 is_deeply([ sort grep { $shipped{$_}{binds} } keys %shipped ],
           [ qw(apps-sdk mcp-server) ], 'those that bind');
 
 $r = apikey('--json', 'template', 'set', 'team', '--scope', 'a:read',
             '--scope', 'b:*', '--binds', 'org');
 is_deeply(decode_json($r->{out}), { name => 'team', title => undef,
-          scopes => [ 'a:read', 'b:*' ], binds => 'org' }, 'set');
+          scopes => [ 'a:read', 'b:*' ], binds => 'org',
+          stored => JSON::PP::true }, 'set');
 is(apikey('create', '--name', 'x', '--template', 'team')->{exit}, 2,
    'it binds to an org');
 is_deeply(create_key('--template', 'team', '--org', 'o')->{scopes},
@@ -192,6 +194,8 @@ like(apikey('template', 'list')->{out}, qr/^team +- +org +a:read b:\*$/m,
 apikey('template', 'set', 'Read Only', '--scope', 'docs:read');
 is_deeply(create_key('--template', 'read-only')->{scopes}, [ 'docs:read' ],
           'a shipped one replaced');
+ok(decode_json(apikey('--json', 'template', 'show', 'read-only')->{out})
+   ->{stored}, 'which is said');
 $r = apikey('template', 'remove', 'read-only');
 like($r->{out}, qr/shipped one holds again/, 'and removed');
 is_deeply(create_key('--template', 'read-only')->{scopes}, [ '*:read' ],
