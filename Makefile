@@ -6,6 +6,8 @@
 # make install    the module and the program; DESTDIR, PREFIX, MODULES_DIR
 # make static     build/static/nginx: a whole nginx with the module inside
 # make test-asan  the tests with AddressSanitizer and UBSan
+# make test-valgrind  the tests with valgrind, which takes long
+# make coverage   the lines that the tests run
 # make clean
 #
 # NGINX_SRC=DIR   nginx's source in place of Debian's nginx-dev; demo and test
@@ -67,7 +69,7 @@ core_libs = -lsodium
 
 
 .PHONY: all build deps deps-run demo test prove units bench install static \
-        test-asan clean
+        test-asan test-valgrind coverage clean
 .DELETE_ON_ERROR:
 
 all build: $(BUILD)/ngx_http_apikey_module.so $(BUILD)/apikey
@@ -232,12 +234,45 @@ bench: deps
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(out) t/bench/run
 
+# Which a slower module and program don't concern aren't among these.
+
+slow_tests = $(filter-out t/build.t t/fuzz.t,$(wildcard t/*.t))
+
 test-asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-g -O1 $(ASAN)" LDFLAGS="$(ASAN)" \
 	    static units $(BUILD)/asan/apikey
 	TEST_NGINX_BINARY=$(out)/asan/static/nginx TEST_NGINX_MODULE= \
 	    TEST_BUILD=$(out)/asan prove -j$(JOBS) \
-	    $(filter-out t/build.t t/fuzz.t,$(wildcard t/*.t))
+	    $(slow_tests)
+
+# Programs in the place of nginx and apikey that call them under valgrind.
+
+valgrind = valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+           --errors-for-leak-kinds=definite \
+           --suppressions=$(CURDIR)/t/valgrind.supp
+
+test-valgrind: deps all units
+	@t/deps valgrind
+	rm -rf $(BUILD)/valgrind
+	mkdir -p $(BUILD)/valgrind/unit
+	ln -s $(out)/ngx_http_apikey_module.so $(BUILD)/valgrind
+	for program in $${TEST_NGINX_BINARY:-/usr/sbin/nginx} $(out)/apikey \
+	    $(abspath $(unit)); do \
+	    name=$${program#$(out)/}; name=$${name#/usr/sbin/}; \
+	    printf '#!/bin/sh\nexec %s %s "$$@"\n' '$(valgrind)' $$program \
+	        > $(BUILD)/valgrind/$$name; \
+	    chmod 755 $(BUILD)/valgrind/$$name; \
+	done
+	TEST_NGINX_BINARY=$(out)/valgrind/nginx TEST_BUILD=$(out)/valgrind \
+	    TEST_PATIENCE=10 prove -j$(JOBS) $(slow_tests)
+
+coverage: deps
+	$(MAKE) BUILD=$(BUILD)/coverage CFLAGS="-g -O0 -fPIC --coverage" \
+	    LDFLAGS=--coverage all units
+	find $(BUILD)/coverage -name '*.gcda' -delete
+	TEST_BUILD=$(out)/coverage TEST_NGINX_USER=root prove -j$(JOBS) \
+	    $(slow_tests)
+	t/coverage $(BUILD)/coverage
 
 install: all
 	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(PREFIX)/bin

@@ -58,7 +58,8 @@ sub write {
     my $daemon = $self->{daemon} ? 'on' : 'off';
     my $main = $self->{main} // '';
     my $events = $self->{events} // '';
-    my $user = $> == 0 ? 'user nobody nogroup;' : '';
+    my $user = $> == 0 ? 'user ' . ($ENV{TEST_NGINX_USER} // 'nobody nogroup')
+                         . ';' : '';
     my $temp = join '', map { "    ${_}_temp_path $dir/$_;\n" }
                    qw(client_body proxy fastcgi uwsgi scgi);
 
