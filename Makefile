@@ -102,10 +102,16 @@ $(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(call objects,$(core))
 
 units: $(unit)
 
-$(BUILD)/fuzz/%: t/fuzz/%.c $(core) $(headers) $(BUILD)/settings
+# What of the program the targets need besides the core.
+
+fuzz_cli = $(patsubst %,src/cli/%.c,attributes dates entry memory output \
+           permissions rows)
+
+$(BUILD)/fuzz/%: t/fuzz/%.c $(core) $(fuzz_cli) $(headers) $(BUILD)/settings
 	@mkdir -p $(@D)
 	clang $(WARNINGS) -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(core) $(core_libs)
+	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(core) $(fuzz_cli) \
+	    $(core_libs) -ljansson
 
 # Those that need nginx are a module of it, and both are built for libFuzzer:
 # see t/fuzz/nginx.

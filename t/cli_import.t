@@ -100,8 +100,13 @@ is_deeply(decode_json($r->{out}),
           { imported => 0, exists => 2500, refused => 0 }, 'all are known');
 ok($redis->dump eq $before, 'and as they were');
 
-$r = import_lines(qq({"key":"twice"}\n{"key":"twice","id":"x"}\n));
+$r = import_lines(qq({"key":"twice"}\n{"key":"twice"}\n));
 is($r->{out}, "1 imported, 1 known already, 0 refused\n", 'twice in a file');
+
+$r = import_lines(qq({"key":"twice","id":"x","name":"key-1","plan":"pro"}\n));
+is($r->{exit}, 1, 'a key that is there and isn\'t as the line says');
+like($r->{err}, qr/^apikey: "-", line 1: is there already, with another id, (?#
+    )name, plan$/m, 'is refused, and what differs is told');
 is(apikey('show', 'x')->{exit}, 1, 'the second id finds nothing');
 unlike($redis->dump, qr/^ x$/m, 'and isn\'t left');
 

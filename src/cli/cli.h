@@ -48,6 +48,7 @@ int command_create(cli_t *cli);
 int command_rotate(cli_t *cli);
 int command_verify(cli_t *cli);
 int command_import(cli_t *cli);
+int command_export(cli_t *cli);
 
 int command_list(cli_t *cli);
 int command_show(cli_t *cli);

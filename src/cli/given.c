@@ -1,20 +1,13 @@
-#define _GNU_SOURCE   /* asprintf */
-
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/scope.h"
-
 #include "given.h"
-#include "memory.h"
+#include "permissions.h"
 
 
 static int given_add(attributes_t *attributes, attribute_e attribute,
     const char *option, const char *value, const char *list);
 static int given_json(const char *path, attributes_t *attributes);
-static int given_json_resource(const char *path, const char *resource,
-    json_t *actions, attributes_t *attributes);
 static int given_wrong(const char *option, const char *value,
     const char *why);
 
@@ -190,6 +183,30 @@ given_times_check(const attributes_t *attributes)
 
 
 int
+given_format(const cli_t *cli, rows_format_e *format)
+{
+    const char  *value;
+
+    value = options_value(cli->options, "format");
+
+    if (value == NULL) {
+        *format = ROWS_ANY;
+
+    } else if (strcmp(value, "json") == 0) {
+        *format = ROWS_JSON;
+
+    } else if (strcmp(value, "csv") == 0) {
+        *format = ROWS_CSV;
+
+    } else {
+        return given_wrong("format", value, "not csv or json");
+    }
+
+    return CLI_DONE;
+}
+
+
+int
 given_none(const char *value)
 {
     return *value == '\0' || strcmp(value, "none") == 0;
@@ -217,15 +234,13 @@ given_add(attributes_t *attributes, attribute_e attribute,
 }
 
 
-/* {"permissions":{"projects":["read","write"]}} */
-
 static int
 given_json(const char *path, attributes_t *attributes)
 {
     int            rc;
-    char           why[JSON_ERROR_TEXT_LENGTH + 32];
-    json_t        *json, *permissions, *actions;
-    const char    *resource;
+    char           text[JSON_ERROR_TEXT_LENGTH + 32];
+    json_t        *json;
+    const char    *why;
     json_error_t   error;
 
     json = (strcmp(path, "-") == 0)
@@ -233,84 +248,16 @@ given_json(const char *path, attributes_t *attributes)
            : json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 
     if (json == NULL) {
-        snprintf(why, sizeof(why), "line %d: %s", error.line, error.text);
+        snprintf(text, sizeof(text), "line %d: %s", error.line, error.text);
         return given_wrong("permissions-json", path,
-                           error.line > 0 ? why : error.text);
+                           error.line > 0 ? text : error.text);
     }
 
-    permissions = json_object_get(json, "permissions");
-    rc = CLI_DONE;
-
-    if (!json_is_object(permissions) || json_object_size(json) != 1) {
-        rc = given_wrong("permissions-json", path,
-                         "not like {\"permissions\":{\"projects\":"
-                         "[\"read\",\"write\"]}}");
-    } else {
-
-        json_object_foreach(permissions, resource, actions) {
-            rc = given_json_resource(path, resource, actions, attributes);
-
-            if (rc != CLI_DONE) {
-                break;
-            }
-        }
-    }
-
+    rc = permissions_read(json, attributes, &why);
     json_decref(json);
 
-    return rc;
-}
-
-
-static int
-given_json_resource(const char *path, const char *resource, json_t *actions,
-    attributes_t *attributes)
-{
-    int           rc;
-    char         *scope;
-    size_t        i;
-    json_t       *action;
-    const char   *why;
-
-    if (!json_is_array(actions)) {
-        return given_wrong("permissions-json", path,
-                           "a resource has no list of actions");
-    }
-
-    json_array_foreach(actions, i, action) {
-
-        if (!json_is_string(action)) {
-            return given_wrong("permissions-json", path,
-                               "an action is not a text");
-        }
-
-        if (asprintf(&scope, "%s:%s", resource, json_string_value(action))
-            == -1)
-        {
-            scope = must(NULL);
-        }
-
-        /* As one word: a space in a name makes no second scope. */
-
-        rc = apikey_scope_check((apikey_text_t) { scope, strlen(scope) });
-
-        if (rc == APIKEY_OK) {
-            rc = attributes_add(attributes, ATTRIBUTE_SCOPES,
-                                (apikey_text_t) { scope, strlen(scope) },
-                                &why);
-        } else {
-            why = "holds what can't be a scope: RESOURCE:ACTION, each * or "
-                  "1 to 64 of A-Z a-z 0-9 . _ - /";
-        }
-
-        free(scope);
-
-        if (rc != APIKEY_OK) {
-            return given_wrong("permissions-json", path, why);
-        }
-    }
-
-    return CLI_DONE;
+    return (rc == APIKEY_OK) ? CLI_DONE
+                             : given_wrong("permissions-json", path, why);
 }
 
 

@@ -9,6 +9,7 @@
 #include "attributes.h"
 #include "cli.h"
 #include "dates.h"
+#include "rows.h"
 
 
 /* A moment, as far as it can be known without Redis's clock. */
@@ -35,6 +36,9 @@ int given_time_set(const cli_t *cli, const given_time_t *given,
 
 /* Does the key live at all?  Both times are of the attributes. */
 int given_times_check(const attributes_t *attributes);
+
+/* --format of a file. */
+int given_format(const cli_t *cli, rows_format_e *format);
 
 /* "" and "none" ask for an attribute to be removed. */
 int given_none(const char *value);

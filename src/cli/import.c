@@ -1,62 +1,75 @@
 /*
- * import: existing keys, one a line as a JSON object.  Lines that can't be
- * taken over are told and passed by; keys that are known already are left
- * alone, so that an import can be run again.
+ * import: existing keys, from rows of CSV or JSON.  Rows that can't be taken
+ * over are told and passed by; keys that are there already are left alone, so
+ * that an import can be run again, or go on after it was interrupted.
  */
 
 #include <errno.h>
-#include <inttypes.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "attributes.h"
+#include <sodium.h>
+
 #include "cli.h"
-#include "dates.h"
+#include "entry.h"
 #include "given.h"
 #include "memory.h"
 
 
-#define IMPORT_BATCH  1000
-#define IMPORT_WHY    160
+#define IMPORT_BATCH     1000
+#define IMPORT_POLL      500       /* milliseconds */
+#define IMPORT_PROGRESS  200000    /* microseconds from one to the next */
 
 
 typedef struct {
-    cli_t         *cli;
-    const char    *path;
-    FILE          *file;
+    cli_t            *cli;
+    const char       *path;
+    int               fd;
+    uint64_t          size;        /* 0: not known */
+    rows_t            rows;
+    entry_columns_t   columns;
 
-    store_new_t    keys[IMPORT_BATCH];
-    unsigned       lines[IMPORT_BATCH];
-    unsigned       count;
+    store_new_t       keys[IMPORT_BATCH];
+    uint32_t          given[IMPORT_BATCH];
+    unsigned          lines[IMPORT_BATCH];
+    unsigned          count;
 
-    unsigned       line;
-    unsigned       imported;
-    unsigned       known;
-    unsigned       refused;
+    unsigned          imported;
+    unsigned          known;
+    unsigned          refused;
 
-    int            peppered;
-    int            hashed;             /* the key of this line has a digest */
-    char           why[IMPORT_WHY];    /* a line is refused */
+    unsigned          begun:1;     /* the columns are known, if there are any */
+    unsigned          peppered:1;
+    unsigned          shown:1;     /* progress stands on the terminal */
+    uint64_t          progress;    /* since when */
 } import_t;
 
 
-static int import_lines(import_t *import);
-static int import_json(import_t *import, store_new_t *key, const char *line,
-    size_t len);
-static int import_member(import_t *import, store_new_t *key,
-    const char *name, json_t *value);
-static int import_text(import_t *import, store_new_t *key, const char *name,
-    const char *value);
-static int import_digest(import_t *import, store_new_t *key,
-    const char *name, apikey_text_t value);
-static int import_finish(import_t *import, store_new_t *key);
+static int import_open(import_t *import);
+static ssize_t import_read(void *data, char *buf, size_t size);
+static int import_rows(import_t *import);
+static int import_row(import_t *import);
+static int import_digest(import_t *import, entry_t *entry);
+static void import_complete(import_t *import, attributes_t *attributes);
 static int import_flush(import_t *import);
+static int import_existing(import_t *import);
+static void import_compare(import_t *import, unsigned i,
+    const stored_t *stored);
 static void import_drop(import_t *import);
-static int import_refuse(import_t *import, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void import_tell(import_t *import, unsigned line, const char *why);
+static void import_refuse(import_t *import, unsigned line, const char *why);
+static void import_progress(import_t *import);
+static void import_progress_clear(import_t *import);
 static void import_print(const import_t *import);
+static void import_signal(int signo);
+
+
+static volatile sig_atomic_t  import_stopped;
 
 
 int
@@ -74,31 +87,29 @@ command_import(cli_t *cli)
     import = must(calloc(1, sizeof(import_t)));
 
     import->cli = cli;
-    import->path = cli->options->operands[0];
-    import->file = strcmp(import->path, "-") ? fopen(import->path, "re")
-                                             : stdin;
+    import->fd = -1;
 
-    if (import->file == NULL) {
-        complain("\"%s\": %s", import->path, strerror(errno));
-        free(import);
-        return CLI_USAGE;
-    }
-
-    rc = cli_open(cli);
+    rc = import_open(import);
 
     if (rc == CLI_DONE) {
-        rc = import_lines(import);
+        rc = cli_open(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = import_rows(import);
+        import_progress_clear(import);
         import_print(import);
     }
 
-    if (rc == CLI_DONE && import->refused != 0) {
+    if (rc == CLI_DONE && (import->refused != 0 || import_stopped)) {
         rc = CLI_REFUSED;
     }
 
-    if (import->file != stdin) {
-        fclose(import->file);
+    if (import->fd > STDIN_FILENO) {
+        close(import->fd);
     }
 
+    rows_free(&import->rows);
     import_drop(import);
     free(import);
 
@@ -107,230 +118,175 @@ command_import(cli_t *cli)
 
 
 static int
-import_lines(import_t *import)
+import_open(import_t *import)
 {
-    int           rc;
-    char         *line;
-    size_t        size;
-    ssize_t       len;
-    store_new_t  *key;
+    int                rc;
+    struct stat        st;
+    rows_format_e      format;
+    struct sigaction   sa;
+
+    rc = given_format(import->cli, &format);
+
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    import->path = import->cli->options->operands[0];
+
+    import->fd = strcmp(import->path, "-")
+                 ? open(import->path, O_RDONLY|O_CLOEXEC)
+                 : STDIN_FILENO;
+
+    if (import->fd == -1) {
+        complain("\"%s\": %s", import->path, strerror(errno));
+        return CLI_USAGE;
+    }
+
+    if (fstat(import->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        import->size = st.st_size;
+    }
+
+    rows_init(&import->rows, format, import_read, import);
+
+    /* What is under way is finished, and reading ends. */
+
+    memset(&sa, 0, sizeof(sa));
+    sa.sa_handler = import_signal;
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+
+    return CLI_DONE;
+}
+
+
+static ssize_t
+import_read(void *data, char *buf, size_t size)
+{
+    import_t *import = data;
+
+    int            n;
+    struct pollfd  pfd;
+
+    pfd.fd = import->fd;
+    pfd.events = POLLIN;
+
+    /* A signal just before poll() is seen when its time is over. */
+
+    do {
+        n = poll(&pfd, 1, IMPORT_POLL);
+
+        if (import_stopped) {
+            return -1;
+        }
+    } while (n == 0 || (n == -1 && errno == EINTR));
+
+    return (n == 1) ? read(import->fd, buf, size) : -1;
+}
+
+
+static int
+import_rows(import_t *import)
+{
+    int  rc, more;
 
     rc = CLI_DONE;
-    line = NULL;
-    size = 0;
+    more = 0;
 
     while (rc == CLI_DONE
-           && (len = getline(&line, &size, import->file)) != -1)
+           && !import_stopped
+           && (more = rows_next(&import->rows)) == 1)
     {
-        import->line++;
-
-        if (strspn(line, " \t\r\n") == (size_t) len) {
-            continue;
-        }
-
-        key = &import->keys[import->count];
-        import->hashed = 0;
-
-        rc = import_json(import, key, line, len);
-
-        if (rc == CLI_DONE) {
-            import->lines[import->count++] = import->line;
-
-        } else {
-            attributes_free(&key->attributes);
-
-            if (rc == CLI_REFUSED) {
-                import_tell(import, import->line, import->why);
-                rc = CLI_DONE;
-            }
-        }
+        rc = import_row(import);
 
         if (rc == CLI_DONE && import->count == IMPORT_BATCH) {
             rc = import_flush(import);
+            import_progress(import);
         }
     }
 
-    if (rc == CLI_DONE && ferror(import->file)) {
+    if (more == -1 && !import_stopped) {
         complain("\"%s\": %s", import->path, strerror(errno));
         rc = CLI_USAGE;
     }
 
-    memory_wipe(line);
-
-    return (rc == CLI_DONE) ? import_flush(import) : rc;
-}
-
-
-static int
-import_json(import_t *import, store_new_t *key, const char *line, size_t len)
-{
-    int            rc;
-    json_t        *json, *value;
-    const char    *name;
-    json_error_t   error;
-
-    json = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-
-    /* The parser's own message may quote the key. */
-
-    if (json == NULL) {
-        return import_refuse(import, "not JSON, at column %d", error.column);
-    }
-
-    if (!json_is_object(json)) {
-        json_decref(json);
-        return import_refuse(import, "not a JSON object");
-    }
-
-    rc = CLI_DONE;
-
-    json_object_foreach(json, name, value) {
-        rc = import_member(import, key, name, value);
-
-        if (rc != CLI_DONE) {
-            break;
-        }
-    }
-
-    json_decref(json);
-
-    return (rc == CLI_DONE) ? import_finish(import, key) : rc;
-}
-
-
-static int
-import_member(import_t *import, store_new_t *key, const char *name,
-    json_t *value)
-{
-    int           rc;
-    char          number[32];
-    size_t        i;
-    json_t       *word;
-    attribute_e   attribute;
-
-    attribute = attribute_find(name);
-
-    if (json_is_null(value)) {
-        return CLI_DONE;
-    }
-
-    if (json_is_string(value)) {
-        return import_text(import, key, name, json_string_value(value));
-    }
-
-    if (json_is_integer(value)
-        && attribute < ATTRIBUTE_COUNT
-        && attribute_is_time(attribute))
-    {
-        snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
-                 json_integer_value(value));
-        return import_text(import, key, name, number);
-    }
-
-    if (!json_is_array(value)
-        || (attribute != ATTRIBUTE_SCOPES && attribute != ATTRIBUTE_ALLOW))
-    {
-        return import_refuse(import, "%.40s: not a value of its kind", name);
-    }
-
-    rc = CLI_DONE;
-
-    json_array_foreach(value, i, word) {
-
-        if (!json_is_string(word)) {
-            return import_refuse(import, "%.40s: not a list of texts", name);
-        }
-
-        rc = import_text(import, key, name, json_string_value(word));
-
-        if (rc != CLI_DONE) {
-            break;
-        }
+    if (rc == CLI_DONE || rc == CLI_USAGE) {
+        more = import_flush(import);
+        rc = more ? more : rc;
     }
 
     return rc;
 }
 
 
-/* A field of any format; lists may be given piece by piece. */
+/* CLI_DONE also where the row is refused; other statuses end the import. */
 
 static int
-import_text(import_t *import, store_new_t *key, const char *name,
-    const char *value)
+import_row(import_t *import)
 {
-    int             rc;
-    moment_t        moment;
-    const char     *why;
-    attribute_e     attribute;
-    apikey_text_t   text;
+    int            rc;
+    rows_t        *row;
+    entry_t        entry;
+    store_new_t   *key;
 
-    text = store_text(value);
+    row = &import->rows;
 
-    if (strcmp(name, "key") == 0 || strcmp(name, "digest") == 0) {
-        return import_digest(import, key, name, text);
+    if (row->why != NULL) {
+        import_refuse(import, row->line, row->why);
+
+        return import->begun || row->format == ROWS_JSON ? CLI_DONE
+                                                         : CLI_REFUSED;
     }
 
-    /* What only a listing has. */
+    if (!import->begun && row->format == ROWS_CSV) {
 
-    if (strcmp(name, "last_used") == 0) {
+        if (entry_columns(&import->columns, row, entry.why) != APIKEY_OK) {
+            import_refuse(import, row->line, entry.why);
+            return CLI_REFUSED;
+        }
+
+        import->begun = 1;
         return CLI_DONE;
     }
 
-    attribute = attribute_find(name);
+    rc = (row->format == ROWS_CSV)
+         ? entry_csv(&entry, &import->columns, row)
+         : entry_json(&entry, row);
 
-    if (attribute == ATTRIBUTE_COUNT) {
-        return import_refuse(import, "%.40s: no such field", name);
-    }
-
-    if (text.len == 0) {
-        return CLI_DONE;
-    }
-
-    if (attribute == ATTRIBUTE_SCOPES || attribute == ATTRIBUTE_ALLOW) {
-        rc = attributes_add(&key->attributes, attribute, text, &why);
-
-    } else if (!attribute_is_time(attribute)) {
-        rc = attributes_set(&key->attributes, attribute, text, &why);
-
-    } else if (dates_parse(value, &moment) != 0 || moment.relative) {
-        why = "neither Unix seconds nor a date";
-        rc = APIKEY_INVALID;
+    if (rc != APIKEY_OK) {
+        import_refuse(import, row->line, entry.why);
+        rc = CLI_DONE;
 
     } else {
-        rc = attributes_set_time(&key->attributes, attribute, moment.seconds,
-                                 &why);
+        rc = import_digest(import, &entry);
+
+        if (rc == CLI_DONE) {
+            import_complete(import, &entry.attributes);
+
+            key = &import->keys[import->count];
+            memcpy(key->digest, entry.digest, APIKEY_DIGEST_SIZE);
+            key->attributes = entry.attributes;
+            memset(&entry.attributes, 0, sizeof(attributes_t));
+
+            import->given[import->count] = entry.given;
+            import->lines[import->count++] = row->line;
+        }
     }
 
-    return (rc == APIKEY_OK) ? CLI_DONE
-                             : import_refuse(import, "%s: %s", name, why);
+    attributes_free(&entry.attributes);
+    sodium_memzero(entry.token, sizeof(entry.token));
+
+    return rc;
 }
 
 
+/* Digests alone need no pepper. */
+
 static int
-import_digest(import_t *import, store_new_t *key, const char *name,
-    apikey_text_t value)
+import_digest(import_t *import, entry_t *entry)
 {
-    if (import->hashed) {
-        return import_refuse(import, "both a key and a digest");
-    }
-
-    import->hashed = 1;
-
-    if (strcmp(name, "digest") == 0) {
-
-        if (apikey_digest_parse(key->digest, value) != APIKEY_OK) {
-            return import_refuse(import, "digest: not 64 hexadecimal digits");
-        }
-
+    if (entry->hashed) {
         return CLI_DONE;
     }
-
-    if (apikey_token_check(value) != APIKEY_OK) {
-        return import_refuse(import, "key: not 1 to %d printable characters "
-                             "without space and comma", APIKEY_TOKEN_MAX);
-    }
-
-    /* Digests alone need no pepper. */
 
     if (!import->peppered) {
         if (cli_pepper(import->cli) != CLI_DONE) {
@@ -340,24 +296,21 @@ import_digest(import_t *import, store_new_t *key, const char *name,
         import->peppered = 1;
     }
 
-    apikey_token_digest(key->digest, value, &import->cli->pepper);
+    apikey_token_digest(entry->digest,
+                        (apikey_text_t) { entry->token, entry->token_len },
+                        &import->cli->pepper);
 
     return CLI_DONE;
 }
 
 
-static int
-import_finish(import_t *import, store_new_t *key)
+/* What a record has to have and the row doesn't say. */
+
+static void
+import_complete(import_t *import, attributes_t *attributes)
 {
-    char            id[APIKEY_ID_SIZE];
-    const char     *why;
-    attributes_t   *attributes;
-
-    if (!import->hashed) {
-        return import_refuse(import, "neither a key nor a digest");
-    }
-
-    attributes = &key->attributes;
+    char         id[APIKEY_ID_SIZE];
+    const char  *why;
 
     if (attributes->value[ATTRIBUTE_ID] == NULL) {
         apikey_token_generate_id(id);
@@ -379,50 +332,118 @@ import_finish(import_t *import, store_new_t *key)
         (void) attributes_set_time(attributes, ATTRIBUTE_CREATED,
                                    cli_now(import->cli), &why);
     }
-
-    if (!attributes_lives(attributes)) {
-        return import_refuse(import, "expires is not after not_before");
-    }
-
-    return CLI_DONE;
 }
 
 
 static int
 import_flush(import_t *import)
 {
-    unsigned      i;
-    store_rc_e    rc;
-    store_new_t  *key;
+    int          rc;
+    unsigned     i;
+    store_rc_e   done;
 
-    rc = store_create(&import->cli->store, import->keys, import->count);
+    done = store_create(&import->cli->store, import->keys, import->count);
 
     for (i = 0; i < import->count; i++) {
-        key = &import->keys[i];
 
-        switch (key->result) {
+        switch (import->keys[i].result) {
 
         case STORE_NEW_CREATED:
             import->imported++;
             break;
 
-        case STORE_NEW_EXISTS:
-            import->known++;
-            break;
-
         case STORE_NEW_TAKEN:
-            import_tell(import, import->lines[i],
-                        "id: is another key's already");
+            import_refuse(import, import->lines[i],
+                          "id: is another key's already");
             break;
 
-        default: /* STORE_NEW_PENDING: Redis failed */
+        default: /* STORE_NEW_EXISTS, STORE_NEW_PENDING: Redis failed */
             break;
         }
     }
 
+    if (done == STORE_DONE) {
+        rc = import_existing(import);
+
+    } else {
+        import_progress_clear(import);
+        rc = cli_failed(import->cli);
+    }
+
     import_drop(import);
 
-    return (rc == STORE_DONE) ? CLI_DONE : cli_failed(import->cli);
+    return rc;
+}
+
+
+/* Is what was there already what the rows say? */
+
+static int
+import_existing(import_t *import)
+{
+    unsigned     i;
+    stored_t    *stored[IMPORT_BATCH];
+    store_rc_e   rc;
+
+    rc = store_read_existing(&import->cli->store, import->keys,
+                             import->count, stored);
+
+    for (i = 0; i < import->count; i++) {
+
+        if (rc == STORE_DONE && import->keys[i].result == STORE_NEW_EXISTS) {
+            import_compare(import, i, stored[i]);
+        }
+
+        free(stored[i]);
+    }
+
+    if (rc != STORE_DONE) {
+        import_progress_clear(import);
+        return cli_failed(import->cli);
+    }
+
+    return CLI_DONE;
+}
+
+
+static void
+import_compare(import_t *import, unsigned i, const stored_t *stored)
+{
+    char          why[ENTRY_WHY];
+    size_t        len;
+    attribute_e   attribute;
+
+    if (stored == NULL) {
+        import_refuse(import, import->lines[i],
+                      "was deleted meanwhile: import it again");
+        return;
+    }
+
+    len = 0;
+
+    for (attribute = 0; attribute < ATTRIBUTE_COUNT; attribute++) {
+
+        if (!(import->given[i] & (uint32_t) 1 << attribute)
+            || apikey_text_equal(attributes_get(&import->keys[i].attributes,
+                                                attribute),
+                                 stored_get(stored,
+                                            attribute_name(attribute))))
+        {
+            continue;
+        }
+
+        if (len < sizeof(why)) {
+            len += snprintf(why + len, sizeof(why) - len, "%s%s",
+                            len ? ", " : "is there already, with another ",
+                            attribute_name(attribute));
+        }
+    }
+
+    if (len == 0) {
+        import->known++;
+    } else {
+        import_refuse(import, import->lines[i], why);
+    }
 }
 
 
@@ -439,30 +460,61 @@ import_drop(import_t *import)
 }
 
 
-static int
-import_refuse(import_t *import, const char *format, ...)
+static void
+import_refuse(import_t *import, unsigned line, const char *why)
 {
-    va_list  args;
+    import_progress_clear(import);
 
-    va_start(args, format);
-    vsnprintf(import->why, IMPORT_WHY, format, args);
-    va_end(args);
+    complain("\"%s\", line %u: %s", import->path, line, why);
+    import->refused++;
+}
 
-    return CLI_REFUSED;
+
+/* For people who wait: a line on their terminal. */
+
+static void
+import_progress(import_t *import)
+{
+    uint64_t  now;
+
+    now = redis_clock();
+
+    if (!isatty(STDERR_FILENO) || now - import->progress < IMPORT_PROGRESS) {
+        return;
+    }
+
+    import->progress = now;
+    import->shown = 1;
+
+    fprintf(stderr, "\r\033[K%u keys", import->imported + import->known);
+
+    if (import->size != 0) {
+        fprintf(stderr, ", %.0f %%",
+                100.0 * import->rows.taken / import->size);
+    }
+
+    fflush(stderr);
 }
 
 
 static void
-import_tell(import_t *import, unsigned line, const char *why)
+import_progress_clear(import_t *import)
 {
-    complain("\"%s\", line %u: %s", import->path, line, why);
-    import->refused++;
+    if (import->shown) {
+        fputs("\r\033[K", stderr);
+        import->shown = 0;
+    }
 }
 
 
 static void
 import_print(const import_t *import)
 {
+    if (import_stopped) {
+        complain("interrupted behind line %u: import it again to go on",
+                 import->rows.next - 1);
+    }
+
     if (import->cli->json) {
         json_print(json_pack("{s:i,s:i,s:i}",
                              "imported", (int) import->imported,
@@ -473,4 +525,13 @@ import_print(const import_t *import)
 
     printf("%u imported, %u known already, %u refused\n", import->imported,
            import->known, import->refused);
+}
+
+
+static void
+import_signal(int signo)
+{
+    (void) signo;
+
+    import_stopped = 1;
 }

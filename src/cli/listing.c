@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "dates.h"
+#include "filter.h"
 #include "memory.h"
 
 
@@ -17,22 +18,12 @@ typedef struct {
 } listing_t;
 
 
-static int listing_given(const cli_t *cli);
 static void listing_visit(void *data, apikey_text_t id, stored_t *stored);
-static int listing_matches(const cli_t *cli, const stored_t *stored);
 static int listing_compare(const void *one, const void *two);
 static void listing_json(const listing_t *listing);
 static void listing_table(const listing_t *listing);
 static void listing_time(table_t *table, const stored_t *stored,
     const char *name);
-
-
-/* Options, and the fields of their names. */
-static const char *const  listing_filters[] = {
-    "org", "project", "service"
-};
-
-#define LISTING_FILTERS  (sizeof(listing_filters) / sizeof(char *))
 
 
 static const column_t  listing_columns[] = {
@@ -65,7 +56,7 @@ command_list(cli_t *cli)
     rc = cli_operands(cli, 0, 0, NULL);
 
     if (rc == CLI_DONE) {
-        rc = listing_given(cli);
+        rc = filter_given(cli);
     }
 
     if (rc == CLI_DONE) {
@@ -128,34 +119,6 @@ command_show(cli_t *cli)
 }
 
 
-static int
-listing_given(const cli_t *cli)
-{
-    unsigned      i;
-    const char   *value;
-    static const char *const  statuses[] = {
-        "active", "disabled", "revoked", "expired", "early", "unreadable"
-    };
-
-    value = options_value(cli->options, "status");
-
-    if (value == NULL) {
-        return CLI_DONE;
-    }
-
-    for (i = 0; i < sizeof(statuses) / sizeof(char *); i++) {
-        if (strcmp(statuses[i], value) == 0) {
-            return CLI_DONE;
-        }
-    }
-
-    complain("--status \"%s\": not active, disabled, revoked, expired, early "
-             "or unreadable", value);
-
-    return CLI_USAGE;
-}
-
-
 static void
 listing_visit(void *data, apikey_text_t id, stored_t *stored)
 {
@@ -163,7 +126,7 @@ listing_visit(void *data, apikey_text_t id, stored_t *stored)
 
     (void) id;
 
-    if (stored == NULL || !listing_matches(listing->cli, stored)) {
+    if (stored == NULL || !filter_matches(listing->cli, stored)) {
         free(stored);
         return;
     }
@@ -175,30 +138,6 @@ listing_visit(void *data, apikey_text_t id, stored_t *stored)
     }
 
     listing->keys[listing->count++] = stored;
-}
-
-
-static int
-listing_matches(const cli_t *cli, const stored_t *stored)
-{
-    unsigned     i;
-    const char  *value;
-
-    for (i = 0; i < LISTING_FILTERS; i++) {
-        value = options_value(cli->options, listing_filters[i]);
-
-        if (value != NULL
-            && !apikey_text_equal(stored_get(stored, listing_filters[i]),
-                                  store_text(value)))
-        {
-            return 0;
-        }
-    }
-
-    value = options_value(cli->options, "status");
-
-    return value == NULL
-           || strcmp(stored_status(stored, cli_now(cli)), value) == 0;
 }
 
 

@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "cli.h"
+#include "filter.h"
 #include "memory.h"
 
 
@@ -35,7 +36,7 @@ static const command_t  commands[] = {
     { "create", command_create, "", MAIN_ATTRIBUTES " prefix",
       "Makes a key and prints it, once, with its public id.", NULL },
 
-    { "list", command_list, "", "org project service status",
+    { "list", command_list, "", FILTER_OPTIONS,
       "Lists keys.", NULL },
 
     { "show", command_show, "ID", "",
@@ -73,10 +74,14 @@ static const command_t  commands[] = {
     { "limits", command_limits, "ID", "reset",
       "Shows what is used of a key's limits, and what is left.", NULL },
 
-    { "import", command_import, "FILE", "",
-      "Takes over existing keys from JSON lines.",
+    { "import", command_import, "FILE", "format",
+      "Takes over existing keys from CSV or JSON lines.",
       "Keys are plain, or hashed with this pepper; - is standard input.  What\n"
       "is known already is left alone, so an import can be run again." },
+
+    { "export", command_export, "", "format " FILTER_OPTIONS,
+      "Writes keys as JSON lines or CSV, for an import.",
+      "With their digests: who has the pepper can import them elsewhere." },
 
     { "gateways", command_gateways, "", "",
       "Lists the workers of gateways that are registered.", NULL },

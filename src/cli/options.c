@@ -54,6 +54,7 @@ static const option_t  options_known[] = {
     { "wait", "TIME", 0,
       "for gateways to confirm: 2s unless given, 500ms, 0: not at all" },
     { "reset", NULL, 0, "start counting anew" },
+    { "format", "csv|json", 0, "of the file" },
     { "binds", "org|project|service", 0,
       "what keys of the template have to be bound to" },
 };

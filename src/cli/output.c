@@ -149,6 +149,41 @@ table_free(table_t *table)
 
 
 void
+csv_print(apikey_text_t field, int last)
+{
+    size_t  i;
+    int     quoted;
+
+    quoted = 0;
+
+    for (i = 0; i < field.len; i++) {
+        if (strchr("\",\r\n", field.data[i]) != NULL) {
+            quoted = 1;
+        }
+    }
+
+    if (quoted) {
+        putchar('"');
+    }
+
+    for (i = 0; i < field.len; i++) {
+
+        if (field.data[i] == '"') {
+            putchar('"');
+        }
+
+        putchar(field.data[i]);
+    }
+
+    if (quoted) {
+        putchar('"');
+    }
+
+    fputs(last ? "\r\n" : ",", stdout);
+}
+
+
+void
 json_print(json_t *json)
 {
     if (output_captured != NULL) {

@@ -1,7 +1,7 @@
 #ifndef APIKEY_OUTPUT_H
 #define APIKEY_OUTPUT_H
 
-/* Tables for people, JSON for programs. */
+/* Tables for people, JSON and CSV for programs. */
 
 #include <jansson.h>
 
@@ -57,6 +57,9 @@ void table_init(table_t *table, const column_t *columns, unsigned count);
 void table_add(table_t *table, apikey_text_t text);
 void table_print(const table_t *table);
 void table_free(table_t *table);
+
+/* A field of CSV, in quotes where it needs them; the last ends the record. */
+void csv_print(apikey_text_t field, int last);
 
 /* Prints one value and a newline, and frees it. */
 void json_print(json_t *json);

@@ -85,6 +85,13 @@ store_rc_e store_read_id(store_t *store, apikey_text_t id,
 /* Creates many at once, each or not according to its result. */
 store_rc_e store_create(store_t *store, store_new_t *keys, unsigned count);
 
+/*
+ * The records, to be freed, of those keys whose result is STORE_NEW_EXISTS;
+ * NULL of others, and of what is gone by now.
+ */
+store_rc_e store_read_existing(store_t *store, const store_new_t *keys,
+    unsigned count, stored_t **stored);
+
 /* Sets the fields, or removes those whose value is empty. */
 store_rc_e store_change(store_t *store, const stored_t *stored,
     const apikey_field_t *fields, unsigned count);

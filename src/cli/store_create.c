@@ -44,6 +44,50 @@ store_create(store_t *store, store_new_t *keys, unsigned count)
 }
 
 
+store_rc_e
+store_read_existing(store_t *store, const store_new_t *keys, unsigned count,
+    stored_t **stored)
+{
+    unsigned        i;
+    store_rc_e      rc;
+    redisReply     *reply;
+    store_name_t    name;
+    apikey_text_t   argv[2];
+
+    argv[0] = store_text("HGETALL");
+
+    for (i = 0; i < count; i++) {
+        if (keys[i].result == STORE_NEW_EXISTS) {
+            store_name_record(store, &name, keys[i].digest);
+            argv[1] = name.text;
+            store_append(store, argv, 2);
+        }
+    }
+
+    rc = STORE_DONE;
+
+    for (i = 0; i < count; i++) {
+        stored[i] = NULL;
+
+        if (keys[i].result != STORE_NEW_EXISTS) {
+            continue;
+        }
+
+        reply = store_reply(store);
+
+        if (reply == NULL) {
+            rc = STORE_FAILED;
+            continue;
+        }
+
+        stored[i] = stored_make(keys[i].digest, reply);
+        freeReplyObject(reply);
+    }
+
+    return rc;
+}
+
+
 /* A key that is known already gets no entry in the index. */
 
 static store_rc_e

@@ -1,0 +1,48 @@
+#ifndef APIKEY_CLI_ENTRY_H
+#define APIKEY_CLI_ENTRY_H
+
+/*
+ * A key as a row of an import tells of it: "key" or "digest", and attributes
+ * by their names; what only a listing has ("last_used") is passed by.
+ */
+
+#include "core/token.h"
+
+#include "attributes.h"
+#include "rows.h"
+
+
+#define ENTRY_WHY  160
+
+
+/* What the fields of a CSV row are. */
+typedef struct {
+    unsigned         field[ROWS_FIELDS];
+    unsigned         count;
+} entry_columns_t;
+
+
+/* The caller frees the attributes and wipes the token. */
+typedef struct {
+    attributes_t     attributes;
+    uint32_t         given;        /* attributes in the row, a bit each */
+    char             token[APIKEY_TOKEN_MAX];
+    size_t           token_len;    /* 0: there is a digest */
+    unsigned char    digest[APIKEY_DIGEST_SIZE];
+    unsigned         hashed:1;
+    char             why[ENTRY_WHY];    /* never shows a key */
+} entry_t;
+
+
+/*
+ * All of these return APIKEY_OK, or APIKEY_INVALID and why.  The first row of
+ * CSV is read by entry_columns().
+ */
+int entry_columns(entry_columns_t *columns, const rows_t *row,
+    char why[ENTRY_WHY]);
+int entry_csv(entry_t *entry, const entry_columns_t *columns,
+    const rows_t *row);
+int entry_json(entry_t *entry, const rows_t *row);
+
+
+#endif /* APIKEY_CLI_ENTRY_H */
