@@ -25,7 +25,7 @@ JOBS        = 2
 PACKAGES      = gcc make libc6-dev nginx nginx-dev libhiredis-dev \
                 libsodium-dev libjansson-dev libssl-dev redis-server curl
 TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-14-dev wrk \
-                strace openssl
+                strace openssl jq
 
 WARNINGS = -Wall -Wextra -Werror
 CFLAGS   = -g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \

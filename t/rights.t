@@ -142,7 +142,7 @@ my $file = file('import', qq({"key":"imported-key-0123456789"}\n));
 operate([ 'list' ]);
 operate([ 'show', $id ]);
 operate([ 'verify' ], stdin => $key{free}{key});
-operate([ 'edit', $id, '--plan', 'exact' ]);
+operate([ 'edit', $id, '--plan', 'exact', '--expires', '30d' ]);
 operate([ 'disable', $id ]);
 operate([ 'enable', $id ]);
 operate([ 'rotate', $id, '--grace', '1h' ]);
@@ -153,6 +153,7 @@ operate([ 'template', 'list' ]);
 operate([ 'template', 'show', 't' ]);
 operate([ 'template', 'remove', 't' ]);
 operate([ 'import', $file ]);
+operate([ 'export' ]);
 operate([ 'gateways' ]);
 like(operate([ 'revoke', $key{sliding}{id} ]), qr/confirmed/,
      'and the gateway confirms it');

@@ -4,6 +4,7 @@
 #include "memory.h"
 #include "store_acks.h"
 #include "store_call.h"
+#include "store_expiring.h"
 
 
 #define STORE_BUCKETS  16     /* of the index, visited at once */
@@ -145,6 +146,10 @@ store_change(store_t *store, const stored_t *stored,
     rc = reply->integer ? STORE_DONE : STORE_CHANGED;
     freeReplyObject(reply);
 
+    if (rc == STORE_DONE) {
+        store_expiring_changed(store, stored, fields, count);
+    }
+
     return rc;
 }
 
@@ -193,6 +198,10 @@ store_delete(store_t *store, apikey_text_t id)
 
     rc = reply->integer ? STORE_DONE : rc;
     freeReplyObject(reply);
+
+    if (rc == STORE_DONE) {
+        store_expiring_deleted(store, id);
+    }
 
     return rc;
 }

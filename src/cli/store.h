@@ -38,6 +38,7 @@ typedef struct {
     apikey_text_t     prefix;
     struct store_acks_s  *acks;    /* NULL: nobody waits for gateways */
     char              error[STORE_ERROR];
+    char              missed[STORE_ERROR];   /* done all the same, but ... */
 } store_t;
 
 

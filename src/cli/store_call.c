@@ -54,6 +54,14 @@ store_name_gateways(const store_t *store, store_name_t *name)
 
 
 void
+store_name_expiring(const store_t *store, store_name_t *name)
+{
+    name->text.data = name->data;
+    name->text.len = apikey_names_expiring(name->data, store->prefix);
+}
+
+
+void
 store_name_acks(const store_t *store, store_name_t *name, apikey_text_t token)
 {
     name->text.data = name->data;
@@ -107,6 +115,16 @@ store_command(store_t *store, const apikey_text_t *argv, unsigned argc)
     store_append(store, argv, argc);
 
     return store_reply(store);
+}
+
+
+void
+store_missed(store_t *store, const char *what)
+{
+    if (store->missed[0] == '\0') {
+        snprintf(store->missed, STORE_ERROR, "%s: %.*s", what,
+                 STORE_ERROR - 64, store->error);
+    }
 }
 
 

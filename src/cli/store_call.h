@@ -44,6 +44,7 @@ void store_name_record(const store_t *store, store_name_t *name,
 void store_name_ids(const store_t *store, store_name_t *name,
     unsigned bucket);
 void store_name_gateways(const store_t *store, store_name_t *name);
+void store_name_expiring(const store_t *store, store_name_t *name);
 void store_name_acks(const store_t *store, store_name_t *name,
     apikey_text_t token);
 
@@ -55,6 +56,9 @@ void store_append(store_t *store, const apikey_text_t *argv, unsigned argc);
 
 /* The next reply; NULL and error if it is one, or if the connection failed. */
 redisReply *store_reply(store_t *store);
+
+/* What was to be written besides a record failed: keeps the first, and why. */
+void store_missed(store_t *store, const char *what);
 
 /* Begins a write with name, channel and digest; fields may follow. */
 void store_write_init(const store_t *store, store_write_t *write,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "store_call.h"
+#include "store_expiring.h"
 
 
 static store_rc_e store_create_find(store_t *store, store_new_t *keys,
@@ -39,6 +40,10 @@ store_create(store_t *store, store_new_t *keys, unsigned count)
     }
 
     store_create_unindex(store, keys, count);
+
+    if (rc == STORE_DONE) {
+        store_expiring_created(store, keys, count);
+    }
 
     return rc;
 }
