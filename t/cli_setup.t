@@ -58,7 +58,9 @@ for (
     [ 'unix:run/redis', 'path' ], [ 'unix:/' . 'x' x 120, 'too long' ],
     [ 'unix:/x?a=1', '?db=N' ], [ 'http://h', 'redis://HOST' ],
     [ 'h:6379', 'redis://HOST' ], [ 'rediss://', 'host' ],
-    [ 'redis-cluster://h', 'not supported' ],
+    [ 'redis-cluster://h,', 'host' ], [ 'redis-cluster://h,g:x', 'port' ],
+    [ 'redis-cluster://h,g/1', 'no databases' ],
+    [ 'rediss-cluster://h?x', 'stands behind' ],
 ) {
     $r = run($program, '--redis', $_->[0], 'list');
     is($r->{exit}, 2, "$_->[0]");

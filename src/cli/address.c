@@ -18,6 +18,8 @@ static int address_parse_redis(address_t *address, const char *rest,
     const char **why);
 static int address_parse_sentinel(address_t *address, const char *rest,
     const char **why);
+static int address_parse_cluster(address_t *address, const char *rest,
+    const char **why);
 static int address_parse_master(address_t *address, const char *text,
     size_t len, const char **why);
 static int address_parse_login(address_t *address, const char **rest,
@@ -36,24 +38,10 @@ static char *address_decode(const char *text, size_t len);
 static void address_wipe(char *text);
 
 
-static const char *const  address_later[] = {
-    "redis-cluster://"
-};
-
-
 int
 address_parse(address_t *address, const char *url, const char **why)
 {
-    unsigned  i;
-
     memset(address, 0, sizeof(address_t));
-
-    for (i = 0; i < sizeof(address_later) / sizeof(char *); i++) {
-        if (strncmp(url, address_later[i], strlen(address_later[i])) == 0) {
-            *why = "this scheme is not supported by this version";
-            return -1;
-        }
-    }
 
     if (strncmp(url, "redis://", 8) == 0) {
         return address_parse_redis(address, url + 8, why);
@@ -73,12 +61,22 @@ address_parse(address_t *address, const char *url, const char **why)
         return address_parse_sentinel(address, url + 18, why);
     }
 
+    if (strncmp(url, "redis-cluster://", 16) == 0) {
+        return address_parse_cluster(address, url + 16, why);
+    }
+
+    if (strncmp(url, "rediss-cluster://", 17) == 0) {
+        address->tls.on = 1;
+        return address_parse_cluster(address, url + 17, why);
+    }
+
     if (strncmp(url, "unix:", 5) == 0) {
         return address_parse_unix(address, url + 5, why);
     }
 
-    *why = "not redis://HOST[:PORT][/DB], rediss://, unix:/PATH[?db=N] or "
-           "redis-sentinel://HOST[:PORT],.../MASTER";
+    *why = "not redis://HOST[:PORT][/DB], rediss://, unix:/PATH[?db=N], "
+           "redis-sentinel://HOST[:PORT],.../MASTER or "
+           "redis-cluster://HOST[:PORT],...";
 
     return -1;
 }
@@ -203,6 +201,35 @@ address_parse_master(address_t *address, const char *text, size_t len,
 
     free(address->shown);
     address->shown = shown;
+
+    return 0;
+}
+
+
+static int
+address_parse_cluster(address_t *address, const char *rest, const char **why)
+{
+    address->cluster = 1;
+
+    if (address_parse_login(address, &rest, why) != 0) {
+        return -1;
+    }
+
+    do {
+        if (address_parse_host(address, &rest, "6379", why) != 0) {
+            return -1;
+        }
+    } while (*rest == ',' && rest++);
+
+    if (*rest == '/' && rest[1] != '\0') {
+        *why = "a Cluster has no databases";
+        return -1;
+    }
+
+    if (*rest != '\0' && *rest != '/') {
+        *why = "text that can't be read stands behind the hosts and ports";
+        return -1;
+    }
 
     return 0;
 }

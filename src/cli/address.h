@@ -8,6 +8,8 @@
  *   redis-sentinel://[[USER]:PASSWORD@]HOST[:PORT],.../MASTER[/DB]
  *       rediss-sentinel://...; also .../DB#MASTER
  *   unix:/PATH[?db=N]      unix://[[USER]:PASSWORD@]/PATH[?db=N]
+ *   redis-cluster://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]]...
+ *                                            rediss-cluster://...: with TLS
  *
  * USER, PASSWORD, PATH and MASTER may be percent-encoded; PASSWORD@ alone is a
  * password.
@@ -31,6 +33,7 @@ typedef struct {
     address_host_t  *hosts;
     unsigned         host_count;
     char            *master;      /* NULL: the hosts aren't sentinels */
+    unsigned         cluster:1;   /* they are some of its nodes */
     char            *user;        /* NULL: none */
     char            *password;    /* NULL: none */
     unsigned         db;

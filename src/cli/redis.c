@@ -36,7 +36,6 @@ static ssize_t redis_write(redis_t *redis, const char *data, size_t len,
     short *events);
 static ssize_t redis_read(redis_t *redis, char *buf, size_t size,
     short *events);
-static int redis_flush(redis_t *redis);
 static int redis_receive(redis_t *redis, int wait);
 
 
@@ -156,6 +155,51 @@ redis_append(redis_t *redis, const apikey_text_t *argv, unsigned argc)
 
     sodium_memzero(command, len);
     redisFreeCommand(command);
+}
+
+
+int
+redis_flush(redis_t *redis)
+{
+    short    events;
+    size_t   sent;
+    ssize_t  n;
+
+    sent = 0;
+
+    while (sent < redis->out_len) {
+        n = redis_write(redis, redis->out + sent, redis->out_len - sent,
+                        &events);
+
+        if (n < 0) {
+            return -1;
+        }
+
+        if (n == 0 && redis_wait(redis, events, redis->patience) != 0) {
+            return -1;
+        }
+
+        sent += n;
+    }
+
+    /* It may have held a password. */
+
+    if (sent != 0) {
+        sodium_memzero(redis->out, sent);
+        redis->out_len = 0;
+    }
+
+    return 0;
+}
+
+
+int
+redis_closed(redis_t *redis)
+{
+    char   c;
+    short  events;
+
+    return redis_read(redis, &c, 1, &events) != 0;
 }
 
 
@@ -538,41 +582,6 @@ redis_read(redis_t *redis, char *buf, size_t size, short *events)
 
     return (errno == EAGAIN || errno == EWOULDBLOCK)
            ? 0 : redis_fail(redis, "%s", strerror(errno));
-}
-
-
-static int
-redis_flush(redis_t *redis)
-{
-    short    events;
-    size_t   sent;
-    ssize_t  n;
-
-    sent = 0;
-
-    while (sent < redis->out_len) {
-        n = redis_write(redis, redis->out + sent, redis->out_len - sent,
-                        &events);
-
-        if (n < 0) {
-            return -1;
-        }
-
-        if (n == 0 && redis_wait(redis, events, redis->patience) != 0) {
-            return -1;
-        }
-
-        sent += n;
-    }
-
-    /* It may have held a password. */
-
-    if (sent != 0) {
-        sodium_memzero(redis->out, sent);
-        redis->out_len = 0;
-    }
-
-    return 0;
 }
 
 

@@ -64,12 +64,18 @@ void redis_close(redis_t *redis);
 
 void redis_append(redis_t *redis, const apikey_text_t *argv, unsigned argc);
 
+/* Sends what was appended, without waiting for a reply: 0, or -1 and error. */
+int redis_flush(redis_t *redis);
+
 /* The next reply, to be freed, or NULL and error: the connection failed. */
 redisReply *redis_reply(redis_t *redis);
 
 /* Both at once. */
 redisReply *redis_command(redis_t *redis, const apikey_text_t *argv,
     unsigned argc);
+
+/* Is a connection that waits for no reply of no use any more? */
+int redis_closed(redis_t *redis);
 
 /*
  * Of a connection that has subscribed: the next message that has come or comes

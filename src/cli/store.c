@@ -1,7 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
 #include "store_acks.h"
 #include "store_call.h"
 #include "store_expiring.h"
@@ -14,8 +13,13 @@ static store_rc_e store_find(store_t *store, apikey_text_t id,
     unsigned char digest[APIKEY_DIGEST_SIZE]);
 static redisReply *store_write_told(store_t *store,
     const store_script_t *script, const store_write_t *write);
-static store_rc_e store_visit_index(store_t *store, const redisReply *index,
+static store_rc_e store_visit_records(store_t *store, redisReply **index,
     store_visit_pt visit, void *data);
+static void store_visit_ask(store_t *store, const redisReply *hex);
+static store_rc_e store_visit_one(store_t *store, redisReply **entry,
+    store_visit_pt visit, void *data);
+static void store_visit_digest(unsigned char digest[APIKEY_DIGEST_SIZE],
+    const redisReply *hex);
 
 
 store_rc_e
@@ -25,6 +29,14 @@ store_open(store_t *store, const settings_t *settings)
 
     store->address = &settings->address;
     store->prefix = store_text(settings->redis_prefix);
+
+    store->redis.fd = -1;
+
+    if (store->address->cluster) {
+        store->cluster = cluster_open(store->address, store->error);
+
+        return store->cluster ? STORE_DONE : STORE_FAILED;
+    }
 
     if (redis_open(&store->redis, store->address) != 0) {
         memcpy(store->error, store->redis.error, REDIS_ERROR);
@@ -40,6 +52,29 @@ store_close(store_t *store)
 {
     store_acks_free(store);
     redis_close(&store->redis);
+
+    if (store->cluster != NULL) {
+        cluster_close(store->cluster);
+        store->cluster = NULL;
+    }
+}
+
+
+int
+store_lost(const store_t *store)
+{
+    return store->cluster ? (int) store->cluster->lost : store->redis.failed;
+}
+
+
+int
+store_connect(store_t *store, redis_t *redis)
+{
+    if (store->cluster != NULL) {
+        return cluster_connect(store->cluster, redis);
+    }
+
+    return redis_open_beside(redis, store->address, &store->redis);
 }
 
 
@@ -237,15 +272,12 @@ store_visit(store_t *store, store_visit_pt visit, void *data)
             }
         }
 
+        if (rc == STORE_DONE) {
+            rc = store_visit_records(store, index, visit, data);
+        }
+
         for (i = 0; i < STORE_BUCKETS; i++) {
-
-            if (rc == STORE_DONE) {
-                rc = store_visit_index(store, index[i], visit, data);
-            }
-
-            if (index[i] != NULL) {
-                freeReplyObject(index[i]);
-            }
+            freeReplyObject(index[i]);
         }
     }
 
@@ -310,65 +342,102 @@ store_write_told(store_t *store, const store_script_t *script,
 }
 
 
+/* Of as many buckets at once. */
+
 static store_rc_e
-store_visit_index(store_t *store, const redisReply *index,
-    store_visit_pt visit, void *data)
+store_visit_records(store_t *store, redisReply **index, store_visit_pt visit,
+    void *data)
 {
-    size_t           i, n;
-    stored_t        *stored;
-    redisReply      *reply;
-    store_rc_e       rc;
-    store_name_t     name;
-    unsigned char  (*digests)[APIKEY_DIGEST_SIZE];
-    apikey_text_t    argv[2], id, hex;
+    size_t      i;
+    unsigned    bucket;
+    store_rc_e  rc;
+
+    for (bucket = 0; bucket < STORE_BUCKETS; bucket++) {
+        for (i = 0; i + 1 < index[bucket]->elements; i += 2) {
+            store_visit_ask(store, index[bucket]->element[i + 1]);
+        }
+    }
 
     rc = STORE_DONE;
-    n = (index->type == REDIS_REPLY_ARRAY) ? index->elements / 2 : 0;
 
-    digests = must(calloc(n + 1, APIKEY_DIGEST_SIZE));
-    argv[0] = store_text("HGETALL");
+    for (bucket = 0; bucket < STORE_BUCKETS; bucket++) {
 
-    for (i = 0; i < n; i++) {
-        hex.data = index->element[2 * i + 1]->str;
-        hex.len = index->element[2 * i + 1]->len;
+        for (i = 0; i + 1 < index[bucket]->elements; i += 2) {
 
-        /* A digest that can't be read finds no record. */
-
-        if (apikey_digest_parse(digests[i], hex) != APIKEY_OK) {
-            memset(digests[i], 0, APIKEY_DIGEST_SIZE);
+            if (store_visit_one(store, &index[bucket]->element[i], visit,
+                                data)
+                != STORE_DONE)
+            {
+                rc = STORE_FAILED;
+            }
         }
-
-        store_name_record(store, &name, digests[i]);
-        argv[1] = name.text;
-
-        store_append(store, argv, 2);
     }
-
-    for (i = 0; i < n; i++) {
-        reply = store_reply(store);
-
-        if (reply == NULL) {
-            rc = STORE_FAILED;
-            continue;
-        }
-
-        id.data = index->element[2 * i]->str;
-        id.len = index->element[2 * i]->len;
-
-        stored = stored_make(digests[i], reply);
-        freeReplyObject(reply);
-
-        if (stored != NULL
-            && !apikey_text_equal(stored_get(stored, "id"), id))
-        {
-            free(stored);
-            stored = NULL;
-        }
-
-        visit(data, id, stored);
-    }
-
-    free(digests);
 
     return rc;
+}
+
+
+static void
+store_visit_ask(store_t *store, const redisReply *hex)
+{
+    store_name_t    name;
+    apikey_text_t   argv[2];
+    unsigned char   digest[APIKEY_DIGEST_SIZE];
+
+    store_visit_digest(digest, hex);
+    store_name_record(store, &name, digest);
+
+    argv[0] = store_text("HGETALL");
+    argv[1] = name.text;
+
+    store_append(store, argv, 2);
+}
+
+
+/* The entry's id and digest. */
+
+static store_rc_e
+store_visit_one(store_t *store, redisReply **entry, store_visit_pt visit,
+    void *data)
+{
+    stored_t       *stored;
+    redisReply     *reply;
+    apikey_text_t   id;
+    unsigned char   digest[APIKEY_DIGEST_SIZE];
+
+    reply = store_reply(store);
+
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    store_visit_digest(digest, entry[1]);
+
+    stored = stored_make(digest, reply);
+    freeReplyObject(reply);
+
+    id = (apikey_text_t) { entry[0]->str, entry[0]->len };
+
+    if (stored != NULL && !apikey_text_equal(stored_get(stored, "id"), id)) {
+        free(stored);
+        stored = NULL;
+    }
+
+    visit(data, id, stored);
+
+    return STORE_DONE;
+}
+
+
+/* One that can't be read finds no record. */
+
+static void
+store_visit_digest(unsigned char digest[APIKEY_DIGEST_SIZE],
+    const redisReply *hex)
+{
+    if (apikey_digest_parse(digest, (apikey_text_t) { hex->str, hex->len })
+        != APIKEY_OK)
+    {
+        memset(digest, 0, APIKEY_DIGEST_SIZE);
+    }
 }

@@ -16,7 +16,7 @@
 #include "core/token.h"
 
 #include "attributes.h"
-#include "redis.h"
+#include "cluster.h"
 #include "settings.h"
 #include "stored.h"
 
@@ -34,6 +34,7 @@ typedef enum {
 
 typedef struct {
     redis_t           redis;
+    cluster_t        *cluster;    /* in place of redis; NULL: none */
     const address_t  *address;
     apikey_text_t     prefix;
     struct store_acks_s  *acks;    /* NULL: nobody waits for gateways */
@@ -70,6 +71,12 @@ apikey_text_t store_text(const char *text);
 
 store_rc_e store_open(store_t *store, const settings_t *settings);
 void store_close(store_t *store);
+
+/* Was the last command lost with its connection, and maybe done? */
+int store_lost(const store_t *store);
+
+/* Another connection, for subscribing: 0, or -1 and its error. */
+int store_connect(store_t *store, redis_t *redis);
 
 /* Redis's clock, in microseconds. */
 store_rc_e store_time(store_t *store, uint64_t *now);

@@ -199,7 +199,7 @@ store_acks_subscribe(store_t *store, store_acks_t *acks)
 
     reply = NULL;
 
-    if (redis_open_beside(&acks->redis, store->address, &store->redis) == 0) {
+    if (store_connect(store, &acks->redis) == 0) {
         reply = redis_command(&acks->redis, argv, 2);
     }
 

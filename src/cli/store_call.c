@@ -4,6 +4,7 @@
 #include "store_call.h"
 
 
+static redisReply *store_take(store_t *store);
 static void store_script_append(store_t *store, const char *command,
     const char *script, const store_write_t *write);
 
@@ -82,30 +83,55 @@ store_hex(char hex[APIKEY_DIGEST_HEX],
 void
 store_append(store_t *store, const apikey_text_t *argv, unsigned argc)
 {
-    redis_append(&store->redis, argv, argc);
+    if (store->cluster != NULL) {
+        cluster_append(store->cluster, argv, argc);
+
+    } else {
+        redis_append(&store->redis, argv, argc);
+    }
 }
 
 
 redisReply *
 store_reply(store_t *store)
 {
-    const char  *what;
     redisReply  *reply;
 
-    reply = redis_reply(&store->redis);
+    reply = store_take(store);
 
     if (reply != NULL && reply->type != REDIS_REPLY_ERROR) {
         return reply;
     }
 
-    what = reply ? reply->str : store->redis.error;
-    snprintf(store->error, STORE_ERROR, "%s", what);
-
     if (reply != NULL) {
+        snprintf(store->error, STORE_ERROR, "%s%s", reply->str,
+                 strncmp(reply->str, "MOVED ", 6) == 0
+                 ? ": a node of a Cluster, to be used by redis-cluster://"
+                 : "");
         freeReplyObject(reply);
+
+    } else {
+        snprintf(store->error, STORE_ERROR, "%s",
+                 store->cluster ? store->cluster->error
+                                : store->redis.error);
     }
 
     return NULL;
+}
+
+
+void
+store_skip(store_t *store)
+{
+    freeReplyObject(store_take(store));
+}
+
+
+static redisReply *
+store_take(store_t *store)
+{
+    return store->cluster ? cluster_reply(store->cluster)
+                          : redis_reply(&store->redis);
 }
 
 
@@ -183,7 +209,7 @@ store_write_append(store_t *store, const store_script_t *script,
 int
 store_script_unknown(const store_t *store)
 {
-    return !store->redis.failed && strncmp(store->error, "NOSCRIPT", 8) == 0;
+    return !store_lost(store) && strncmp(store->error, "NOSCRIPT", 8) == 0;
 }
 
 

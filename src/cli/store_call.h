@@ -60,6 +60,9 @@ redisReply *store_reply(store_t *store);
 /* What was to be written besides a record failed: keeps the first, and why. */
 void store_missed(store_t *store, const char *what);
 
+/* Passes the next reply by; error stays as it is. */
+void store_skip(store_t *store);
+
 /* Begins a write with name, channel and digest; fields may follow. */
 void store_write_init(const store_t *store, store_write_t *write,
     const unsigned char digest[APIKEY_DIGEST_SIZE]);

@@ -13,6 +13,7 @@ static store_rc_e store_create_write(store_t *store, store_new_t *keys,
     unsigned count);
 static void store_create_fields(const store_t *store, store_write_t *write,
     const store_new_t *key);
+static void store_create_failed(const store_t *store, store_new_t *key);
 static void store_create_result(store_new_t *key, const redisReply *reply);
 static void store_create_unindex(store_t *store, store_new_t *keys,
     unsigned count);
@@ -231,6 +232,7 @@ store_create_write(store_t *store, store_new_t *keys, unsigned count)
             unknown = 1;
 
         } else {
+            store_create_failed(store, &keys[i]);
             rc = STORE_FAILED;
         }
     }
@@ -247,6 +249,7 @@ store_create_write(store_t *store, store_new_t *keys, unsigned count)
         reply = store_write(store, &store_script_create, &write);
 
         if (reply == NULL) {
+            store_create_failed(store, &keys[i]);
             rc = STORE_FAILED;
             break;
         }
@@ -300,6 +303,17 @@ store_create_result(store_new_t *key, const redisReply *reply)
 }
 
 
+/* A record that may have been written keeps its entry, needed or not. */
+
+static void
+store_create_failed(const store_t *store, store_new_t *key)
+{
+    if (store_lost(store)) {
+        key->indexed = 0;
+    }
+}
+
+
 /*
  * Takes back entries that got no record.  Whether it succeeds matters little,
  * and the error that led here is kept.
@@ -328,7 +342,7 @@ store_create_unindex(store_t *store, store_new_t *keys, unsigned count)
 
     for (i = 0; i < count; i++) {
         if (keys[i].indexed && keys[i].result != STORE_NEW_CREATED) {
-            freeReplyObject(redis_reply(&store->redis));
+            store_skip(store);
         }
     }
 }
