@@ -182,6 +182,12 @@ for (
     [ 'db=1', 'apikey_redis', qr/no address/ ],
     [ '127.0.0.1 color=red', 'color=red', qr/unknown parameter/ ],
     [ '127.0.0.1 mode=any', 'mode=any', qr/mode/ ],
+    [ '127.0.0.1 mode=cluster db=2', 'db=2', qr/no database but 0/ ],
+    [ 'db=1 127.0.0.1 127.0.0.2 mode=cluster', 'db=1', qr/no database/ ],
+    [ '127.0.0.1 mode=cluster no-such-host.invalid', 'no-such-host.invalid',
+      qr/host not found/ ],
+    [ '127.0.0.1 mode=single 127.0.0.2', '127.0.0.2', qr/one address/ ],
+    [ 'mode=cluster', 'apikey_redis', qr/no address/ ],
     [ '127.0.0.1 user=joe', 'apikey_redis', qr/without "password_file"/ ],
     (map { [ "127.0.0.1 db=$_", "db=$_", qr/not the number/ ] }
          qw(x -1 1x 99999999999999999999)),
@@ -243,6 +249,7 @@ SKIP: {
 accepted("apikey_redis $_;")
     for '127.0.0.1', '127.0.0.1:7000', 'localhost', 'localhost:7000', '[::1]',
         '[::1]:7000', "unix:$dir/redis.sock", '127.0.0.1 mode=single db=15',
+        '127.0.0.1 mode=cluster', 'mode=cluster 127.0.0.1 [::1]:7000 db=0',
         '127.0.0.1 timeout=1s connect_timeout=50ms',
         "127.0.0.1 password_file=$password",
         "127.0.0.1 user=gateway password_file=$password";

@@ -267,6 +267,7 @@ typedef struct {
     unsigned                      priced:1;    /* cost is set */
     unsigned                      priceless:1; /* and is no number */
     unsigned                      spending:1;  /* the question counts */
+    unsigned                      apart:1;     /* where the record isn't */
     unsigned                      metered:1;   /* counters are set */
     unsigned                      counted:1;   /* cost has been added */
     unsigned                      limited:1;   /* cost didn't fit */
@@ -407,6 +408,13 @@ ngx_int_t ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf);
 void ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf);
 
 /* ngx_http_apikey_lookup.c */
+
+/*
+ * In a Cluster counters that many keys share are on another node than the
+ * record, so there they are a question of their own, once the record is
+ * confirmed.
+ */
+ngx_uint_t ngx_http_apikey_apart(ngx_http_apikey_ctx_t *ctx);
 
 /* NGX_AGAIN: asked, the request will be resumed; NGX_DECLINED: can't. */
 ngx_int_t ngx_http_apikey_ask(ngx_http_request_t *r,

@@ -250,7 +250,8 @@ ngx_http_apikey_judge(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
 /*
  * A record that the worker has seen before is judged first, then confirmed
  * and counted in one question.  One that it doesn't know, or that has changed
- * since, takes a second question.  Nothing but a confirmed record decides.
+ * since, takes a second question, and so do counters of another node.
+ * Nothing but a confirmed record decides.
  */
 
 static ngx_int_t
@@ -309,6 +310,10 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
 
             rc = NGX_DECLINED;
         }
+    }
+
+    if (rc == NGX_OK && !ctx->confirmed && ngx_http_apikey_apart(ctx)) {
+        rc = NGX_DECLINED;
     }
 
     /* rc == NGX_OK: count it, NGX_DECLINED: only confirm the record */

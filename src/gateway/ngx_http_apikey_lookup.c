@@ -44,7 +44,7 @@ typedef struct {
 
 
 static void ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
-    ngx_http_apikey_question_t *q, const char *rev, size_t rev_len,
+    ngx_http_apikey_question_t *q, apikey_text_t rev,
     const apikey_limits_t *limits, uint64_t cost, uint64_t want,
     ngx_uint_t flags);
 static uint64_t ngx_http_apikey_unpack(const char *p, ngx_uint_t bytes);
@@ -65,6 +65,13 @@ static void ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf,
     ngx_log_t *log, const char *text, size_t len);
 
 
+ngx_uint_t
+ngx_http_apikey_apart(ngx_http_apikey_ctx_t *ctx)
+{
+    return ctx->amcf->redis->cluster && ctx->key && ctx->meter.pool.len;
+}
+
+
 ngx_int_t
 ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ngx_uint_t spend)
@@ -81,17 +88,17 @@ ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
         ctx->want = 0;
     }
 
-    rev.data = ctx->key ? "" : "-";
-    rev.len = ctx->key ? 0 : 1;
+    rev.data = "";
+    rev.len = 0;
 
     if (ctx->entry) {
         rev = ctx->entry->record->rev;
     }
 
-    ngx_http_apikey_compose(ctx, &q, rev.data, rev.len, limits, ctx->cost,
-                            ctx->want, flags);
+    ngx_http_apikey_compose(ctx, &q, rev, limits, ctx->cost, ctx->want, flags);
 
     ctx->spending = spend;
+    ctx->apart = spend && ngx_http_apikey_apart(ctx);
     ctx->sent = ngx_current_msec;
 
     if (ctx->amcf->client == NULL
@@ -114,8 +121,9 @@ ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
 {
     ngx_http_apikey_question_t  q;
 
-    ngx_http_apikey_compose(ctx, &q, ctx->key ? "*" : "-", 1,
-                            ctx->meter.limits, amount, 0,
+    static const apikey_text_t  any = apikey_text("*");
+
+    ngx_http_apikey_compose(ctx, &q, any, ctx->meter.limits, amount, 0,
                             NGX_HTTP_APIKEY_FORCED);
 
     (void) ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide, &q.args,
@@ -123,11 +131,14 @@ ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
 }
 
 
-/* See decide.lua for the words.  limits is NULL if nothing is counted. */
+/*
+ * See decide.lua for the words.  limits is NULL if nothing is counted.  rev
+ * counts only if the record is a part of the question.
+ */
 
 static void
 ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
-    ngx_http_apikey_question_t *q, const char *rev, size_t rev_len,
+    ngx_http_apikey_question_t *q, apikey_text_t rev,
     const apikey_limits_t *limits, uint64_t cost, uint64_t want,
     ngx_uint_t flags)
 {
@@ -142,7 +153,11 @@ ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
 
     q->args.n = 0;
 
-    if (ctx->key) {
+    if (!ctx->key || (limits && ngx_http_apikey_apart(ctx))) {
+        rev.data = "-";
+        rev.len = 1;
+
+    } else {
         prefix.data = (char *) ctx->amcf->prefix.data;
         prefix.len = ctx->amcf->prefix.len;
 
@@ -156,7 +171,7 @@ ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
 
     q->keys = q->args.n;
 
-    ngx_redis_arg(&q->args, rev, rev_len);
+    ngx_redis_arg(&q->args, rev.data, rev.len);
 
     p = q->packed;
     p = ngx_http_apikey_pack(p, record ? record->not_before : 0, 5);
@@ -305,7 +320,7 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ctx->now = verdict.now;
     ctx->confirmed = 1;
 
-    if (ctx->amcf->zone && ctx->key) {
+    if (ctx->amcf->zone && ctx->key && !ctx->apart) {
         ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
     }
 
@@ -439,14 +454,14 @@ ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx, uint64_t more)
 
     limits = ctx->meter.limits;
 
-    rev.data = "-";
-    rev.len = 1;
+    rev.data = "";
+    rev.len = 0;
 
     if (ctx->key) {
         rev = ctx->entry->record->rev;
     }
 
-    ngx_http_apikey_compose(ctx, &q, rev.data, rev.len, limits, 0, more,
+    ngx_http_apikey_compose(ctx, &q, rev, limits, 0, more,
                             limits->sliding ? NGX_HTTP_APIKEY_SLIDING : 0);
 
     if (ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide, &q.args, q.keys,
@@ -496,7 +511,9 @@ ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     apikey_text_t   expected;
     apikey_field_t  fields[NGX_HTTP_APIKEY_FIELDS + 1];
 
-    if (!ctx->key || reply->elements % 2 || reply->elements < 2) {
+    if (!ctx->key || ctx->apart
+        || reply->elements % 2 || reply->elements < 2)
+    {
         return ngx_http_apikey_nonsense(ctx, "malformed record");
     }
 

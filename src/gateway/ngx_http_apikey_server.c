@@ -71,7 +71,14 @@ ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "has no address";
     }
 
-    if (redis->servers.nelts > 1) {
+    if (redis->cluster && redis->db) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unexpected \"db=%ui\" in \"apikey_redis\": a "
+                           "cluster has no database but 0", redis->db);
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->servers.nelts > 1 && !redis->cluster) {
         server = redis->servers.elts;
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -181,8 +188,11 @@ ngx_http_apikey_redis_option(ngx_conf_t *cf,
 
     } else if (ngx_http_apikey_option("mode")) {
 
-        if (arg.len != 6 || ngx_strncmp(arg.data, "single", 6) != 0) {
-            why = "the mode is not \"single\"";
+        if (ngx_http_apikey_is(&arg, "cluster")) {
+            redis->cluster = 1;
+
+        } else if (!ngx_http_apikey_is(&arg, "single")) {
+            why = "the mode is none of \"single\", \"cluster\"";
         }
 
     } else if (ngx_http_apikey_option("db")) {

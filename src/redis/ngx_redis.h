@@ -70,6 +70,7 @@ typedef struct {
 /* As configured.  All of it outlives the client. */
 typedef struct {
     ngx_array_t                servers;          /* ngx_redis_server_t */
+    ngx_uint_t                 cluster;          /* of which they are nodes */
     ngx_resolver_t            *resolver;         /* NULL: the system's */
     ngx_str_t                  user;
     ngx_str_t                  password;

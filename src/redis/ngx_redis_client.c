@@ -1,23 +1,24 @@
-#include "ngx_redis_connection.h"
+#include "ngx_redis_node.h"
 
 #include <poll.h>
 
 
-#define NGX_REDIS_FINISH  1000    /* milliseconds, at most */
+#define NGX_REDIS_FINISH      1000    /* milliseconds, at most */
+#define NGX_REDIS_FINISH_FDS  64      /* at a time */
 
 
-struct ngx_redis_s {
-    ngx_redis_connection_t     connection;
-    ngx_redis_connection_t     subscriber;
-    ngx_redis_conf_t          *conf;
-    ngx_log_t                 *log;
-};
+static ngx_redis_command_t *ngx_redis_route(ngx_redis_t *redis,
+    ngx_redis_args_t *args, int key, ngx_redis_script_t *script,
+    ngx_redis_handler_pt handler, void *data);
+static ngx_uint_t ngx_redis_pending(ngx_redis_t *redis);
+static ngx_int_t ngx_redis_wait(ngx_redis_t *redis, int timeout);
 
 
 ngx_redis_t *
 ngx_redis_create(ngx_pool_t *pool, ngx_redis_conf_t *conf, ngx_log_t *log)
 {
-    ngx_redis_t  *redis;
+    ngx_redis_t       *redis;
+    ngx_redis_node_t  *node;
 
     redis = ngx_pcalloc(pool, sizeof(ngx_redis_t));
     if (redis == NULL) {
@@ -27,25 +28,52 @@ ngx_redis_create(ngx_pool_t *pool, ngx_redis_conf_t *conf, ngx_log_t *log)
     redis->conf = conf;
     redis->log = log;
 
-    if (ngx_redis_connection_init(&redis->connection, conf,
-                                  conf->servers.elts, log)
+    if (ngx_redis_nodes_init(redis, conf->cluster ? NGX_REDIS_NODES_MAX : 1,
+                             pool)
         != NGX_OK)
     {
         return NULL;
     }
 
-    return redis;
+    if (conf->cluster) {
+        redis->cluster = ngx_redis_cluster_create(redis, pool);
+        if (redis->cluster) {
+            return redis;
+        }
+
+    } else {
+        node = ngx_redis_node_add(redis, conf->servers.elts);
+        if (node && ngx_redis_node_open(redis, node) == NGX_OK) {
+            return redis;
+        }
+    }
+
+    ngx_redis_destroy(redis);
+
+    return NULL;
 }
 
 
 void
 ngx_redis_destroy(ngx_redis_t *redis)
 {
-    ngx_redis_connection_close(&redis->connection);
+    ngx_uint_t  i;
 
-    if (redis->subscriber.subscription) {
+    if (redis->subscriber.conf) {
         ngx_redis_connection_close(&redis->subscriber);
     }
+
+    if (redis->cluster) {
+        ngx_redis_cluster_close(redis->cluster);
+    }
+
+    for (i = 0; i < redis->nnodes; i++) {
+        if (redis->nodes[i]) {
+            ngx_redis_node_remove(redis, redis->nodes[i]);
+        }
+    }
+
+    ngx_redis_commands_free();
 }
 
 
@@ -68,8 +96,7 @@ ngx_redis_eval(ngx_redis_t *redis, ngx_redis_script_t *script,
         ngx_redis_arg(&words, args->value[i], args->len[i]);
     }
 
-    return ngx_redis_connection_send(&redis->connection, &words, script,
-                                     handler, data);
+    return ngx_redis_route(redis, &words, 3, script, handler, data);
 }
 
 
@@ -77,50 +104,142 @@ ngx_redis_command_t *
 ngx_redis_command_send(ngx_redis_t *redis, ngx_redis_args_t *args,
     ngx_redis_handler_pt handler, void *data)
 {
-    return ngx_redis_connection_send(&redis->connection, args, NULL, handler,
-                                     data);
+    return ngx_redis_route(redis, args, 1, NULL, handler, data);
+}
+
+
+/* To the node that has the key. */
+
+static ngx_redis_command_t *
+ngx_redis_route(ngx_redis_t *redis, ngx_redis_args_t *args, int key,
+    ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data)
+{
+    apikey_text_t  name;
+
+    if (redis->cluster == NULL) {
+        return ngx_redis_connection_send(&redis->nodes[0]->connection, args,
+                                         script, handler, data);
+    }
+
+    name.data = args->value[key];
+    name.len = args->len[key];
+
+    return ngx_redis_cluster_send(redis->cluster, name, args, script, handler,
+                                  data);
 }
 
 
 ngx_int_t
 ngx_redis_finish(ngx_redis_t *redis)
 {
-    ngx_msec_t               end;
-    ngx_msec_int_t           left;
-    struct pollfd            pfd;
-    ngx_connection_t        *c;
-    ngx_redis_connection_t  *rc;
+    ngx_msec_t      end;
+    ngx_msec_int_t  left;
 
-    rc = &redis->connection;
     ngx_time_update();
-    end = ngx_current_msec + ngx_min(rc->conf->timeout, NGX_REDIS_FINISH);
+    end = ngx_current_msec + ngx_min(redis->conf->timeout, NGX_REDIS_FINISH);
 
-    while (rc->state == NGX_REDIS_READY && rc->pending) {
-        c = rc->peer.connection;
-
-        c->write->ready = 1;
-        ngx_redis_flush_handler(&rc->flush);
-
+    while (ngx_redis_pending(redis)) {
         left = (ngx_msec_int_t) (end - ngx_current_msec);
 
-        if (rc->state != NGX_REDIS_READY || left < 0) {
-            break;
-        }
-
-        pfd.fd = c->fd;
-        pfd.events = POLLIN | (rc->out_pos < rc->out_last ? POLLOUT : 0);
-
-        if (poll(&pfd, 1, (int) left) == 1 && pfd.revents & ~POLLOUT) {
-            /* as epoll would have it */
-            c->read->ready = 1;
-            c->read->available = -1;
-            ngx_redis_read_handler(c->read);
+        if (left < 0 || ngx_redis_wait(redis, (int) left) != NGX_OK) {
+            return NGX_ERROR;
         }
 
         ngx_time_update();
     }
 
-    return rc->pending ? NGX_ERROR : NGX_OK;
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_redis_pending(ngx_redis_t *redis)
+{
+    ngx_uint_t         i, n;
+    ngx_redis_node_t  *node;
+
+    n = 0;
+
+    for (i = 0; i < redis->nnodes; i++) {
+        node = redis->nodes[i];
+
+        if (node && node->open) {
+            n += node->connection.pending;
+        }
+    }
+
+    return n;
+}
+
+
+/* For whatever comes next, once; NGX_ERROR: nothing can come. */
+
+static ngx_int_t
+ngx_redis_wait(ngx_redis_t *redis, int timeout)
+{
+    ngx_uint_t               i, n;
+    struct pollfd            pfd[NGX_REDIS_FINISH_FDS];
+    ngx_connection_t        *c;
+    ngx_redis_node_t        *node;
+    ngx_redis_connection_t  *rc, *waiting[NGX_REDIS_FINISH_FDS];
+
+    n = 0;
+
+    for (i = 0; i < redis->nnodes && n < NGX_REDIS_FINISH_FDS; i++) {
+        node = redis->nodes[i];
+
+        if (node == NULL || !node->open || node->connection.pending == 0) {
+            continue;
+        }
+
+        rc = &node->connection;
+
+        if (rc->state == NGX_REDIS_READY && rc->out_pos < rc->out_last) {
+            rc->peer.connection->write->ready = 1;
+            ngx_redis_flush_handler(&rc->flush);
+        }
+
+        if (rc->peer.connection == NULL) {
+            continue;
+        }
+
+        waiting[n] = rc;
+        pfd[n].fd = rc->peer.connection->fd;
+        pfd[n].events = POLLIN;
+        pfd[n].revents = 0;
+
+        if (rc->state == NGX_REDIS_CONNECTING || rc->out_pos < rc->out_last) {
+            pfd[n].events |= POLLOUT;
+        }
+
+        n++;
+    }
+
+    if (n == 0) {
+        return NGX_ERROR;
+    }
+
+    (void) poll(pfd, n, timeout);
+
+    /* as epoll would have it */
+
+    for (i = 0; i < n; i++) {
+        c = waiting[i]->peer.connection;
+
+        if (c && pfd[i].revents & (POLLOUT|POLLERR|POLLHUP)) {
+            c->write->ready = 1;
+            c->write->handler(c->write);
+            c = waiting[i]->peer.connection;
+        }
+
+        if (c && pfd[i].revents & (POLLIN|POLLERR|POLLHUP)) {
+            c->read->ready = 1;
+            c->read->available = -1;
+            c->read->handler(c->read);
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -128,6 +247,10 @@ ngx_int_t
 ngx_redis_subscribe(ngx_redis_t *redis, ngx_redis_subscription_t *subscription)
 {
     redis->subscriber.subscription = subscription;
+
+    if (redis->cluster) {
+        return ngx_redis_cluster_subscribe(redis->cluster);
+    }
 
     return ngx_redis_connection_init(&redis->subscriber, redis->conf,
                                      redis->conf->servers.elts, redis->log);

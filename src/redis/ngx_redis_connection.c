@@ -31,11 +31,10 @@ ngx_redis_connection_init(ngx_redis_connection_t *rc, ngx_redis_conf_t *conf,
 
     rc->addrs = server->addrs;
     rc->naddrs = server->naddrs;
-    rc->resolved = 1;
+    rc->resolved = server->naddrs != 0;
 
     ngx_queue_init(&rc->sent);
     ngx_queue_init(&rc->waiting);
-    ngx_queue_init(&rc->free);
 
     rc->out = ngx_alloc(NGX_REDIS_OUT_MIN, log);
     if (rc->out == NULL) {
@@ -70,22 +69,37 @@ ngx_redis_connection_close(ngx_redis_connection_t *rc)
     ngx_redis_disconnect(rc);
 
     ngx_queue_add(&rc->sent, &rc->waiting);
-    ngx_queue_add(&rc->free, &rc->sent);
 
-    while (!ngx_queue_empty(&rc->free)) {
-        q = ngx_queue_head(&rc->free);
+    while (!ngx_queue_empty(&rc->sent)) {
+        q = ngx_queue_head(&rc->sent);
         ngx_queue_remove(q);
 
         cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
-
-        if (cmd->text) {
-            ngx_free(cmd->text);
-        }
-
-        ngx_free(cmd);
+        ngx_redis_command_free(cmd);
     }
 
     ngx_free(rc->out);
+}
+
+
+void
+ngx_redis_connection_move(ngx_redis_connection_t *rc,
+    ngx_redis_server_t *server)
+{
+    if (rc->server == server) {
+        return;
+    }
+
+    /* an answer still to come is about the other */
+    ngx_redis_resolve_close(rc);
+    rc->lookup = NULL;
+
+    rc->server = server;
+    rc->addrs = server->addrs;
+    rc->naddrs = server->naddrs;
+    rc->addr = 0;
+    rc->resolved = 0;
+    rc->unresolved = 0;
 }
 
 
@@ -98,6 +112,10 @@ ngx_redis_start(ngx_redis_connection_t *rc)
 
     rc->timer.cancelable = 1;
     ngx_add_timer(&rc->timer, rc->conf->connect_timeout);
+
+    if (rc->locate) {
+        rc->locate(rc);
+    }
 
     if (rc->resolved || rc->server->host.len == 0) {
         ngx_redis_connect(rc);
@@ -121,6 +139,11 @@ ngx_redis_connect(ngx_redis_connection_t *rc)
     rc->resolved = 0;
 
     rc->state = NGX_REDIS_CONNECTING;
+
+    if (rc->naddrs == 0) {
+        ngx_redis_fail(rc, "it has no address", 0);
+        return;
+    }
 
     addr = &rc->addrs[rc->addr % rc->naddrs];
 
@@ -245,19 +268,20 @@ ngx_redis_greet(ngx_redis_connection_t *rc)
     rc->greetings = n;
 
     for (i = 0; i < n; i++) {
-        cmd = ngx_redis_command(rc, &greeting[i]);
+        cmd = ngx_redis_command(&greeting[i], &rc->log);
 
         if (cmd == NULL) {
             ngx_redis_fail(rc, "no memory", 0);
             return;
         }
 
+        cmd->connection = rc;
         cmd->script = NULL;
         cmd->handler = ngx_redis_greeted;
         cmd->data = rc;
 
         if (ngx_redis_transmit(rc, cmd) != NGX_OK) {
-            ngx_redis_command_free(rc, cmd);
+            ngx_redis_command_free(cmd);
             ngx_redis_fail(rc, "no memory", 0);
             return;
         }
@@ -326,7 +350,7 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
         cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
 
         if (cmd->handler == NULL) {
-            ngx_redis_command_free(rc, cmd);
+            ngx_redis_command_free(cmd);
             continue;
         }
 
@@ -412,7 +436,11 @@ ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
             cmd->handler(cmd->data, NULL);
         }
 
-        ngx_redis_command_free(rc, cmd);
+        ngx_redis_command_free(cmd);
+    }
+
+    if (rc->failed) {
+        rc->failed(rc);
     }
 }
 

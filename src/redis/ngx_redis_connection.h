@@ -7,6 +7,7 @@
 
 
 #define NGX_REDIS_ADDRS_MAX  8
+#define NGX_REDIS_NO_SLOT    0xffff
 
 
 typedef enum {
@@ -21,14 +22,23 @@ typedef enum {
 
 struct ngx_redis_command_s {
     ngx_queue_t                queue;
-    ngx_redis_connection_t    *connection;
+    ngx_redis_connection_t    *connection;   /* NULL: none yet */
     ngx_redis_handler_pt       handler;      /* NULL: cancelled */
     void                      *data;
     ngx_redis_script_t        *script;       /* NULL: not EVALSHA */
     u_char                    *text;         /* RESP */
     size_t                     size;
     size_t                     len;
-    ngx_msec_t                 deadline;
+    ngx_msec_t                 deadline;     /* of the connection */
+
+    /* in a Cluster */
+    ngx_queue_t                late;
+    ngx_msec_t                 until;        /* the caller is told */
+    u_short                    slot;         /* or NGX_REDIS_NO_SLOT */
+    u_short                    hops;
+    unsigned                   timed:1;      /* by itself: late and until */
+    unsigned                   asking:1;     /* ASKING goes before it */
+    unsigned                   asked:1;      /* and its reply is to come */
 };
 
 
@@ -43,7 +53,6 @@ struct ngx_redis_connection_s {
     redisReader               *reader;
     ngx_queue_t                sent;         /* in the order of their replies */
     ngx_queue_t                waiting;      /* until READY */
-    ngx_queue_t                free;
     ngx_uint_t                 pending;      /* sent and waiting */
 
     u_char                    *out;          /* not yet written: pos..last */
@@ -60,6 +69,13 @@ struct ngx_redis_connection_s {
     ngx_addr_t                 found[NGX_REDIS_ADDRS_MAX];
     ngx_sockaddr_t             sockaddrs[NGX_REDIS_ADDRS_MAX];
     void                      *lookup;       /* see ngx_redis_resolve.c */
+
+    /* whose it is; each may be NULL */
+    void                      *owner;
+    void                     (*locate)(ngx_redis_connection_t *rc);
+    void                     (*failed)(ngx_redis_connection_t *rc);
+    ngx_uint_t               (*redirect)(ngx_redis_connection_t *rc,
+        ngx_redis_command_t *cmd, redisReply *error);
 
     ngx_redis_subscription_t  *subscription; /* NULL: it takes commands */
     ngx_event_t                ping;         /* of a subscription */
@@ -80,10 +96,19 @@ struct ngx_redis_connection_s {
 
 /* ngx_redis_connection.c */
 
-/* It is all zeros but for the subscription, if it has one.  Starts. */
+/*
+ * Starts.  All is zero but for the subscription, if it has one, and what its
+ * owner sets: locate() is called before each attempt and may say that the
+ * server is another now, failed() after each failure; redirect() takes
+ * over a command that a server has refused, or returns 0.
+ */
 ngx_int_t ngx_redis_connection_init(ngx_redis_connection_t *rc,
     ngx_redis_conf_t *conf, ngx_redis_server_t *server, ngx_log_t *log);
 void ngx_redis_connection_close(ngx_redis_connection_t *rc);
+
+/* Where the next attempt goes; its host is resolved again before that. */
+void ngx_redis_connection_move(ngx_redis_connection_t *rc,
+    ngx_redis_server_t *server);
 
 /* An attempt, now. */
 void ngx_redis_start(ngx_redis_connection_t *rc);
@@ -109,10 +134,15 @@ ngx_redis_command_t *ngx_redis_connection_send(ngx_redis_connection_t *rc,
     ngx_redis_args_t *args, ngx_redis_script_t *script,
     ngx_redis_handler_pt handler, void *data);
 
-ngx_redis_command_t *ngx_redis_command(ngx_redis_connection_t *rc,
-    ngx_redis_args_t *args);
-void ngx_redis_command_free(ngx_redis_connection_t *rc,
+/* NGX_DECLINED: refused, and still the caller's. */
+ngx_int_t ngx_redis_connection_resend(ngx_redis_connection_t *rc,
     ngx_redis_command_t *cmd);
+
+/* All commands of a worker come from one place, and return to it. */
+ngx_redis_command_t *ngx_redis_command(ngx_redis_args_t *args,
+    ngx_log_t *log);
+void ngx_redis_command_free(ngx_redis_command_t *cmd);
+void ngx_redis_commands_free(void);
 
 /* Takes the command over unless it fails. */
 ngx_int_t ngx_redis_transmit(ngx_redis_connection_t *rc,

@@ -9,9 +9,12 @@
 #define NGX_REDIS_REPLY_MAX     (1024 * 1024)   /* bytes not yet understood */
 
 
+static ngx_uint_t ngx_redis_refuses(ngx_redis_connection_t *rc);
+static ngx_int_t ngx_redis_enqueue(ngx_redis_connection_t *rc,
+    ngx_redis_command_t *cmd);
 static u_char *ngx_redis_head(u_char *p, u_char type, size_t n);
-static ngx_int_t ngx_redis_command_room(ngx_redis_connection_t *rc,
-    ngx_redis_command_t *cmd, size_t size);
+static ngx_int_t ngx_redis_command_room(ngx_redis_command_t *cmd, size_t size,
+    ngx_log_t *log);
 static ngx_int_t ngx_redis_append(ngx_redis_connection_t *rc, u_char *text,
     size_t len);
 static void ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply);
@@ -22,6 +25,9 @@ static ngx_uint_t ngx_redis_retry_as_eval(ngx_redis_connection_t *rc,
 /* What a worker has read in one call; nothing stays here between calls. */
 static u_char  ngx_redis_input[65536];
 
+/* Commands not in use. */
+static ngx_queue_t  ngx_redis_spare = { &ngx_redis_spare, &ngx_redis_spare };
+
 
 ngx_redis_command_t *
 ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
@@ -29,17 +35,11 @@ ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
 {
     ngx_redis_command_t  *cmd;
 
-    if (rc->state == NGX_REDIS_DOWN && !rc->failing) {
-        ngx_redis_start(rc);
-    }
-
-    if ((rc->failing && rc->state != NGX_REDIS_READY)
-        || rc->pending >= NGX_REDIS_PENDING_MAX)
-    {
+    if (ngx_redis_refuses(rc)) {
         return NULL;
     }
 
-    cmd = ngx_redis_command(rc, args);
+    cmd = ngx_redis_command(args, &rc->log);
     if (cmd == NULL) {
         return NULL;
     }
@@ -48,21 +48,52 @@ ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
     cmd->handler = handler;
     cmd->data = data;
 
-    /* a worker that is to exit stays for the reply */
-    rc->timer.cancelable = 0;
-
-    if (rc->state != NGX_REDIS_READY) {
-        ngx_queue_insert_tail(&rc->waiting, &cmd->queue);
-        rc->pending++;
-        return cmd;
-    }
-
-    if (ngx_redis_transmit(rc, cmd) != NGX_OK) {
-        ngx_redis_command_free(rc, cmd);
+    if (ngx_redis_enqueue(rc, cmd) != NGX_OK) {
+        ngx_redis_command_free(cmd);
         return NULL;
     }
 
     return cmd;
+}
+
+
+ngx_int_t
+ngx_redis_connection_resend(ngx_redis_connection_t *rc,
+    ngx_redis_command_t *cmd)
+{
+    return ngx_redis_refuses(rc) || ngx_redis_enqueue(rc, cmd) != NGX_OK
+           ? NGX_DECLINED : NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_redis_refuses(ngx_redis_connection_t *rc)
+{
+    if (rc->state == NGX_REDIS_DOWN && !rc->failing) {
+        ngx_redis_start(rc);
+    }
+
+    return (rc->failing && rc->state != NGX_REDIS_READY)
+           || rc->pending >= NGX_REDIS_PENDING_MAX;
+}
+
+
+static ngx_int_t
+ngx_redis_enqueue(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
+{
+    cmd->connection = rc;
+
+    /* a worker that is to exit stays for the reply */
+    rc->timer.cancelable = 0;
+
+    if (rc->state == NGX_REDIS_READY) {
+        return ngx_redis_transmit(rc, cmd);
+    }
+
+    ngx_queue_insert_tail(&rc->waiting, &cmd->queue);
+    rc->pending++;
+
+    return NGX_OK;
 }
 
 
@@ -90,7 +121,7 @@ ngx_redis_pass_on(ngx_redis_command_t *cmd, ngx_redis_handler_pt handler,
 
 
 ngx_redis_command_t *
-ngx_redis_command(ngx_redis_connection_t *rc, ngx_redis_args_t *args)
+ngx_redis_command(ngx_redis_args_t *args, ngx_log_t *log)
 {
     int                   i;
     size_t                len;
@@ -98,16 +129,16 @@ ngx_redis_command(ngx_redis_connection_t *rc, ngx_redis_args_t *args)
     ngx_queue_t          *q;
     ngx_redis_command_t  *cmd;
 
-    if (ngx_queue_empty(&rc->free)) {
-        cmd = ngx_calloc(sizeof(ngx_redis_command_t), &rc->log);
+    if (ngx_queue_empty(&ngx_redis_spare)) {
+        cmd = ngx_calloc(sizeof(ngx_redis_command_t), log);
         if (cmd == NULL) {
             return NULL;
         }
 
-        ngx_queue_insert_head(&rc->free, &cmd->queue);
+        ngx_queue_insert_head(&ngx_redis_spare, &cmd->queue);
     }
 
-    q = ngx_queue_head(&rc->free);
+    q = ngx_queue_head(&ngx_redis_spare);
     cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
 
     len = NGX_REDIS_HEAD_LEN;
@@ -116,13 +147,18 @@ ngx_redis_command(ngx_redis_connection_t *rc, ngx_redis_args_t *args)
         len += NGX_REDIS_HEAD_LEN + args->len[i] + 2;
     }
 
-    if (ngx_redis_command_room(rc, cmd, len) != NGX_OK) {
+    if (ngx_redis_command_room(cmd, len, log) != NGX_OK) {
         return NULL;
     }
 
     ngx_queue_remove(q);
 
-    cmd->connection = rc;
+    cmd->connection = NULL;
+    cmd->slot = NGX_REDIS_NO_SLOT;
+    cmd->hops = 0;
+    cmd->timed = 0;
+    cmd->asking = 0;
+    cmd->asked = 0;
 
     p = ngx_redis_head(cmd->text, '*', args->n);
 
@@ -163,8 +199,7 @@ ngx_redis_head(u_char *p, u_char type, size_t n)
 /* A command keeps its memory when it is used again. */
 
 static ngx_int_t
-ngx_redis_command_room(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
-    size_t size)
+ngx_redis_command_room(ngx_redis_command_t *cmd, size_t size, ngx_log_t *log)
 {
     u_char  *text;
 
@@ -174,7 +209,7 @@ ngx_redis_command_room(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
 
     size = ngx_max(size, NGX_REDIS_COMMAND_SIZE);
 
-    text = ngx_alloc(size, &rc->log);
+    text = ngx_alloc(size, log);
     if (text == NULL) {
         return NGX_ERROR;
     }
@@ -191,25 +226,65 @@ ngx_redis_command_room(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
 
 
 void
-ngx_redis_command_free(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
+ngx_redis_command_free(ngx_redis_command_t *cmd)
 {
+    if (cmd->timed) {
+        ngx_queue_remove(&cmd->late);
+        cmd->timed = 0;
+    }
+
     if (cmd->size > NGX_REDIS_COMMAND_SIZE) {
         ngx_free(cmd->text);
         cmd->text = NULL;
         cmd->size = 0;
     }
 
-    ngx_queue_insert_head(&rc->free, &cmd->queue);
+    ngx_queue_insert_head(&ngx_redis_spare, &cmd->queue);
+}
+
+
+void
+ngx_redis_commands_free(void)
+{
+    ngx_queue_t          *q;
+    ngx_redis_command_t  *cmd;
+
+    while (!ngx_queue_empty(&ngx_redis_spare)) {
+        q = ngx_queue_head(&ngx_redis_spare);
+        ngx_queue_remove(q);
+
+        cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
+
+        if (cmd->text) {
+            ngx_free(cmd->text);
+        }
+
+        ngx_free(cmd);
+    }
 }
 
 
 ngx_int_t
 ngx_redis_transmit(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
 {
-    if (ngx_redis_append(rc, cmd->text, cmd->len) != NGX_OK) {
+    size_t  before;
+
+    static u_char  asking[] = "*1\r\n$6\r\nASKING\r\n";
+
+    before = rc->out_last - rc->out_pos;
+
+    if (cmd->asking
+        && ngx_redis_append(rc, asking, sizeof(asking) - 1) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
+    if (ngx_redis_append(rc, cmd->text, cmd->len) != NGX_OK) {
+        rc->out_last = rc->out_pos + before;
+        return NGX_ERROR;
+    }
+
+    cmd->asked = cmd->asking;
     cmd->deadline = ngx_current_msec + rc->conf->timeout;
 
     ngx_queue_insert_tail(&rc->sent, &cmd->queue);
@@ -420,13 +495,26 @@ ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
     ngx_redis_command_t  *cmd;
 
     q = ngx_queue_head(&rc->sent);
+    cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
+
+    if (cmd->asked) {
+        /* should ASKING be refused, so will be the command */
+        cmd->asked = 0;
+        return;
+    }
+
     ngx_queue_remove(q);
     rc->pending--;
 
-    cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
-
     if (ngx_redis_retry_as_eval(rc, cmd, reply)) {
         return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR
+        && rc->redirect
+        && rc->redirect(rc, cmd, reply))
+    {
+        goto done;
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -445,7 +533,9 @@ ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
         cmd->handler(cmd->data, reply);
     }
 
-    ngx_redis_command_free(rc, cmd);
+    ngx_redis_command_free(cmd);
+
+done:
 
     if (rc->pending == 0) {
         rc->timer.cancelable = 1;
