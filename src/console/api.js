@@ -1,0 +1,134 @@
+// The server's API.  What it refuses, or can't do now, is thrown as ApiError.
+
+
+const PATIENCE = 30000;      // milliseconds
+
+let csrf = null;
+let signedOut = () => {};
+
+
+export class ApiError extends Error {
+    constructor(status, message, more) {
+        super(message);
+        this.status = status;
+        this.field = more?.field || null;      // of what was sent
+        this.after = more?.after || 0;         // seconds
+    }
+
+    // Worth asking again: nobody answered, or Redis was away.
+    get temporary() {
+        return this.status === 0 || this.status === 502
+               || this.status === 503 || this.status === 504;
+    }
+}
+
+
+// Told when a session has ended that was there before.
+
+export function onSignedOut(f) {
+    signedOut = f;
+}
+
+
+export function get(path, query, signal) {
+    return request('GET', withQuery(path, query), undefined, signal);
+}
+
+
+export function change(method, path, body) {
+    return request(method, path, method === 'DELETE' ? undefined : body || {});
+}
+
+
+export function withQuery(path, query) {
+    const given = Object.entries(query || {})
+        .filter(([, value]) => value !== undefined && value !== null
+                               && value !== '');
+
+    return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+
+export async function session() {
+    return taken(await request('GET', 'session', undefined, undefined, true));
+}
+
+
+export async function signIn(token) {
+    return taken(await request('POST', 'session', { token }, undefined, true));
+}
+
+
+export async function signOut() {
+    await request('DELETE', 'session', undefined, undefined, true);
+    csrf = null;
+}
+
+
+function taken(session) {
+    csrf = session.csrf || null;
+
+    return session;
+}
+
+
+// Relative to the page, so that the console may stand below a path.
+
+async function request(method, path, body, signal, quiet) {
+    const timeout = AbortSignal.timeout(PATIENCE);
+    const headers = { Accept: 'application/json' };
+    let reply;
+
+    if (body !== undefined) {
+        headers['Content-Type'] = 'application/json';
+    }
+
+    if (method !== 'GET' && csrf) {
+        headers['X-CSRF-Token'] = csrf;
+    }
+
+    try {
+        reply = await fetch(`api/${path}`, {
+            method,
+            headers,
+            body: body === undefined ? undefined : JSON.stringify(body),
+            credentials: 'same-origin',
+            cache: 'no-store',
+            signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+        });
+
+    } catch (error) {
+        if (signal?.aborted) {
+            throw error;
+        }
+
+        throw new ApiError(0, 'The console\'s server doesn\'t answer.');
+    }
+
+    if (reply.status === 401 && !quiet) {
+        signedOut();
+    }
+
+    return read(reply);
+}
+
+
+async function read(reply) {
+    const json = await reply.json().catch(() => null);
+
+    if (reply.ok) {
+        return json;
+    }
+
+    throw new ApiError(reply.status, sentence(reply, json),
+                       { field: json?.field,
+                         after: Number(reply.headers.get('Retry-After')) });
+}
+
+
+function sentence(reply, json) {
+    const text = json?.message || `The server answered ${reply.status}.`;
+    const whole = text[0].toUpperCase() + text.slice(1);
+
+    return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}

@@ -1,0 +1,180 @@
+// The list of keys: searched, filtered, sorted and paged by the server.
+
+import { get } from './api.js';
+import { deleteTogether } from './actions.js';
+import { fill, h } from './element.js';
+import { facets, filters } from './filters.js';
+import { ago, count, number, time } from './format.js';
+import { pager } from './pager.js';
+import { keyLink, none, scopes, status } from './record.js';
+import { href, note } from './route.js';
+import { say } from './say.js';
+import { body, headings, labelled, rows, skeleton } from './table.js';
+import { patiently } from './trouble.js';
+
+
+const SIZE = 50;
+const ROOM = 32;      // letters of scopes in a row
+
+const COLUMNS = [
+    { name: 'Name', sort: 'name' },
+    { name: 'ID', className: 'id' },
+    { name: 'Status', sort: 'status' },
+    { name: 'Scopes' },
+    { name: 'Organization', sort: 'org' },
+    { name: 'Project', sort: 'project' },
+    { name: 'Created', sort: 'created', first: 'desc' },
+    { name: 'Last used', sort: 'last_used', first: 'desc' },
+];
+
+
+export function keys({ main, route, signal, title, admin }) {
+    const state = { sort: 'created', order: 'desc', ...route.query };
+    const total = h('span', { class: 'total' });
+    const together = h('span', { class: 'together' });
+    const heads = headings(COLUMNS, order);
+    const table = h('table', { class: 'keys', role: 'table',
+        'aria-label': 'Keys' }, heads, skeleton(COLUMNS.length, 12));
+    const pages = pager(turn, resize);
+    let asked = null;
+
+    const filter = filters(state, () => {
+        delete state.page;
+        load(true);
+    });
+
+    function order(column) {
+        const same = state.sort === column.sort;
+        const first = column.first || 'asc';
+        const other = first === 'asc' ? 'desc' : 'asc';
+
+        state.order = same && state.order === first ? other : first;
+        state.sort = column.sort;
+        delete state.page;
+        load();
+    }
+
+    function turn(page) {
+        state.page = page;
+        load();
+    }
+
+    function resize(size) {
+        state.size = size;
+        delete state.page;
+        load();
+    }
+
+    function put(tbody) {
+        table.removeAttribute('aria-busy');
+        table.querySelector('tbody').replaceWith(tbody);
+    }
+
+    async function load(speak) {
+        const size = Number(state.size) || SIZE;
+        const { page, size: _, ...query } = state;
+
+        note('keys', known(state));
+
+        asked?.abort();
+        asked = new AbortController();
+        const mine = AbortSignal.any([signal, asked.signal]);
+
+        table.setAttribute('aria-busy', 'true');
+        heads.sorted(state);
+
+        try {
+            const found = await patiently(() => get('keys', { ...query,
+                limit: size, offset: ((Number(page) || 1) - 1) * size },
+                mine), mine);
+
+            draw(found, size);
+
+            if (speak) {
+                say(`${count(found.total, 'key')} found.`);
+            }
+
+        } catch (error) {
+            if (!mine.aborted) {
+                put(labelled(COLUMNS.length, error.message));
+            }
+        }
+    }
+
+    function draw(found, size) {
+        put(found.keys.length ? rows(found.keys.map(row))
+                              : labelled(COLUMNS.length, empty()));
+
+        total.textContent = number(found.total);
+        pages.show({ total: found.total, shown: found.keys.length, size,
+                     page: Number(state.page) || 1 });
+        fill(together, admin && found.total > 0 && deletions());
+    }
+
+    function empty() {
+        if (!filter.used()) {
+            return [h('strong', {}, 'There are no keys yet.'),
+                    admin && h('p', {}, h('a', { class: 'button primary',
+                        href: href('create') }, 'Create the first key'))];
+        }
+
+        return [h('strong', {}, 'No key is like that.'),
+                h('p', {}, h('button', { type: 'button',
+                    onclick: () => filter.clear() }, 'Clear the filters'))];
+    }
+
+    // The keys of a service or project go together.
+    function deletions() {
+        return ['service', 'project'].filter((kind) => state[kind])
+            .map((kind) => h('button', { type: 'button',
+                class: 'danger outline', onclick: async () => {
+                    if (await deleteTogether(kind, state[kind])) {
+                        load();
+                    }
+                } }, `Delete all of ${kind} ${state[kind]}…`));
+    }
+
+    title('Keys');
+    fill(main,
+        h('div', { class: 'head' },
+          h('h1', {}, 'Keys'), total,
+          admin && h('div', { class: 'actions' }, together,
+            h('a', { class: 'button primary', href: href('create') },
+              'Create key'))),
+        filter.element,
+        h('div', { class: 'sheet' }, table), pages.element);
+    load();
+    facets(signal).then(filter.suggest);
+}
+
+
+// What needn't be said in the address isn't.
+
+function known(state) {
+    const given = { ...state };
+
+    if (given.sort === 'created' && given.order === 'desc') {
+        delete given.sort;
+        delete given.order;
+    }
+
+    if (Number(given.page) === 1) {
+        delete given.page;
+    }
+
+    return given;
+}
+
+
+function row(key) {
+    return body(COLUMNS, [
+        keyLink(key.id, key.name),
+        h('code', { class: 'id' }, key.id),
+        status(key.status),
+        scopes(key.scopes, ROOM),
+        key.org || none(),
+        key.project || none(),
+        time(key.created, 'date'),
+        key.last_used ? ago(key.last_used) : none('never'),
+    ]);
+}

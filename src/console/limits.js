@@ -1,0 +1,78 @@
+// What is used and left of a key's limits.
+
+import { get } from './api.js';
+import { fill, h } from './element.js';
+import { ahead, each, length, number, percent, time } from './format.js';
+import { patiently } from './trouble.js';
+
+
+const NEAR = 0.8;
+
+
+// { element, load() }; "reset" is called when the reader wants them anew.
+
+export function limitsOf(path, signal, reset) {
+    const content = h('div', {}, h('p', { class: 'faint' }, 'Loading…'));
+    const button = reset && h('button', { type: 'button', class: 'small',
+        hidden: true, onclick: reset }, 'Reset…');
+
+    async function load() {
+        try {
+            const limits = await patiently(
+                () => get(`${path}/limits`, {}, signal), signal);
+
+            if (button) {
+                button.hidden = limits.windows.length === 0;
+            }
+
+            fill(content, limits.windows.length
+                ? limits.windows.map(windowOf)
+                : h('p', { class: 'faint' },
+                    'Nothing is counted for this key.'),
+                limits.windows.some((one) => one.limit === null)
+                && h('p', { class: 'hint' }, 'The limits of a plan are in the '
+                     + 'gateways\' configuration.'));
+
+        } catch (error) {
+            if (!signal.aborted) {
+                fill(content, h('p', { class: 'wrong' }, error.message));
+            }
+        }
+    }
+
+    load();
+
+    return { load, element: h('section', { class: 'panel' },
+        h('div', { class: 'over' }, h('h2', {}, 'Limits'), button), content) };
+}
+
+
+function windowOf(one) {
+    const known = one.limit !== null;
+    const part = known ? Math.min(1, one.used / one.limit) : 0;
+    const state = part >= 1 ? 'full' : part >= NEAR ? 'near' : '';
+
+    return h('div', { class: `window ${state}` },
+        h('div', { class: 'over' },
+          h('span', {}, known ? [h('strong', {}, number(one.limit)),
+                                 ` ${each(one.seconds)}`]
+                              : `Plan ${one.plan}, ${length(one.seconds)}`),
+          h('span', {}, `${number(one.used)} used`, known
+              && [', ', h('strong', {}, number(one.remaining)), ' left'])),
+        known && gauge(part, one),
+        h('p', { class: 'hint' }, 'Starts anew ', ahead(one.reset), ', ',
+          time(one.reset, 'second'), '.'));
+}
+
+
+function gauge(part, one) {
+    const bar = h('div', { class: 'gauge', role: 'meter',
+        'aria-valuemin': '0', 'aria-valuemax': one.limit,
+        'aria-valuenow': Math.min(one.used, one.limit),
+        'aria-valuetext': percent(one.used, one.limit),
+        'aria-label': `Used ${each(one.seconds)}` }, h('i'));
+
+    bar.firstChild.style.width = `${100 * part}%`;
+
+    return bar;
+}
