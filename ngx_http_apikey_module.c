@@ -10,6 +10,7 @@
 
 
 static ngx_int_t ngx_http_apikey_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_apikey_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_apikey_init_process(ngx_cycle_t *cycle);
 static void ngx_http_apikey_exit_process(ngx_cycle_t *cycle);
 
@@ -236,6 +237,13 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
       offsetof(ngx_http_apikey_loc_conf_t, preflight),
       &ngx_http_apikey_preflights },
 
+    { ngx_string("apikey_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_apikey_report,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -261,7 +269,7 @@ ngx_module_t  ngx_http_apikey_module = {
     ngx_http_apikey_commands,              /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_apikey_init_module,           /* init module */
     ngx_http_apikey_init_process,          /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -289,7 +297,8 @@ ngx_http_apikey_init(ngx_conf_t *cf)
         { NGX_HTTP_PREACCESS_PHASE, ngx_http_apikey_preaccess_handler, 0 },
         { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler, 0 },
         { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler, 1 },
-        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler, 0 }
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler, 0 },
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_tally_handler, 0 }
     };
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
@@ -313,7 +322,26 @@ ngx_http_apikey_init(ngx_conf_t *cf)
         *h = handlers[i].handler;
     }
 
+    if (ngx_http_apikey_metrics_add(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_apikey_filter_init(cf);
+}
+
+
+static ngx_int_t
+ngx_http_apikey_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_apikey_module);
+
+    if (amcf) {
+        ngx_http_apikey_metrics_loaded(amcf);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -327,11 +355,15 @@ ngx_http_apikey_init_process(ngx_cycle_t *cycle)
     /* processes of caches serve nobody */
 
     if (amcf == NULL
-        || amcf->redis == NULL
+        || amcf->metrics == NULL
         || (ngx_process != NGX_PROCESS_WORKER
             && ngx_process != NGX_PROCESS_SINGLE))
     {
         return NGX_OK;
+    }
+
+    if (amcf->redis == NULL) {
+        return ngx_http_apikey_metrics_enter(amcf);
     }
 
     return ngx_http_apikey_worker_start(amcf);
@@ -347,5 +379,6 @@ ngx_http_apikey_exit_process(ngx_cycle_t *cycle)
 
     if (amcf) {
         ngx_http_apikey_worker_stop(amcf);
+        ngx_http_apikey_metrics_leave(amcf);
     }
 }

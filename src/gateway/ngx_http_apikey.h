@@ -74,6 +74,22 @@ typedef enum {
 } ngx_http_apikey_place_e;
 
 
+/* What stands in for Redis; the order of names in ngx_http_apikey_failover.c. */
+typedef enum {
+    NGX_HTTP_APIKEY_BY_STALE = 0,          /* records from before */
+    NGX_HTTP_APIKEY_BY_ALLOW,              /* limits: none */
+    NGX_HTTP_APIKEY_BY_LOCAL,              /* limits: counted here */
+    NGX_HTTP_APIKEY_FAILOVERS
+} ngx_http_apikey_failover_e;
+
+
+typedef enum {
+    NGX_HTTP_APIKEY_REPORT_OFF = 0,
+    NGX_HTTP_APIKEY_REPORT_JSON,
+    NGX_HTTP_APIKEY_REPORT_PROMETHEUS
+} ngx_http_apikey_report_e;
+
+
 typedef struct {
     ngx_http_apikey_place_e       place;
     ngx_str_t                     name;    /* of a header in lower case */
@@ -121,6 +137,9 @@ typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
 typedef struct ngx_http_apikey_guard_s  ngx_http_apikey_guard_t;
 typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
 typedef struct ngx_http_apikey_shared_s  ngx_http_apikey_shared_t;
+typedef struct ngx_http_apikey_metrics_s  ngx_http_apikey_metrics_t;
+typedef struct ngx_http_apikey_tally_s  ngx_http_apikey_tally_t;
+typedef struct ngx_http_apikey_seat_s  ngx_http_apikey_seat_t;
 
 
 /* apikey_cache: what all workers of the gateway know. */
@@ -128,6 +147,7 @@ typedef struct {
     ngx_shm_zone_t               *shm_zone;
     ngx_slab_pool_t              *shpool;
     ngx_http_apikey_shared_t     *shared;
+    ngx_http_apikey_metrics_t   **metrics;     /* the main_conf's */
     ngx_msec_t                    valid;
     ngx_msec_t                    invalid;
     ngx_msec_t                    stale;
@@ -155,8 +175,13 @@ typedef struct {
     ngx_redis_script_t            beat;
     ngx_redis_script_t            giveback;
     ngx_http_apikey_zone_t       *zone;        /* NULL: no apikey_cache */
+    ngx_array_t                   guards;      /* ngx_http_apikey_guard_t * */
+    ngx_array_t                   places;      /* ngx_http_apikey_place_t */
+    ngx_uint_t                    report;      /* some location reports */
+    ngx_http_apikey_metrics_t    *metrics;     /* NULL: nothing to count */
 
     /* of the worker */
+    ngx_http_apikey_seat_t       *seat;
     ngx_redis_t                  *client;
     ngx_http_apikey_cache_t      *cache;
     ngx_http_apikey_watch_t      *watch;
@@ -190,6 +215,9 @@ typedef struct {
     ngx_str_t                     realm;
     ngx_str_t                     challenge;   /* WWW-Authenticate */
     ngx_uint_t                    preflight;
+
+    ngx_http_apikey_tally_t      *tally;       /* of what is decided here */
+    ngx_uint_t                    report;      /* apikey_status */
 } ngx_http_apikey_loc_conf_t;
 
 
@@ -272,6 +300,7 @@ typedef struct {
     unsigned                      counted:1;   /* cost has been added */
     unsigned                      limited:1;   /* cost didn't fit */
     unsigned                      uncounted:1; /* Redis can't count it */
+    unsigned                      allowed:1;   /* and that is no reason */
     unsigned                      local:1;     /* counted here instead */
     unsigned                      returned:1;  /* a lease, to make room */
 
@@ -467,6 +496,9 @@ void ngx_http_apikey_watch_stop(ngx_http_apikey_main_conf_t *amcf);
 /* Does the worker hear of changes, and does everybody know it? */
 ngx_uint_t ngx_http_apikey_watching(ngx_http_apikey_main_conf_t *amcf);
 
+/* Says so in the worker's seat. */
+void ngx_http_apikey_watch_sample(ngx_http_apikey_main_conf_t *amcf);
+
 /* ngx_http_apikey_lease.c */
 
 /* NGX_OK: the request is counted; NGX_DECLINED: want is set, ask Redis. */
@@ -500,8 +532,42 @@ ngx_int_t ngx_http_apikey_local_spend(ngx_http_apikey_ctx_t *ctx);
 void ngx_http_apikey_local_charge(ngx_http_apikey_ctx_t *ctx,
     uint64_t amount);
 
-/* Redis has counted. */
-void ngx_http_apikey_local_end(ngx_http_apikey_main_conf_t *amcf);
+/* ngx_http_apikey_failover.c */
+
+/* For a request; logs that it begins. */
+void ngx_http_apikey_failover(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_failover_e by);
+
+/* Redis has confirmed a record or, if counted, counted. */
+void ngx_http_apikey_failover_end(ngx_http_apikey_main_conf_t *amcf,
+    ngx_uint_t counted);
+
+ngx_uint_t ngx_http_apikey_failing_over(ngx_http_apikey_metrics_t *metrics,
+    ngx_http_apikey_failover_e by);
+const char *ngx_http_apikey_failover_name(ngx_http_apikey_failover_e by);
+
+/* ngx_http_apikey_metrics.c */
+
+/* Once all locations are known. */
+ngx_int_t ngx_http_apikey_metrics_add(ngx_conf_t *cf);
+
+/* The location that is being merged decides requests. */
+ngx_int_t ngx_http_apikey_metrics_place(ngx_conf_t *cf,
+    ngx_http_apikey_loc_conf_t *alcf);
+
+/* The configuration holds. */
+void ngx_http_apikey_metrics_loaded(ngx_http_apikey_main_conf_t *amcf);
+
+/* Of a worker. */
+ngx_int_t ngx_http_apikey_metrics_enter(ngx_http_apikey_main_conf_t *amcf);
+void ngx_http_apikey_metrics_leave(ngx_http_apikey_main_conf_t *amcf);
+
+/* In the log phase. */
+ngx_int_t ngx_http_apikey_tally_handler(ngx_http_request_t *r);
+
+/* ngx_http_apikey_report.c */
+
+char *ngx_http_apikey_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ngx_http_apikey_cache.c */
 
@@ -553,6 +619,10 @@ ngx_uint_t ngx_http_apikey_guard_wait(ngx_http_request_t *r,
 /* The client's key was bad. */
 void ngx_http_apikey_guard_count(ngx_http_request_t *r,
     ngx_http_apikey_guard_t *guard);
+
+/* The name of its zone; how many addresses are in there. */
+ngx_str_t *ngx_http_apikey_guard_known(ngx_http_apikey_guard_t *guard,
+    ngx_uint_t *addresses);
 
 /* ngx_http_apikey_limiter.c */
 

@@ -207,6 +207,7 @@ ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
     /* what one location has counted no other counts again */
     ctx->metered = ctx->counted || ctx->limited;
     ctx->local = ctx->local && ctx->metered;
+    ctx->allowed = 0;
     ctx->priced = 0;
 
     ngx_http_set_ctx(r, ctx, ngx_http_apikey_module);
@@ -510,6 +511,10 @@ ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 
     ctx->result = result;
     ctx->status = status;
+
+    if (ctx->stale && result != NGX_HTTP_APIKEY_UNAVAILABLE) {
+        ngx_http_apikey_failover(ctx, NGX_HTTP_APIKEY_BY_STALE);
+    }
 
     if (status == 0) {
         return NGX_OK;

@@ -22,7 +22,10 @@ ngx_http_apikey_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&amcf->plans, cf->pool, 4,
                        sizeof(ngx_http_apikey_plan_t))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&amcf->guards, cf->pool, 1,
+                          sizeof(ngx_http_apikey_guard_t *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -197,6 +200,10 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"apikey\" is enabled, but no "
                            "\"apikey_pepper_file\" is defined");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_apikey_metrics_place(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

@@ -36,8 +36,8 @@ ngx_http_apikey_lease_less(apikey_counter_t *counters,
 /* Takes out what is to be given back. */
 
 void
-ngx_http_apikey_lease_empty(ngx_http_apikey_lease_t *lease,
-    ngx_http_apikey_rest_t *rest)
+ngx_http_apikey_lease_empty(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_lease_t *lease, ngx_http_apikey_rest_t *rest)
 {
     rest->name_len = lease->name_len;
     ngx_memcpy(rest->name, lease->data, lease->name_len);
@@ -49,6 +49,9 @@ ngx_http_apikey_lease_empty(ngx_http_apikey_lease_t *lease,
                               lease->tokens);
 
     ngx_http_apikey_lease_less(lease->counters, &lease->limits, lease->tokens);
+
+    zone->shared->tokens -= lease->tokens;
+    zone->shared->returned += lease->tokens;
 
     lease->tokens = 0;
     lease->hidden = 0;
@@ -111,13 +114,15 @@ ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
 
 
 void
-ngx_http_apikey_lease_evict(ngx_http_apikey_lease_t *lease)
+ngx_http_apikey_lease_evict(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_lease_t *lease)
 {
     ngx_uint_t  n;
 
     n = ngx_http_apikey_lease_nevicted++;
 
-    ngx_http_apikey_lease_empty(lease, &ngx_http_apikey_lease_evicted[n]);
+    ngx_http_apikey_lease_empty(zone, lease,
+                                &ngx_http_apikey_lease_evicted[n]);
 }
 
 
@@ -205,7 +210,7 @@ ngx_http_apikey_lease_collect(ngx_http_apikey_zone_t *zone,
         }
 
         if (lease->tokens) {
-            ngx_http_apikey_lease_empty(lease, &rests[n++]);
+            ngx_http_apikey_lease_empty(zone, lease, &rests[n++]);
         }
 
         ngx_http_apikey_index_remove(index, &lease->node);

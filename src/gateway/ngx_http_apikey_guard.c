@@ -62,7 +62,11 @@ ngx_http_apikey_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char                     *rv;
     ngx_str_t                *value;
     ngx_uint_t                i;
-    ngx_http_apikey_guard_t  *guard, *known;
+    ngx_http_apikey_guard_t  *guard, *known, **listed;
+
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_apikey_module);
 
     if (alcf->guard != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -109,6 +113,13 @@ ngx_http_apikey_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         guard->shm_zone->init = ngx_http_apikey_guard_init;
         guard->shm_zone->data = guard;
         known = guard;
+
+        listed = ngx_array_push(&amcf->guards);
+        if (listed == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *listed = guard;
     }
 
     if (known->room != guard->room || known->interval != guard->interval) {
@@ -337,6 +348,16 @@ ngx_http_apikey_guard_count(ngx_http_request_t *r,
 done:
 
     ngx_shmtx_unlock(&guard->shpool->mutex);
+}
+
+
+ngx_str_t *
+ngx_http_apikey_guard_known(ngx_http_apikey_guard_t *guard,
+    ngx_uint_t *addresses)
+{
+    *addresses = guard->shared->index.count;
+
+    return &guard->shm_zone->shm.name;
 }
 
 

@@ -29,8 +29,9 @@ static ngx_uint_t ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
     ngx_http_apikey_taken_t *taken);
 static void ngx_http_apikey_lease_renew(ngx_http_apikey_lease_t *lease,
     ngx_http_apikey_taken_t *taken);
-static void ngx_http_apikey_lease_replace(ngx_http_apikey_lease_t *lease,
-    ngx_http_apikey_taken_t *taken, ngx_http_apikey_rest_t *rest);
+static void ngx_http_apikey_lease_replace(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_lease_t *lease, ngx_http_apikey_taken_t *taken,
+    ngx_http_apikey_rest_t *rest);
 static void ngx_http_apikey_lease_show(ngx_http_apikey_lease_t *lease,
     apikey_counter_t *counters);
 
@@ -82,6 +83,7 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
     }
 
     lease->tokens -= ctx->cost;
+    zone->shared->tokens -= ctx->cost;
     lease->hidden -= ngx_min(lease->hidden, ctx->cost);
 
     if ((ngx_msec_int_t) (ngx_current_msec - lease->used)
@@ -170,6 +172,7 @@ ngx_http_apikey_lease_charge(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
     {
         n = ngx_min(lease->tokens, amount);
         lease->tokens -= n;
+        zone->shared->tokens -= n;
         lease->hidden -= ngx_min(lease->hidden, n);
         amount -= n;
     }
@@ -226,6 +229,8 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
+    zone->shared->taken += taken->amount;
+
     lease = ngx_http_apikey_lease_find(zone, taken->key);
     same = lease && ngx_http_apikey_lease_same(lease, taken);
 
@@ -242,14 +247,16 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
 
         lease->tokens += taken->amount;
         lease->hidden += taken->amount;
+        zone->shared->tokens += taken->amount;
 
     } else if (lease && taken->now >= lease->now) {
 
         if (!same) {
-            ngx_http_apikey_lease_replace(lease, taken, &rest);
+            ngx_http_apikey_lease_replace(zone, lease, taken, &rest);
         }
 
         ngx_http_apikey_lease_renew(lease, taken);
+        zone->shared->tokens += taken->amount;
         same = 1;
     }
 
@@ -262,6 +269,7 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
         if (taken->refused && lease->tokens >= taken->refused) {
             /* another answer has brought it meanwhile */
             lease->tokens -= taken->refused;
+            zone->shared->tokens -= taken->refused;
             lease->hidden -= ngx_min(lease->hidden, taken->refused);
             taken->spent = 1;
         }
@@ -269,11 +277,12 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
         ngx_http_apikey_lease_show(lease, taken->counters);
 
         if (taken->refused && !taken->spent && lease->tokens) {
-            ngx_http_apikey_lease_empty(lease, &rest);
+            ngx_http_apikey_lease_empty(zone, lease, &rest);
             taken->returned = 1;
         }
 
     } else if (taken->amount) {
+        zone->shared->returned += taken->amount;
         ngx_http_apikey_taken_rest(taken, &rest);
         ngx_http_apikey_lease_less(taken->counters, &taken->limits,
                                    taken->amount);
@@ -448,8 +457,9 @@ ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
  */
 
 static void
-ngx_http_apikey_lease_replace(ngx_http_apikey_lease_t *lease,
-    ngx_http_apikey_taken_t *taken, ngx_http_apikey_rest_t *rest)
+ngx_http_apikey_lease_replace(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_lease_t *lease, ngx_http_apikey_taken_t *taken,
+    ngx_http_apikey_rest_t *rest)
 {
     unsigned           i, k;
     apikey_counter_t  *counter;
@@ -466,7 +476,7 @@ ngx_http_apikey_lease_replace(ngx_http_apikey_lease_t *lease,
         }
     }
 
-    ngx_http_apikey_lease_empty(lease, rest);
+    ngx_http_apikey_lease_empty(zone, lease, rest);
 }
 
 

@@ -383,6 +383,8 @@ ngx_http_apikey_spend(ngx_http_apikey_loc_conf_t *alcf,
     switch (alcf->limit_failure) {
 
     case NGX_HTTP_APIKEY_ALLOW:
+        ctx->allowed = 1;
+        ngx_http_apikey_failover(ctx, NGX_HTTP_APIKEY_BY_ALLOW);
         return NGX_OK;
 
     case NGX_HTTP_APIKEY_LOCAL:

@@ -8,7 +8,6 @@
 #include "ngx_http_apikey_zone.h"
 
 
-#define NGX_HTTP_APIKEY_LOCAL_QUIET  1000  /* milliseconds */
 #define NGX_HTTP_APIKEY_LOCAL_MAX    (((uint64_t) 1 << 48) - 1)  /* 6 bytes */
 
 
@@ -71,7 +70,6 @@ ngx_http_apikey_local_count(ngx_http_apikey_ctx_t *ctx,
     unsigned                  i;
     uint64_t                  used;
     ngx_int_t                 rc;
-    ngx_uint_t                begins;
     apikey_text_t             packed;
     const apikey_limits_t    *limits;
     ngx_http_apikey_zone_t   *zone;
@@ -80,10 +78,9 @@ ngx_http_apikey_local_count(ngx_http_apikey_ctx_t *ctx,
     zone = ctx->amcf->zone;
     limits = ctx->meter.limits;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_http_apikey_failover(ctx, NGX_HTTP_APIKEY_BY_LOCAL);
 
-    begins = (zone->shared->local == 0);
-    zone->shared->local = ngx_max(ngx_current_msec, 1);
+    ngx_shmtx_lock(&zone->shpool->mutex);
 
     local = ngx_http_apikey_local_get(ctx);
 
@@ -126,46 +123,7 @@ done:
 
     ngx_http_apikey_lease_return(ctx->amcf);
 
-    if (begins) {
-        ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0,
-                      "redis can't count: limits are counted in the memory "
-                      "of this gateway");
-    }
-
     return rc;
-}
-
-
-void
-ngx_http_apikey_local_end(ngx_http_apikey_main_conf_t *amcf)
-{
-    ngx_uint_t               over;
-    ngx_http_apikey_zone_t  *zone;
-
-    zone = amcf->zone;
-
-    if (zone == NULL || zone->shared->local == 0) {
-        return;
-    }
-
-    ngx_shmtx_lock(&zone->shpool->mutex);
-
-    /* Redis may fail for some keys, or come and go: that is one failure */
-
-    over = zone->shared->local
-           && (ngx_msec_int_t) (ngx_current_msec - zone->shared->local)
-              > NGX_HTTP_APIKEY_LOCAL_QUIET;
-
-    if (over) {
-        zone->shared->local = 0;
-    }
-
-    ngx_shmtx_unlock(&zone->shpool->mutex);
-
-    if (over) {
-        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                      "limits are counted in redis again");
-    }
 }
 
 

@@ -320,6 +320,9 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ctx->now = verdict.now;
     ctx->confirmed = 1;
 
+    ngx_http_apikey_failover_end(ctx->amcf, ctx->spending
+                                 && verdict.code != NGX_HTTP_APIKEY_UNTIMELY);
+
     if (ctx->amcf->zone && ctx->key && !ctx->apart) {
         ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
     }
@@ -331,8 +334,6 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ctx->metered = 1;
     ctx->limited = verdict.code == NGX_HTTP_APIKEY_REFUSED;
     ctx->counted = !ctx->limited && ctx->cost;
-
-    ngx_http_apikey_local_end(ctx->amcf);
 
     if (ctx->meter.leased) {
         ngx_http_apikey_taken_init(&taken, ctx);
@@ -491,7 +492,7 @@ ngx_http_apikey_more(void *data, redisReply *reply)
         taken->amount = verdict.leased;
         taken->refused = 0;
 
-        ngx_http_apikey_local_end(taken->amcf);
+        ngx_http_apikey_failover_end(taken->amcf, 1);
         ngx_http_apikey_lease_take(taken);
     }
 
@@ -553,6 +554,8 @@ ngx_http_apikey_receive(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     }
 
     ctx->now = ngx_http_apikey_unpack(fields[n].value.data, 7);
+
+    ngx_http_apikey_failover_end(ctx->amcf, 0);
 
     if (ctx->entry) {
         ngx_http_apikey_cache_release(ctx->entry);

@@ -6,11 +6,10 @@
  * heard of Redis, for less than that trusts nothing that it has cached.
  */
 
-#include "ngx_http_apikey.h"
+#include "ngx_http_apikey_metrics.h"
 
 
 #define NGX_HTTP_APIKEY_BEAT        1000   /* milliseconds */
-#define NGX_HTTP_APIKEY_UNHEARD     2500   /* of Redis */
 #define NGX_HTTP_APIKEY_UNBEATEN    3500   /* of this worker */
 #define NGX_HTTP_APIKEY_NAME_LEN    (NGX_MAXHOSTNAMELEN + NGX_INT64_LEN + 1)
 
@@ -133,6 +132,22 @@ ngx_http_apikey_watching(ngx_http_apikey_main_conf_t *amcf)
 }
 
 
+void
+ngx_http_apikey_watch_sample(ngx_http_apikey_main_conf_t *amcf)
+{
+    ngx_http_apikey_seat_t   *seat;
+    ngx_http_apikey_watch_t  *watch;
+
+    seat = amcf->seat;
+    watch = amcf->watch;
+
+    seat->sampled = ngx_current_msec;
+    seat->heard = watch->subscription.heard;
+    seat->subscribed = watch->up;
+    seat->trusting = ngx_http_apikey_watching(amcf);
+}
+
+
 static void
 ngx_http_apikey_watch_up(void *data)
 {
@@ -156,6 +171,7 @@ ngx_http_apikey_watch_down(void *data)
     ngx_http_apikey_watch_t *watch = data;
 
     watch->up = 0;
+    ngx_http_apikey_watch_sample(watch->amcf);
 }
 
 
@@ -223,6 +239,8 @@ ngx_http_apikey_watch_beat(ngx_event_t *ev)
 
     ngx_add_timer(ev, NGX_HTTP_APIKEY_BEAT);
 
+    ngx_http_apikey_watch_sample(amcf);
+
     p = ngx_sprintf(uptime, "%M", (ngx_current_msec - watch->started) / 1000);
 
     args.n = 0;
@@ -275,6 +293,8 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
             watch->registered = ngx_current_msec;
             ngx_redis_subscription_check(watch->amcf->client);
         }
+
+        ngx_http_apikey_failover_end(watch->amcf, 1);
 
         watch->known = 1;
         watch->told = 0;

@@ -21,6 +21,10 @@ ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf)
         return NGX_ERROR;
     }
 
+    if (ngx_http_apikey_metrics_enter(amcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     amcf->cache = ngx_http_apikey_cache_create(cycle->log);
     if (amcf->cache == NULL) {
         return NGX_ERROR;

@@ -115,6 +115,7 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     zone->shm_zone->init = ngx_http_apikey_zone_init;
     zone->shm_zone->data = zone;
 
+    zone->metrics = &amcf->metrics;
     amcf->zone = zone;
 
     return NGX_CONF_OK;
@@ -243,9 +244,12 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
         ngx_http_apikey_index_find(&zone->shared->known, ctx->digest);
 
     if (known == NULL || !ngx_http_apikey_zone_trusted(amcf, known, stale)) {
+        zone->shared->misses += !stale;
         ngx_shmtx_unlock(&zone->shpool->mutex);
         goto declined;
     }
+
+    zone->shared->hits += !stale;
 
     /* often enough for what is not used to be forgotten first */
 
@@ -507,7 +511,10 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
          * costs a question, a lease is two.
          */
 
-        if (!shared->local && !ngx_queue_empty(&shared->locals.queue)) {
+        if (!ngx_queue_empty(&shared->locals.queue)
+            && !ngx_http_apikey_failing_over(*zone->metrics,
+                                             NGX_HTTP_APIKEY_BY_LOCAL))
+        {
             index = &shared->locals;
 
         } else if (!ngx_queue_empty(&shared->known.queue)) {
@@ -534,7 +541,11 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
         }
 
         if (index == &shared->leases) {
-            ngx_http_apikey_lease_evict((ngx_http_apikey_lease_t *) node);
+            ngx_http_apikey_lease_evict(zone, (ngx_http_apikey_lease_t *) node);
+        }
+
+        if (index != &shared->locals) {
+            shared->evicted++;
         }
 
         ngx_http_apikey_index_remove(index, node);

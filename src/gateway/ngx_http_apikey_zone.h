@@ -21,7 +21,7 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_LAYOUT      2      /* of all below */
+#define NGX_HTTP_APIKEY_LAYOUT      3      /* of all below */
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
 
 
@@ -98,9 +98,14 @@ struct ngx_http_apikey_shared_s {
     ngx_http_apikey_index_t       known;
     ngx_http_apikey_index_t       leases;
     ngx_http_apikey_index_t       locals;
-    ngx_msec_t                    local;       /* last counted so; 0: Redis */
     ngx_uint_t                    generation;
     ngx_uint_t                    changes[256];
+    uint64_t                      hits;
+    uint64_t                      misses;
+    uint64_t                      evicted;     /* records and leases */
+    uint64_t                      tokens;      /* of all leases, now */
+    uint64_t                      taken;       /* of them, ever */
+    uint64_t                      returned;
     ngx_pid_t                     workers[NGX_MAX_PROCESSES];
 };
 
@@ -138,7 +143,8 @@ void *ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
 void ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key);
 
 /* The lock is held. */
-void ngx_http_apikey_lease_evict(ngx_http_apikey_lease_t *lease);
+void ngx_http_apikey_lease_evict(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_lease_t *lease);
 
 /* ngx_http_apikey_giveback.c */
 
@@ -148,8 +154,8 @@ void ngx_http_apikey_lease_less(apikey_counter_t *counters,
 
 /* What is to be given back: of a lease, which has no tokens then, or of an
    answer that comes too late.  The lock is held. */
-void ngx_http_apikey_lease_empty(ngx_http_apikey_lease_t *lease,
-    ngx_http_apikey_rest_t *rest);
+void ngx_http_apikey_lease_empty(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_lease_t *lease, ngx_http_apikey_rest_t *rest);
 void ngx_http_apikey_taken_rest(ngx_http_apikey_taken_t *taken,
     ngx_http_apikey_rest_t *rest);
 

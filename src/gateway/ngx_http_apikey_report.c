@@ -1,0 +1,422 @@
+/* apikey_status: what the gateway has counted, of all its workers. */
+
+#include "ngx_http_apikey_report.h"
+#include "ngx_http_apikey_zone.h"
+
+
+#define NGX_HTTP_APIKEY_REPORT_SIZE  8192   /* at first */
+#define NGX_HTTP_APIKEY_PRINT_MAX    512
+
+
+static ngx_int_t ngx_http_apikey_report_handler(ngx_http_request_t *r);
+static void ngx_http_apikey_snapshot(ngx_http_apikey_snapshot_t *snapshot,
+    ngx_http_apikey_main_conf_t *amcf);
+static void ngx_http_apikey_snapshot_workers(
+    ngx_http_apikey_snapshot_t *snapshot);
+static void ngx_http_apikey_snapshot_zone(ngx_http_apikey_numbers_t *numbers,
+    ngx_http_apikey_zone_t *zone);
+static ngx_int_t ngx_http_apikey_room(ngx_http_apikey_writer_t *w, size_t n);
+
+
+#define ngx_http_apikey_offset(field)                                         \
+    offsetof(ngx_http_apikey_numbers_t, field)
+
+
+const ngx_http_apikey_number_t  ngx_http_apikey_number_list[] = {
+
+    { "", "started", "apikey_start_time_seconds",
+      "When the counters began, in Unix seconds.",
+      ngx_http_apikey_offset(started), 0, 0 },
+
+    { "", "loaded", "apikey_config_load_time_seconds",
+      "When the configuration was loaded, in Unix seconds.",
+      ngx_http_apikey_offset(loaded), 0, 0 },
+
+    { "", "loads", "apikey_config_loads_total",
+      "Configurations loaded: the first, and one a reload.",
+      ngx_http_apikey_offset(loads), 0, 0 },
+
+    { "", "workers", "apikey_workers",
+      "Worker processes, those shutting down included.",
+      ngx_http_apikey_offset(workers), 0, 0 },
+
+    { "subscription", "workers", "apikey_subscribed_workers",
+      "Workers that hear of changes of keys.",
+      ngx_http_apikey_offset(subscribed), 0, 0 },
+
+    { "subscription", "age_seconds", "apikey_subscription_age_seconds",
+      "Since when a subscribed worker has not heard of Redis, at most.",
+      ngx_http_apikey_offset(unheard), 0, 1 },
+
+    { "subscription", "trusting", "apikey_trusting_workers",
+      "Workers that trust what is cached.",
+      ngx_http_apikey_offset(trusting), 0, 0 },
+
+    { "cache", "hits", "apikey_cache_hits_total",
+      "Records, or their absence, found in the cache.",
+      ngx_http_apikey_offset(hits), 1, 0 },
+
+    { "cache", "misses", "apikey_cache_misses_total",
+      "Records not found there, or not trusted.",
+      ngx_http_apikey_offset(misses), 1, 0 },
+
+    { "cache", "evictions", "apikey_cache_evictions_total",
+      "Records and leases that had to make room.",
+      ngx_http_apikey_offset(evicted), 1, 0 },
+
+    { "cache", "entries", "apikey_cache_entries",
+      "Records, and keys known to have none.",
+      ngx_http_apikey_offset(known), 1, 0 },
+
+    { "cache", "size_bytes", "apikey_cache_size_bytes",
+      "The size of the zone.",
+      ngx_http_apikey_offset(size), 1, 0 },
+
+    { "cache", "free_bytes", "apikey_cache_free_bytes",
+      "Whole pages of it that are free.",
+      ngx_http_apikey_offset(free), 1, 0 },
+
+    { "leases", "entries", "apikey_leases",
+      "Leases, empty ones included.",
+      ngx_http_apikey_offset(leases), 1, 0 },
+
+    { "leases", "tokens", "apikey_lease_tokens",
+      "Requests counted in Redis and not yet spent.",
+      ngx_http_apikey_offset(tokens), 1, 0 },
+
+    { "leases", "taken", "apikey_lease_tokens_taken_total",
+      "Requests counted in Redis ahead.",
+      ngx_http_apikey_offset(taken), 1, 0 },
+
+    { "leases", "returned", "apikey_lease_tokens_returned_total",
+      "Requests of them that were given back.",
+      ngx_http_apikey_offset(returned), 1, 0 },
+
+    { "local", "entries", "apikey_local_counters",
+      "Holders of limits that this gateway has counted by itself.",
+      ngx_http_apikey_offset(locals), 1, 0 },
+
+    { NULL, NULL, NULL, NULL, 0, 0, 0 }
+};
+
+
+char *
+ngx_http_apikey_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_apikey_loc_conf_t *alcf = conf;
+
+    ngx_str_t                    *value;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    if (alcf->report) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 1 || ngx_http_apikey_is(&value[1], "json")) {
+        alcf->report = NGX_HTTP_APIKEY_REPORT_JSON;
+
+    } else if (ngx_http_apikey_is(&value[1], "prometheus")) {
+        alcf->report = NGX_HTTP_APIKEY_REPORT_PROMETHEUS;
+
+    } else {
+        return ngx_http_apikey_refuse(cf, cmd, &value[1], "it is none of "
+                                      "\"json\", \"prometheus\"");
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_apikey_report_handler;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_apikey_module);
+    amcf->report = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_apikey_report_handler(ngx_http_request_t *r)
+{
+    ngx_buf_t                   *b;
+    ngx_int_t                    rc;
+    ngx_chain_t                  out;
+    ngx_http_apikey_writer_t     w;
+    ngx_http_apikey_loc_conf_t  *alcf;
+    ngx_http_apikey_snapshot_t   snapshot;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
+
+    ngx_http_apikey_snapshot(&snapshot,
+                             ngx_http_get_module_main_conf(r,
+                                                   ngx_http_apikey_module));
+
+    ngx_memzero(&w, sizeof(ngx_http_apikey_writer_t));
+    w.pool = r->pool;
+
+    if (alcf->report == NGX_HTTP_APIKEY_REPORT_JSON) {
+        ngx_http_apikey_report_json(&w, &snapshot);
+        ngx_str_set(&r->headers_out.content_type, "application/json");
+
+    } else {
+        ngx_http_apikey_report_prometheus(&w, &snapshot);
+        ngx_str_set(&r->headers_out.content_type,
+                    "text/plain; version=0.0.4; charset=utf-8");
+    }
+
+    if (w.failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = w.pos - w.start;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->pos = w.start;
+    b->last = w.pos;
+    b->memory = 1;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static void
+ngx_http_apikey_snapshot(ngx_http_apikey_snapshot_t *snapshot,
+    ngx_http_apikey_main_conf_t *amcf)
+{
+    ngx_uint_t                  i;
+    ngx_http_apikey_tally_t    *tally;
+    ngx_http_apikey_metrics_t  *metrics;
+
+    ngx_memzero(snapshot, sizeof(ngx_http_apikey_snapshot_t));
+
+    metrics = amcf->metrics;
+
+    snapshot->amcf = amcf;
+    snapshot->numbers.started = metrics->started;
+    snapshot->numbers.loaded = metrics->loaded;
+    snapshot->numbers.loads = metrics->loads;
+
+    for (tally = metrics->tallies; tally; tally = tally->next) {
+        for (i = 0; i < NGX_HTTP_APIKEY_RESULTS; i++) {
+            snapshot->results[i] += tally->results[i];
+        }
+    }
+
+    ngx_http_apikey_snapshot_workers(snapshot);
+
+    if (amcf->zone) {
+        ngx_http_apikey_snapshot_zone(&snapshot->numbers, amcf->zone);
+    }
+}
+
+
+static void
+ngx_http_apikey_snapshot_workers(ngx_http_apikey_snapshot_t *snapshot)
+{
+    ngx_uint_t                    i;
+    ngx_http_apikey_seat_t       *seat;
+    ngx_http_apikey_numbers_t    *numbers;
+    ngx_http_apikey_main_conf_t  *amcf;
+
+    amcf = snapshot->amcf;
+    numbers = &snapshot->numbers;
+
+    if (amcf->watch) {
+        ngx_http_apikey_watch_sample(amcf);
+    }
+
+    for (i = 0; i < NGX_MAX_PROCESSES; i++) {
+        seat = amcf->metrics->seats[i];
+
+        if (!ngx_http_apikey_seat_taken(seat)) {
+            continue;
+        }
+
+        numbers->workers++;
+
+        if (seat->subscribed) {
+            numbers->subscribed++;
+            numbers->unheard = ngx_max(numbers->unheard,
+                                       (uint64_t) (ngx_current_msec
+                                                   - seat->heard));
+        }
+
+        /* one that doesn't even say so hears of nothing */
+
+        if (seat->trusting
+            && (ngx_msec_int_t) (ngx_current_msec - seat->sampled)
+               < NGX_HTTP_APIKEY_UNHEARD)
+        {
+            numbers->trusting++;
+        }
+    }
+}
+
+
+static void
+ngx_http_apikey_snapshot_zone(ngx_http_apikey_numbers_t *numbers,
+    ngx_http_apikey_zone_t *zone)
+{
+    ngx_http_apikey_shared_t  *shared;
+
+    shared = zone->shared;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    numbers->hits = shared->hits;
+    numbers->misses = shared->misses;
+    numbers->evicted = shared->evicted;
+    numbers->known = shared->known.count;
+    numbers->free = (uint64_t) zone->shpool->pfree * ngx_pagesize;
+    numbers->leases = shared->leases.count;
+    numbers->tokens = shared->tokens;
+    numbers->taken = shared->taken;
+    numbers->returned = shared->returned;
+    numbers->locals = shared->locals.count;
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    numbers->size = zone->shm_zone->shm.size;
+}
+
+
+void
+ngx_http_apikey_print(ngx_http_apikey_writer_t *w, const char *fmt, ...)
+{
+    va_list  args;
+
+    if (ngx_http_apikey_room(w, NGX_HTTP_APIKEY_PRINT_MAX) != NGX_OK) {
+        return;
+    }
+
+    va_start(args, fmt);
+    w->pos = ngx_vslprintf(w->pos, w->last, fmt, args);
+    va_end(args);
+}
+
+
+void
+ngx_http_apikey_print_label(ngx_http_apikey_writer_t *w, u_char *data,
+    size_t len)
+{
+    u_char    *p, *last, *begin;
+    uint32_t   code;
+
+    /* each byte may be two */
+
+    if (ngx_http_apikey_room(w, 2 * len + 2) != NGX_OK) {
+        return;
+    }
+
+    last = data + len;
+
+    *w->pos++ = '"';
+
+    for (p = data; p < last; /* void */ ) {
+
+        if (*p < 0x80) {
+            if (*p == '"' || *p == '\\') {
+                *w->pos++ = '\\';
+            }
+
+            *w->pos++ = (*p < ' ' || *p == 0x7f) ? '?' : *p;
+            p++;
+            continue;
+        }
+
+        begin = p;
+        code = *p < 0xf5 ? ngx_utf8_decode(&p, last - p) : 0xffffffff;
+
+        if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
+            *w->pos++ = '?';
+            p = begin + 1;
+            continue;
+        }
+
+        w->pos = ngx_cpymem(w->pos, begin, p - begin);
+    }
+
+    *w->pos++ = '"';
+}
+
+
+void
+ngx_http_apikey_print_number(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot, const ngx_http_apikey_number_t *n)
+{
+    uint64_t  value;
+
+    value = *(uint64_t *) ((u_char *) &snapshot->numbers + n->offset);
+
+    if (n->ms) {
+        ngx_http_apikey_print(w, "%uL.%03uL", value / 1000, value % 1000);
+
+    } else {
+        ngx_http_apikey_print(w, "%uL", value);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_apikey_room(ngx_http_apikey_writer_t *w, size_t n)
+{
+    size_t   size, used;
+    u_char  *p;
+
+    if (w->failed) {
+        return NGX_ERROR;
+    }
+
+    if ((size_t) (w->last - w->pos) >= n) {
+        return NGX_OK;
+    }
+
+    used = w->pos - w->start;
+    size = ngx_max(2 * (size_t) (w->last - w->start), used + n);
+    size = ngx_max(size, NGX_HTTP_APIKEY_REPORT_SIZE);
+
+    p = ngx_palloc(w->pool, size);
+    if (p == NULL) {
+        w->failed = 1;
+        return NGX_ERROR;
+    }
+
+    if (used) {
+        ngx_memcpy(p, w->start, used);
+        (void) ngx_pfree(w->pool, w->start);
+    }
+
+    w->start = p;
+    w->pos = p + used;
+    w->last = p + size;
+
+    return NGX_OK;
+}

@@ -1,0 +1,81 @@
+#ifndef _NGX_HTTP_APIKEY_REPORT_H_INCLUDED_
+#define _NGX_HTTP_APIKEY_REPORT_H_INCLUDED_
+
+
+#include "ngx_http_apikey_metrics.h"
+
+
+/* Single numbers.  Times are in milliseconds, but for those since the epoch. */
+typedef struct {
+    uint64_t                      started;
+    uint64_t                      loaded;
+    uint64_t                      loads;
+    uint64_t                      workers;
+    uint64_t                      subscribed;
+    uint64_t                      unheard;     /* since when; the oldest */
+    uint64_t                      trusting;
+    uint64_t                      hits;
+    uint64_t                      misses;
+    uint64_t                      evicted;
+    uint64_t                      known;
+    uint64_t                      size;
+    uint64_t                      free;
+    uint64_t                      leases;
+    uint64_t                      tokens;
+    uint64_t                      taken;
+    uint64_t                      returned;
+    uint64_t                      locals;
+} ngx_http_apikey_numbers_t;
+
+
+typedef struct {
+    ngx_http_apikey_main_conf_t  *amcf;
+    ngx_http_apikey_numbers_t     numbers;
+    uint64_t                      results[NGX_HTTP_APIKEY_RESULTS];
+} ngx_http_apikey_snapshot_t;
+
+
+/* How a number is called, in JSON and for Prometheus. */
+typedef struct {
+    const char                   *group;       /* "": none */
+    const char                   *name;
+    const char                   *metric;      /* "..._total": a counter */
+    const char                   *help;
+    size_t                        offset;      /* in the numbers */
+    unsigned                      zone:1;      /* of apikey_cache */
+    unsigned                      ms:1;        /* shown in seconds */
+} ngx_http_apikey_number_t;
+
+
+/* A text that grows in the request's pool. */
+typedef struct {
+    ngx_pool_t                   *pool;
+    u_char                       *start;
+    u_char                       *pos;
+    u_char                       *last;
+    ngx_uint_t                    failed;      /* no memory */
+} ngx_http_apikey_writer_t;
+
+
+/* Ends with a name that is NULL. */
+extern const ngx_http_apikey_number_t  ngx_http_apikey_number_list[];
+
+
+/* Up to 512 bytes. */
+void ngx_http_apikey_print(ngx_http_apikey_writer_t *w, const char *fmt, ...);
+
+/* Of any length, between quotes, as both formats have it. */
+void ngx_http_apikey_print_label(ngx_http_apikey_writer_t *w, u_char *data,
+    size_t len);
+
+void ngx_http_apikey_print_number(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot, const ngx_http_apikey_number_t *n);
+
+/* The format, whole. */
+void ngx_http_apikey_report_json(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot);
+void ngx_http_apikey_report_prometheus(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot);
+
+
+#endif /* _NGX_HTTP_APIKEY_REPORT_H_INCLUDED_ */

@@ -1,0 +1,179 @@
+#include "ngx_http_apikey_report.h"
+
+
+static void ngx_http_apikey_json_numbers(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot);
+static void ngx_http_apikey_json_results(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot);
+static void ngx_http_apikey_json_locations(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_metrics_t *metrics);
+static void ngx_http_apikey_json_failovers(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_metrics_t *metrics);
+static void ngx_http_apikey_json_guards(ngx_http_apikey_writer_t *w,
+    ngx_array_t *guards);
+
+
+void
+ngx_http_apikey_report_json(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot)
+{
+    ngx_http_apikey_print(w, "{\"version\":\"%s\"", NGX_HTTP_APIKEY_VERSION);
+
+    ngx_http_apikey_json_numbers(w, snapshot);
+    ngx_http_apikey_json_results(w, snapshot);
+    ngx_http_apikey_json_locations(w, snapshot->amcf->metrics);
+    ngx_http_apikey_json_failovers(w, snapshot->amcf->metrics);
+    ngx_http_apikey_json_guards(w, &snapshot->amcf->guards);
+
+    ngx_http_apikey_print(w, "}\n");
+}
+
+
+/* Those of a group stand together. */
+
+static void
+ngx_http_apikey_json_numbers(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot)
+{
+    const char                      *group;
+    const ngx_http_apikey_number_t  *n;
+
+    group = "";
+
+    for (n = ngx_http_apikey_number_list; n->name; n++) {
+
+        if (n->zone && snapshot->amcf->zone == NULL) {
+            continue;
+        }
+
+        if (ngx_strcmp(group, n->group) != 0) {
+            ngx_http_apikey_print(w, "%s,\"%s\":{\"%s\":", *group ? "}" : "",
+                                  n->group, n->name);
+            group = n->group;
+
+        } else {
+            ngx_http_apikey_print(w, ",\"%s\":", n->name);
+        }
+
+        ngx_http_apikey_print_number(w, snapshot, n);
+    }
+
+    ngx_http_apikey_print(w, "%s", *group ? "}" : "");
+}
+
+
+static void
+ngx_http_apikey_json_results(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot)
+{
+    uint64_t    requests;
+    ngx_uint_t  i;
+
+    requests = 0;
+
+    ngx_http_apikey_print(w, ",\"results\":{");
+
+    for (i = NGX_HTTP_APIKEY_OK; i < NGX_HTTP_APIKEY_RESULTS; i++) {
+        requests += snapshot->results[i];
+
+        ngx_http_apikey_print(w, "%s\"%V\":%uL",
+                              i > NGX_HTTP_APIKEY_OK ? "," : "",
+                              ngx_http_apikey_result_name(i),
+                              snapshot->results[i]);
+    }
+
+    ngx_http_apikey_print(w, "},\"requests\":%uL", requests);
+}
+
+
+/* Those that have decided something. */
+
+static void
+ngx_http_apikey_json_locations(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_metrics_t *metrics)
+{
+    ngx_uint_t                i, first, told;
+    ngx_http_apikey_tally_t  *tally;
+
+    first = 1;
+
+    ngx_http_apikey_print(w, ",\"locations\":[");
+
+    for (tally = metrics->tallies; tally; tally = tally->next) {
+
+        told = 0;
+
+        for (i = NGX_HTTP_APIKEY_OK; i < NGX_HTTP_APIKEY_RESULTS; i++) {
+
+            if (tally->results[i] == 0) {
+                continue;
+            }
+
+            if (told++ == 0) {
+                ngx_http_apikey_print(w, "%s{\"server\":", first ? "" : ",");
+                ngx_http_apikey_print_label(w, tally->data, tally->server_len);
+
+                ngx_http_apikey_print(w, ",\"location\":");
+                ngx_http_apikey_print_label(w, tally->data + tally->server_len,
+                                            tally->location_len);
+
+                ngx_http_apikey_print(w, ",\"results\":{");
+                first = 0;
+            }
+
+            ngx_http_apikey_print(w, "%s\"%V\":%uA", told > 1 ? "," : "",
+                                  ngx_http_apikey_result_name(i),
+                                  tally->results[i]);
+        }
+
+        if (told) {
+            ngx_http_apikey_print(w, "}}");
+        }
+    }
+
+    ngx_http_apikey_print(w, "]");
+}
+
+
+static void
+ngx_http_apikey_json_failovers(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_metrics_t *metrics)
+{
+    ngx_http_apikey_failover_e  by;
+
+    ngx_http_apikey_print(w, ",\"failover\":{");
+
+    for (by = 0; by < NGX_HTTP_APIKEY_FAILOVERS; by++) {
+        ngx_http_apikey_print(w, "%s\"%s\":{\"active\":%s,\"requests\":%uA}",
+                              by ? "," : "",
+                              ngx_http_apikey_failover_name(by),
+                              ngx_http_apikey_failing_over(metrics, by)
+                              ? "true" : "false",
+                              metrics->failovers[by].requests);
+    }
+
+    ngx_http_apikey_print(w, "}");
+}
+
+
+static void
+ngx_http_apikey_json_guards(ngx_http_apikey_writer_t *w, ngx_array_t *guards)
+{
+    ngx_str_t                 *name;
+    ngx_uint_t                 i, addresses;
+    ngx_http_apikey_guard_t  **guard;
+
+    guard = guards->elts;
+
+    ngx_http_apikey_print(w, ",\"guards\":[");
+
+    for (i = 0; i < guards->nelts; i++) {
+        name = ngx_http_apikey_guard_known(guard[i], &addresses);
+
+        ngx_http_apikey_print(w, "%s{\"zone\":", i ? "," : "");
+        ngx_http_apikey_print_label(w, name->data, name->len);
+        ngx_http_apikey_print(w, ",\"addresses\":%ui}", addresses);
+    }
+
+    ngx_http_apikey_print(w, "]");
+}
