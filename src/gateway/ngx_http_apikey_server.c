@@ -11,6 +11,8 @@
 #define NGX_HTTP_APIKEY_DB_MAX  65535
 
 
+static char *ngx_http_apikey_redis_check(ngx_conf_t *cf,
+    ngx_redis_conf_t *redis);
 static char *ngx_http_apikey_redis_address(ngx_conf_t *cf,
     ngx_redis_conf_t *redis, ngx_str_t *value);
 static char *ngx_http_apikey_redis_option(ngx_conf_t *cf,
@@ -26,11 +28,10 @@ ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_apikey_main_conf_t *amcf = conf;
 
-    char                *rv;
-    ngx_str_t           *value;
-    ngx_uint_t           i;
-    ngx_redis_conf_t    *redis;
-    ngx_redis_server_t  *server;
+    char              *rv;
+    ngx_str_t         *value;
+    ngx_uint_t         i;
+    ngx_redis_conf_t  *redis;
 
     if (amcf->redis) {
         return "is duplicate";
@@ -55,17 +56,39 @@ ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strlchr(value[i].data, value[i].data + value[i].len, '=')) {
-            rv = ngx_http_apikey_redis_option(cf, amcf, redis, &value[i]);
-
-        } else {
-            rv = ngx_http_apikey_redis_address(cf, redis, &value[i]);
-        }
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
+        if (ngx_strlchr(value[i].data, value[i].data + value[i].len, '=')
+            && ngx_http_apikey_redis_option(cf, amcf, redis, &value[i])
+               != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
         }
     }
+
+    /* the mode is known: a sentinel has a port of its own */
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strlchr(value[i].data, value[i].data + value[i].len, '=')
+            == NULL
+            && ngx_http_apikey_redis_address(cf, redis, &value[i])
+               != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    rv = ngx_http_apikey_redis_check(cf, redis);
+
+    return rv == NGX_CONF_OK ? ngx_http_apikey_tls(cf, redis) : rv;
+}
+
+
+/* Does it all go together? */
+
+static char *
+ngx_http_apikey_redis_check(ngx_conf_t *cf, ngx_redis_conf_t *redis)
+{
+    ngx_redis_server_t  *server;
 
     if (redis->servers.nelts == 0) {
         return "has no address";
@@ -78,7 +101,18 @@ ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (redis->servers.nelts > 1 && !redis->cluster) {
+    if (redis->sentinel && redis->master.len == 0) {
+        return "has \"mode=sentinel\" without \"master\"";
+    }
+
+    if (redis->master.len && !redis->sentinel) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unexpected \"master=%V\" in \"apikey_redis\": "
+                           "the mode isn't \"sentinel\"", &redis->master);
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->servers.nelts > 1 && !redis->cluster && !redis->sentinel) {
         server = redis->servers.elts;
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -91,7 +125,7 @@ ngx_http_apikey_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "has \"user\" without \"password_file\"";
     }
 
-    return ngx_http_apikey_tls(cf, redis);
+    return NGX_CONF_OK;
 }
 
 
@@ -112,7 +146,7 @@ ngx_http_apikey_redis_address(ngx_conf_t *cf, ngx_redis_conf_t *redis,
     ngx_memzero(&url, sizeof(ngx_url_t));
 
     url.url = *value;
-    url.default_port = 6379;
+    url.default_port = redis->sentinel ? 26379 : 6379;
 
     if (ngx_parse_url(cf->pool, &url) != NGX_OK || url.naddrs == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -188,12 +222,17 @@ ngx_http_apikey_redis_option(ngx_conf_t *cf,
 
     } else if (ngx_http_apikey_option("mode")) {
 
-        if (ngx_http_apikey_is(&arg, "cluster")) {
-            redis->cluster = 1;
+        redis->sentinel = ngx_http_apikey_is(&arg, "sentinel");
+        redis->cluster = ngx_http_apikey_is(&arg, "cluster");
 
-        } else if (!ngx_http_apikey_is(&arg, "single")) {
-            why = "the mode is none of \"single\", \"cluster\"";
+        if (!redis->sentinel && !redis->cluster
+            && !ngx_http_apikey_is(&arg, "single"))
+        {
+            why = "the mode is none of \"single\", \"sentinel\", \"cluster\"";
         }
+
+    } else if (ngx_http_apikey_option("master")) {
+        redis->master = arg;
 
     } else if (ngx_http_apikey_option("db")) {
         n = ngx_atoi(arg.data, arg.len);

@@ -155,7 +155,9 @@ ngx_http_apikey_watch_up(void *data)
 
     watch->up = 1;
 
-    /* nobody knows what was missed */
+    /* nobody knows what was missed, nor whether this one knows the worker */
+
+    watch->known = 0;
 
     if (watch->amcf->zone) {
         ngx_http_apikey_zone_doubt(watch->amcf->zone);

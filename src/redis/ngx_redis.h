@@ -71,6 +71,8 @@ typedef struct {
 typedef struct {
     ngx_array_t                servers;          /* ngx_redis_server_t */
     ngx_uint_t                 cluster;          /* of which they are nodes */
+    ngx_uint_t                 sentinel;         /* they are sentinels */
+    ngx_str_t                  master;           /* that they watch over */
     ngx_resolver_t            *resolver;         /* NULL: the system's */
     ngx_str_t                  user;
     ngx_str_t                  password;

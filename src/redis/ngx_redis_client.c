@@ -7,6 +7,7 @@
 #define NGX_REDIS_FINISH_FDS  64      /* at a time */
 
 
+static ngx_int_t ngx_redis_open(ngx_redis_t *redis);
 static ngx_redis_command_t *ngx_redis_route(ngx_redis_t *redis,
     ngx_redis_args_t *args, int key, ngx_redis_script_t *script,
     ngx_redis_handler_pt handler, void *data);
@@ -17,8 +18,7 @@ static ngx_int_t ngx_redis_wait(ngx_redis_t *redis, int timeout);
 ngx_redis_t *
 ngx_redis_create(ngx_pool_t *pool, ngx_redis_conf_t *conf, ngx_log_t *log)
 {
-    ngx_redis_t       *redis;
-    ngx_redis_node_t  *node;
+    ngx_redis_t  *redis;
 
     redis = ngx_pcalloc(pool, sizeof(ngx_redis_t));
     if (redis == NULL) {
@@ -41,16 +41,45 @@ ngx_redis_create(ngx_pool_t *pool, ngx_redis_conf_t *conf, ngx_log_t *log)
             return redis;
         }
 
-    } else {
-        node = ngx_redis_node_add(redis, conf->servers.elts);
-        if (node && ngx_redis_node_open(redis, node) == NGX_OK) {
-            return redis;
-        }
+    } else if (ngx_redis_open(redis) == NGX_OK) {
+        return redis;
     }
 
     ngx_redis_destroy(redis);
 
     return NULL;
+}
+
+
+/* The one server, or the master. */
+
+static ngx_int_t
+ngx_redis_open(ngx_redis_t *redis)
+{
+    ngx_redis_node_t    *node;
+    ngx_redis_server_t  *server;
+
+    server = redis->conf->servers.elts;
+
+    if (redis->conf->sentinel) {
+        redis->sentinels = ngx_redis_sentinel_create(redis->conf, redis->log);
+        if (redis->sentinels == NULL) {
+            return NGX_ERROR;
+        }
+
+        server = ngx_redis_master_unknown(redis->sentinels);
+    }
+
+    node = ngx_redis_node_add(redis, server);
+    if (node == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (redis->sentinels) {
+        ngx_redis_master_follow(redis->sentinels, &node->connection);
+    }
+
+    return ngx_redis_node_open(redis, node);
 }
 
 
@@ -71,6 +100,10 @@ ngx_redis_destroy(ngx_redis_t *redis)
         if (redis->nodes[i]) {
             ngx_redis_node_remove(redis, redis->nodes[i]);
         }
+    }
+
+    if (redis->sentinels) {
+        ngx_redis_sentinel_close(redis->sentinels);
     }
 
     ngx_redis_commands_free();
@@ -252,8 +285,12 @@ ngx_redis_subscribe(ngx_redis_t *redis, ngx_redis_subscription_t *subscription)
         return ngx_redis_cluster_subscribe(redis->cluster);
     }
 
+    if (redis->sentinels) {
+        ngx_redis_master_follow(redis->sentinels, &redis->subscriber);
+    }
+
     return ngx_redis_connection_init(&redis->subscriber, redis->conf,
-                                     redis->conf->servers.elts, redis->log);
+                                     redis->nodes[0]->server, redis->log);
 }
 
 

@@ -33,7 +33,8 @@ static void ngx_redis_cluster_again(ngx_event_t *ev);
 static void ngx_redis_cluster_release(ngx_redis_cluster_t *cluster);
 static void ngx_redis_cluster_expire(ngx_event_t *ev);
 static void ngx_redis_cluster_failed(ngx_redis_connection_t *rc);
-static void ngx_redis_cluster_locate(ngx_redis_connection_t *rc);
+static ngx_int_t ngx_redis_cluster_locate(ngx_redis_connection_t *rc,
+    ngx_uint_t late);
 static void ngx_redis_cluster_listen(ngx_redis_cluster_t *cluster);
 
 
@@ -482,8 +483,8 @@ ngx_redis_cluster_listen(ngx_redis_cluster_t *cluster)
 
 /* The next that serves slots, if it can be one that answers. */
 
-static void
-ngx_redis_cluster_locate(ngx_redis_connection_t *rc)
+static ngx_int_t
+ngx_redis_cluster_locate(ngx_redis_connection_t *rc, ngx_uint_t late)
 {
     ngx_uint_t            i, first, pass;
     ngx_redis_t          *redis;
@@ -509,7 +510,9 @@ ngx_redis_cluster_locate(ngx_redis_connection_t *rc)
 
             cluster->heard = node;
             ngx_redis_connection_move(rc, node->server);
-            return;
+            return NGX_OK;
         }
     }
+
+    return NGX_OK;
 }

@@ -12,6 +12,7 @@
 static void ngx_redis_log_to(ngx_connection_t *c, ngx_log_t *log);
 static void ngx_redis_opened(ngx_redis_connection_t *rc);
 static void ngx_redis_greeted(void *data, redisReply *reply);
+static ngx_uint_t ngx_redis_is_master(redisReply *reply);
 static void ngx_redis_ready(ngx_redis_connection_t *rc);
 static void ngx_redis_timer_handler(ngx_event_t *ev);
 static u_char *ngx_redis_log_error(ngx_log_t *log, u_char *buf, size_t len);
@@ -113,9 +114,26 @@ ngx_redis_start(ngx_redis_connection_t *rc)
     rc->timer.cancelable = 1;
     ngx_add_timer(&rc->timer, rc->conf->connect_timeout);
 
-    if (rc->locate) {
-        rc->locate(rc);
+    rc->state = NGX_REDIS_LOCATING;
+
+    if (rc->locate && rc->locate(rc, 0) == NGX_AGAIN) {
+        return;
     }
+
+    ngx_redis_located(rc, NGX_OK);
+}
+
+
+void
+ngx_redis_located(ngx_redis_connection_t *rc, ngx_int_t found)
+{
+    if (found != NGX_OK) {
+        ngx_redis_fail(rc, "nobody knows where it is", 0);
+        return;
+    }
+
+    ngx_del_timer(&rc->timer);
+    ngx_add_timer(&rc->timer, rc->conf->connect_timeout);
 
     if (rc->resolved || rc->server->host.len == 0) {
         ngx_redis_connect(rc);
@@ -163,7 +181,7 @@ ngx_redis_connect(ngx_redis_connection_t *rc)
      */
     rc->attempt = rc->log;
 
-    if (rc->failing || rc->subscription) {
+    if (rc->failing || (rc->subscription && !rc->loud)) {
         rc->attempt.log_level = NGX_LOG_STDERR;
     }
 
@@ -232,7 +250,7 @@ void
 ngx_redis_greet(ngx_redis_connection_t *rc)
 {
     ngx_uint_t            i, n;
-    ngx_redis_args_t      greeting[3], *args;
+    ngx_redis_args_t      greeting[4], *args;
     ngx_redis_command_t  *cmd;
     ngx_redis_conf_t     *conf;
     u_char               *p, db[NGX_INT_T_LEN];
@@ -262,6 +280,11 @@ ngx_redis_greet(ngx_redis_connection_t *rc)
 
     args = &greeting[n++];
     ngx_redis_arg(args, "PING", 4);
+
+    if (rc->demoted) {
+        args = &greeting[n++];
+        ngx_redis_arg(args, "ROLE", 4);
+    }
 
     rc->state = NGX_REDIS_GREETING;
     rc->log.action = "greeting redis";
@@ -299,7 +322,7 @@ ngx_redis_greeted(void *data, redisReply *reply)
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
-        if (!rc->refused && rc->subscription == NULL) {
+        if (!rc->refused && (rc->subscription == NULL || rc->loud)) {
             rc->refused = 1;
             ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
                           "redis refused the connection: \"%*s\"",
@@ -310,9 +333,36 @@ ngx_redis_greeted(void *data, redisReply *reply)
         return;
     }
 
-    if (--rc->greetings == 0) {
-        ngx_redis_ready(rc);
+    if (--rc->greetings) {
+        return;
     }
+
+    if (rc->demoted && !ngx_redis_is_master(reply)) {
+
+        if (!rc->refused && rc->subscription == NULL) {
+            rc->refused = 1;
+            ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
+                          "redis \"%V\" is a replica: it isn't used",
+                          &rc->server->name);
+        }
+
+        rc->demoted(rc);
+        return;
+    }
+
+    ngx_redis_ready(rc);
+}
+
+
+/* ROLE's answer begins with it. */
+
+static ngx_uint_t
+ngx_redis_is_master(redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY
+           && reply->elements
+           && reply->element[0]->type == REDIS_REPLY_STRING
+           && ngx_strcmp(reply->element[0]->str, "master") == 0;
 }
 
 
@@ -360,6 +410,10 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
             ngx_redis_fail(rc, "no memory", 0);
             return;
         }
+    }
+
+    if (rc->ready) {
+        rc->ready(rc);
     }
 
     if (rc->subscription) {
@@ -475,7 +529,7 @@ ngx_redis_disconnect(ngx_redis_connection_t *rc)
 
     rc->out_pos = 0;
     rc->out_last = 0;
-    rc->distrusted = 0;
+    rc->distrusted = NULL;
     rc->state = NGX_REDIS_DOWN;
     rc->log.action = "connecting to redis";
 }
@@ -494,6 +548,10 @@ ngx_redis_timer_handler(ngx_event_t *ev)
 
     case NGX_REDIS_DOWN:
         ngx_redis_start(rc);
+        return;
+
+    case NGX_REDIS_LOCATING:
+        ngx_redis_located(rc, rc->locate(rc, 1));
         return;
 
     case NGX_REDIS_RESOLVING:
@@ -552,7 +610,7 @@ ngx_redis_connected(ngx_redis_connection_t *rc)
     }
 
     if (err) {
-        if (!rc->failing && rc->subscription == NULL) {
+        if (!rc->failing && (rc->subscription == NULL || rc->loud)) {
             ngx_log_error(NGX_LOG_ERR, &rc->log, err, "connect() failed");
         }
 

@@ -12,6 +12,7 @@
 
 typedef enum {
     NGX_REDIS_DOWN = 0,        /* the timer is the next attempt */
+    NGX_REDIS_LOCATING,        /* its owner asks where the server is */
     NGX_REDIS_RESOLVING,
     NGX_REDIS_CONNECTING,
     NGX_REDIS_HANDSHAKING,     /* TLS */
@@ -72,8 +73,11 @@ struct ngx_redis_connection_s {
 
     /* whose it is; each may be NULL */
     void                      *owner;
-    void                     (*locate)(ngx_redis_connection_t *rc);
+    ngx_int_t                (*locate)(ngx_redis_connection_t *rc,
+        ngx_uint_t late);
+    void                     (*ready)(ngx_redis_connection_t *rc);
     void                     (*failed)(ngx_redis_connection_t *rc);
+    void                     (*demoted)(ngx_redis_connection_t *rc);
     ngx_uint_t               (*redirect)(ngx_redis_connection_t *rc,
         ngx_redis_command_t *cmd, redisReply *error);
 
@@ -81,6 +85,7 @@ struct ngx_redis_connection_s {
     ngx_event_t                ping;         /* of a subscription */
     ngx_msec_t                 pinged;       /* the one under way, or last */
 
+    const char                *distrusted;   /* why; it is to be closed */
     ngx_uint_t                 greetings;    /* replies still expected */
     ngx_uint_t                 failures;     /* in a row */
     ngx_msec_t                 since;        /* READY, or failing */
@@ -88,8 +93,8 @@ struct ngx_redis_connection_s {
     unsigned                   unresolved:1; /* and it's told */
     unsigned                   failing:1;    /* commands are refused */
     unsigned                   refused:1;    /* greetings are, and it's told */
+    unsigned                   loud:1;       /* though it has a subscription */
     unsigned                   subscribed:1;
-    unsigned                   distrusted:1; /* replies are out of order */
     unsigned                   pinging:1;    /* not answered yet */
 };
 
@@ -98,9 +103,16 @@ struct ngx_redis_connection_s {
 
 /*
  * Starts.  All is zero but for the subscription, if it has one, and what its
- * owner sets: locate() is called before each attempt and may say that the
- * server is another now, failed() after each failure; redirect() takes
- * over a command that a server has refused, or returns 0.
+ * owner sets:
+ *
+ * locate()    before each attempt: may say that the server is another now
+ *             (NGX_OK), or will call ngx_redis_located() (NGX_AGAIN).  late:
+ *             connect_timeout is over, so NGX_OK or NGX_ERROR
+ * ready()     it can be used; before it subscribes
+ * failed()    after each failure
+ * redirect()  takes over a command that a server has refused, or returns 0
+ * demoted()   the server must be a master and, greeting it, has said that it
+ *             isn't
  */
 ngx_int_t ngx_redis_connection_init(ngx_redis_connection_t *rc,
     ngx_redis_conf_t *conf, ngx_redis_server_t *server, ngx_log_t *log);
@@ -112,6 +124,9 @@ void ngx_redis_connection_move(ngx_redis_connection_t *rc,
 
 /* An attempt, now. */
 void ngx_redis_start(ngx_redis_connection_t *rc);
+
+/* The server is found, or not. */
+void ngx_redis_located(ngx_redis_connection_t *rc, ngx_int_t found);
 
 /* The addresses are found, or stay as they were. */
 void ngx_redis_connect(ngx_redis_connection_t *rc);

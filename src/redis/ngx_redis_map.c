@@ -208,7 +208,7 @@ ngx_redis_map_received(void *data, redisReply *reply)
 
     if (reply->type != REDIS_REPLY_ERROR && reply->elements) {
         /* it may have been the reply to something else */
-        node->connection.distrusted = 1;
+        node->connection.distrusted = "a reply to another command";
     }
 
     level = cluster->told ? NGX_LOG_INFO : NGX_LOG_ERR;

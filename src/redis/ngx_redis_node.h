@@ -3,6 +3,7 @@
 
 
 #include "ngx_redis_connection.h"
+#include "ngx_redis_sentinel.h"
 #include "slots.h"
 
 
@@ -43,6 +44,7 @@ struct ngx_redis_s {
     ngx_rbtree_t               names;
     ngx_rbtree_node_t          sentinel;
     ngx_redis_cluster_t       *cluster;      /* NULL: a single server */
+    ngx_redis_sentinel_t      *sentinels;    /* NULL: that never moves */
     ngx_redis_connection_t     subscriber;
 };
 

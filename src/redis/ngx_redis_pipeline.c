@@ -100,7 +100,7 @@ ngx_redis_enqueue(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
 void
 ngx_redis_distrust(ngx_redis_command_t *cmd)
 {
-    cmd->connection->distrusted = 1;
+    cmd->connection->distrusted = "a reply to another command";
 }
 
 
@@ -461,7 +461,7 @@ ngx_redis_read_handler(ngx_event_t *rev)
             freeReplyObject(reply);
 
             if (rc->distrusted) {
-                ngx_redis_fail(rc, "a reply to another command", 0);
+                ngx_redis_fail(rc, rc->distrusted, 0);
                 return;
             }
 

@@ -18,7 +18,9 @@ package Test::Apikey::FakeRedis;
 #                     hold => 1         not before ->release
 #                     lose => 1         never, though the server was asked
 #                     close => 1        and then the connection is closed
-#   $fake->greet(WORD => RULE)  the same for AUTH, SELECT or PING
+#   $fake->greet(WORD => RULE)  the same for AUTH, SELECT, PING, or any other
+#                               command; ROLE says master without
+#   $fake->publish(CHANNEL, TEXT)  to whoever listens
 #   $fake->release              what is held, on every connection
 #   $fake->trickle              the same, each byte by itself
 #   $fake->say(BYTES)           unasked, on every connection
@@ -123,7 +125,7 @@ sub stop {
 
 # The test's side: one line there, one line back.
 
-for my $order (qw(script greet release trickle say cut refuse listen scripts
+for my $order (qw(script greet publish release trickle say cut refuse listen scripts
                   words forget connections open))
 {
     no strict 'refs';
@@ -202,6 +204,10 @@ sub _obey {
         my ($word, $rule) = @words;
         $self->{greet}{$word} = ref $rule ? $rule : { say => $rule };
 
+    } elsif ($order eq 'publish') {
+        syswrite $_->{socket}, resp([ 'message', @words ])
+            for grep { $_->{listens} } @at;
+
     } elsif ($order eq 'release' || $order eq 'trickle') {
         for my $c (@at) {
             my $bytes = join '', splice @{$c->{held}};
@@ -241,10 +247,15 @@ sub _command {
     my $rule;
 
     if ($words[0] eq 'SUBSCRIBE') {
-        $self->{connections}--;
+        $self->{connections}-- unless $c->{listener}++;
         $c->{listens} = 1;
         $rule = { say => "*3\r\n" . resp('subscribe') . resp($words[1])
                          . ":1\r\n" };
+
+    } elsif ($words[0] eq 'UNSUBSCRIBE') {
+        $c->{listens} = 0;
+        $rule = { say => "*3\r\n" . resp('unsubscribe') . resp('all')
+                         . ":0\r\n" };
 
     } elsif ($c->{listens}) {
         $rule = { say => resp([ 'pong', '' ]) };
@@ -266,8 +277,9 @@ sub _command {
         $rule = @$rules > 1 ? shift @$rules : $rules->[0];
 
     } else {
-        $rule = $self->{greet}{$words[0]}
-                || { say => $words[0] eq 'PING' ? "+PONG\r\n" : "+OK\r\n" };
+        $rule = $self->{greet}{$words[0]} || { say =>
+            $words[0] eq 'PING' ? "+PONG\r\n"
+            : $words[0] eq 'ROLE' ? resp([ 'master', '0' ]) : "+OK\r\n" };
     }
 
     my $reply = $rule->{say} // '';
