@@ -26,6 +26,7 @@ typedef struct {
     char            *shown;      /* HOST:PORT */
     redis_t          redis;      /* fd -1: not connected */
     unsigned         slots;
+    unsigned         replicas;   /* if it has slots */
     unsigned         used;       /* the latest round */
     unsigned         refused;    /* the latest round without a connection */
 } cluster_node_t;

@@ -298,6 +298,8 @@ cluster_told_range(cluster_t *cluster, unsigned teller,
         node->slots++;
     }
 
+    node->replicas = range->elements - 3;
+
     return 0;
 }
 

@@ -81,12 +81,17 @@ store_connect(store_t *store, redis_t *redis)
 store_rc_e
 store_time(store_t *store, uint64_t *now)
 {
-    redisReply     *reply;
-    apikey_text_t   argv[1];
+    apikey_text_t  argv[1];
 
     argv[0] = store_text("TIME");
-    reply = store_command(store, argv, 1);
 
+    return store_time_take(store_command(store, argv, 1), now);
+}
+
+
+store_rc_e
+store_time_take(redisReply *reply, uint64_t *now)
+{
     if (reply == NULL) {
         return STORE_FAILED;
     }

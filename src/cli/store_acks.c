@@ -4,6 +4,7 @@
 #include "memory.h"
 #include "store_acks.h"
 #include "store_call.h"
+#include "store_servers.h"
 
 
 #define STORE_ACKS_LOOK   200000    /* microseconds of silence, at most */
@@ -52,7 +53,7 @@ store_acks_open(store_t *store)
 
 
 store_rc_e
-store_acks_probe(store_t *store)
+store_acks_probe(store_t *store, unsigned server)
 {
     store_rc_e      rc;
     redisReply     *reply;
@@ -79,7 +80,7 @@ store_acks_probe(store_t *store)
     argv[1] = name.text;
     argv[2] = acks->list[0].name;
 
-    reply = store_command(store, argv, 3);
+    reply = store_server_command(store, server, argv, 3);
     rc = STORE_FAILED;
 
     if (reply != NULL) {

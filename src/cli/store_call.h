@@ -60,6 +60,9 @@ redisReply *store_reply(store_t *store);
 /* What was to be written besides a record failed: keeps the first, and why. */
 void store_missed(store_t *store, const char *what);
 
+/* What TIME answered, which is freed; NULL: it failed. */
+store_rc_e store_time_take(redisReply *reply, uint64_t *now);
+
 /* Passes the next reply by; error stays as it is. */
 void store_skip(store_t *store);
 

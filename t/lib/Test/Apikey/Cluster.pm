@@ -96,6 +96,7 @@ cluster-replica-validity-factor 0
 cluster-migration-barrier 100
 repl-diskless-sync yes
 repl-diskless-sync-delay 0
+repl-ping-replica-period 1
 CONF
 
     $conf .= "requirepass $self->{password}\nmasterauth $self->{password}\n"
@@ -152,10 +153,29 @@ sub settle {
     my ($self) = @_;
     my $why;
 
+    $self->_hasten(1) if $self->{timeout} > 1;
+
     Test::Apikey::wait_for(sub { !($why = $self->_unsettled) }, 30)
         or die "the cluster doesn't settle: $why\n";
 
+    $self->_hasten(0) if $self->{timeout} > 1;
+
     return $self;
+}
+
+# News spread with the pings, and the shorter the timeout the more there are.
+# Nobody shall take over for that.
+
+sub _hasten {
+    my ($self, $on) = @_;
+    my $timeout = 1000 * $Test::Apikey::PATIENCE
+                  * ($on ? 1 : $self->{timeout});
+
+    for my $node ($self->nodes) {
+        $node->cmd('CONFIG', 'SET', @$_)
+            for [ 'cluster-replica-no-failover', $on ? 'yes' : 'no' ],
+                [ 'cluster-node-timeout', $timeout ];
+    }
 }
 
 sub _unsettled {
@@ -183,21 +203,22 @@ sub _unsettled {
             if $node->cmd('INFO', 'replication') =~ /link_status:down/;
     }
 
-    my ($dead) = grep { !$lives{$_} } $map =~ /=(\d+)$/mg;
+    my ($dead) = grep { !$lives{$_} } $map =~ /=(\d+)/g;
 
     return $dead && "$dead has slots and is dead";
 }
 
-# Its map of the slots: lines "FIRST-LAST=PORT", and one "SLOT=" for each that
-# nobody has or that is on its way.
+# Its map of the slots: lines "FIRST-LAST=PORT REPLICAS".
 
 sub _slots {
     my ($node) = @_;
     my @owner = ('') x SLOTS;
 
     for my $range (@{$node->cmd('CLUSTER', 'SLOTS')}) {
-        @owner[$range->[0] .. $range->[1]] =
-            ($range->[2][1]) x ($range->[1] - $range->[0] + 1);
+        my ($first, $last, $master, @replicas) = @$range;
+        my $who = join ' ', $master->[1], sort map { $_->[1] } @replicas;
+
+        @owner[$first .. $last] = ($who) x ($last - $first + 1);
     }
 
     my @lines;
@@ -222,7 +243,7 @@ sub _known {
     for (split /\n/, $node->cmd('CLUSTER', 'NODES')) {
         my ($id, undef, $flags, $master) = split / /;
 
-        next if $flags =~ /fail(?!\?)|handshake|noaddr/;
+        next if $flags =~ /\bfail\b(?!\?)|handshake|noaddr/;
         push @known, { id => $id, master => $master,
                        replica => scalar($flags =~ /slave/) };
     }
@@ -257,7 +278,7 @@ sub _owner {
     my ($self, $slot) = @_;
 
     for my $node ($self->nodes) {
-        for (_slots($node) =~ /^(\d+-\d+=\d+)$/mg) {
+        for (_slots($node) =~ /^(\d+-\d+=\d+)/mg) {
             my ($first, $last, $port) = /\d+/g;
 
             return $node if $first <= $slot && $slot <= $last

@@ -17,6 +17,7 @@ package Test::Apikey::FakeRedis;
 #                     ask => 1          the reply of the server behind
 #                     hold => 1         not before ->release
 #                     lose => 1         never, though the server was asked
+#                     clock => SECONDS  the time so far ahead, as TIME tells it
 #                     close => 1        and then the connection is closed
 #   $fake->greet(WORD => RULE)  the same for AUTH, SELECT, PING, or any other
 #                               command; ROLE says master without
@@ -289,6 +290,8 @@ sub _command {
     $reply =~ s/\$3\r\nnow\r\n/resp($words[3])/e if $words[0] =~ /^eval/i;
 
     $reply = $self->_ask(@words) if $rule->{ask};
+    $reply = resp([ split /\./, sprintf '%.6f', time + $rule->{clock} ])
+        if defined $rule->{clock};
     $reply = '' if $rule->{lose};
 
     # what is held holds up what comes after it

@@ -1,0 +1,29 @@
+#ifndef APIKEY_STORE_SERVERS_H
+#define APIKEY_STORE_SERVERS_H
+
+/*
+ * The servers that a store's keys are on, for looking at each of them: one, or
+ * the masters of a Cluster.  Their numbers hold until the store is closed.
+ */
+
+#include "store.h"
+
+
+/* Of those that have slots now; to be freed. */
+unsigned *store_servers(const store_t *store, unsigned *count);
+
+const char *store_server_name(const store_t *store, unsigned server);
+
+/* As store_command(). */
+redisReply *store_server_command(store_t *store, unsigned server,
+    const apikey_text_t *argv, unsigned argc);
+
+/* Its clock, in microseconds. */
+store_rc_e store_server_time(store_t *store, unsigned server, uint64_t *now);
+
+/* Does this server have the record, if there is one? */
+int store_server_has(const store_t *store, unsigned server,
+    const unsigned char digest[APIKEY_DIGEST_SIZE]);
+
+
+#endif /* APIKEY_STORE_SERVERS_H */
