@@ -24,10 +24,8 @@ JOBS        = 2
 
 PACKAGES      = gcc make libc6-dev nginx nginx-dev libhiredis-dev \
                 libsodium-dev libjansson-dev libssl-dev redis-server curl
-TEST_PACKAGES = perl python3 libnginx-mod-nchan libnginx-mod-http-lua \
-                libnginx-mod-http-headers-more-filter libnginx-mod-http-js \
-                libnginx-mod-http-modsecurity libnginx-mod-http-geoip2 \
-                clang libclang-rt-14-dev wrk strace openssl jq
+TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-14-dev wrk \
+                strace openssl jq
 
 WARNINGS = -Wall -Wextra -Werror
 CFLAGS   = -g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \

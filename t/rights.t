@@ -154,6 +154,7 @@ operate([ 'template', 'show', 't' ]);
 operate([ 'template', 'remove', 't' ]);
 operate([ 'import', $file ]);
 operate([ 'export' ]);
+operate([ 'events' ]);
 operate([ 'gateways' ]);
 like(operate([ 'revoke', $key{sliding}{id} ]), qr/confirmed/,
      'and the gateway confirms it');

@@ -8,11 +8,12 @@
 
 #include "change.h"
 #include "confirm.h"
+#include "tell.h"
 
 
 typedef struct {
     const char    *status;     /* to become */
-    const char    *done;       /* what is said then */
+    const char    *done;       /* what is said then, and the event's type */
     char           time[32];
 } change_status_t;
 
@@ -240,6 +241,10 @@ status_key(cli_t *cli, stored_t **stored, change_status_t *status)
 
     if (rc != CLI_DONE && rc != CHANGE_NOTHING) {
         return rc;
+    }
+
+    if (rc == CLI_DONE) {
+        tell_key(cli, status->done, *stored, NULL, 0);
     }
 
     status_print(cli, *stored, status, rc == CLI_DONE);

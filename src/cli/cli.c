@@ -10,6 +10,13 @@
 int
 cli_open(cli_t *cli)
 {
+    return (cli_try(cli) == CLI_DONE) ? CLI_DONE : cli_failed(cli);
+}
+
+
+int
+cli_try(cli_t *cli)
+{
     /* A connection that was kept may have ended since. */
 
     if (cli->connected && store_time(&cli->store, &cli->now) == STORE_DONE) {
@@ -21,7 +28,7 @@ cli_open(cli_t *cli)
     if (store_open(&cli->store, &cli->settings) != STORE_DONE
         || store_time(&cli->store, &cli->now) != STORE_DONE)
     {
-        return cli_failed(cli);
+        return CLI_REDIS;
     }
 
     cli->connected = 1;

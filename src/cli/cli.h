@@ -35,6 +35,7 @@ typedef struct {
     store_t           store;
     uint64_t          now;       /* Redis's clock at cli_open(), microseconds */
     apikey_pepper_t   pepper;    /* after cli_pepper() */
+    const char       *actor;     /* of events */
     int               json;
     int               connected;   /* a connection that is kept */
     confirm_t         confirm;
@@ -60,6 +61,8 @@ int command_disable(cli_t *cli);
 int command_revoke(cli_t *cli);
 int command_delete(cli_t *cli);
 
+int command_events(cli_t *cli);
+
 int command_gateways(cli_t *cli);
 int command_template(cli_t *cli);
 int command_doctor(cli_t *cli);
@@ -67,6 +70,9 @@ int command_doctor(cli_t *cli);
 
 /* Connects, if it isn't, and reads Redis's clock: CLI_DONE or CLI_REDIS. */
 int cli_open(cli_t *cli);
+
+/* The same without a word; the store has the error. */
+int cli_try(cli_t *cli);
 
 /* Ends what cli_open() has begun, whatever it came to. */
 void cli_close(cli_t *cli);

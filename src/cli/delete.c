@@ -6,6 +6,7 @@
 
 #include "confirm.h"
 #include "memory.h"
+#include "tell.h"
 
 
 /* Ids, collected before the first key is deleted. */
@@ -166,10 +167,24 @@ delete_matches(const stored_t *stored, const char *field, const char *value)
 static int
 delete_one(cli_t *cli, const char *id, unsigned *deleted)
 {
-    switch (store_delete(&cli->store, store_text(id))) {
+    stored_t    *stored;
+    store_rc_e   rc;
+
+    rc = store_delete(&cli->store, store_text(id), &stored);
+
+    if (rc == STORE_DONE) {
+        (*deleted)++;
+
+        if (stored != NULL) {
+            tell_key(cli, "deleted", stored, NULL, 0);
+        }
+    }
+
+    free(stored);
+
+    switch (rc) {
 
     case STORE_DONE:
-        (*deleted)++;
         return CLI_DONE;
 
     case STORE_ABSENT:

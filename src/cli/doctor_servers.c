@@ -328,7 +328,7 @@ doctor_probe(store_t *store, unsigned server)
             free(stored);
         }
 
-        deleted = store_delete(store, id_text);
+        deleted = store_delete(store, id_text, NULL);
         rc = (rc == STORE_DONE) ? deleted : rc;
     }
 

@@ -1,11 +1,13 @@
 /* edit: what may change during a key's life. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "change.h"
 #include "confirm.h"
 #include "given.h"
+#include "tell.h"
 
 
 typedef struct {
@@ -19,6 +21,7 @@ static int edit_given(cli_t *cli, edit_t *edit);
 static int edit_given_text(cli_t *cli, edit_t *edit, attribute_e attribute);
 static int edit_decide(cli_t *cli, const stored_t *stored, change_t *change,
     void *data);
+static void edit_tell(cli_t *cli, const stored_t *stored);
 static int edit_times_check(const stored_t *stored, const edit_t *edit);
 
 
@@ -76,6 +79,7 @@ command_edit(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
+        edit_tell(cli, stored);
 
         if (cli->json) {
             confirm_print(cli, stored_json(stored, cli_now(cli)));
@@ -199,6 +203,32 @@ edit_decide(cli_t *cli, const stored_t *stored, change_t *change, void *data)
     }
 
     return edit_times_check(stored, edit);
+}
+
+
+static void
+edit_tell(cli_t *cli, const stored_t *stored)
+{
+    char            changed[128];
+    size_t          len;
+    unsigned        i;
+    apikey_field_t  detail;
+
+    len = 0;
+
+    for (i = 0; i < EDIT_OPTIONS; i++) {
+
+        if (options_value(cli->options, edit_options[i].option) != NULL) {
+            len += snprintf(changed + len, sizeof(changed) - len, "%s%s",
+                            len ? " " : "",
+                            attribute_name(edit_options[i].attribute));
+        }
+    }
+
+    detail.name = store_text("changed");
+    detail.value = (apikey_text_t) { changed, len };
+
+    tell_key(cli, "edited", stored, &detail, 1);
 }
 
 

@@ -20,6 +20,7 @@
 #include "entry.h"
 #include "given.h"
 #include "memory.h"
+#include "tell.h"
 
 
 #define IMPORT_BATCH     1000
@@ -98,6 +99,11 @@ command_import(cli_t *cli)
     if (rc == CLI_DONE) {
         rc = import_rows(import);
         import_progress_clear(import);
+
+        if (import->imported != 0) {
+            tell_imported(cli, import->imported, import->refused);
+        }
+
         import_print(import);
     }
 

@@ -10,6 +10,7 @@
 #include "confirm.h"
 #include "given.h"
 #include "memory.h"
+#include "tell.h"
 #include "templates.h"
 
 
@@ -37,6 +38,7 @@ static int new_key_print(cli_t *cli, const new_key_t *key);
 static void new_key_free(new_key_t *key);
 static int rotate_check(cli_t *cli, const stored_t *stored);
 static void rotate_copy(attributes_t *attributes, const stored_t *stored);
+static void rotate_tell(cli_t *cli, const stored_t *old);
 static int rotate_decide(cli_t *cli, const stored_t *stored,
     change_t *change, void *data);
 
@@ -153,7 +155,8 @@ command_rotate(cli_t *cli)
         /* No one has the new key, and the old one lives on. */
 
         if (rc != CLI_DONE
-            && store_delete(&cli->store, rotation.successor) != STORE_DONE)
+            && store_delete(&cli->store, rotation.successor, NULL)
+               != STORE_DONE)
         {
             complain("the new key \"%s\", which was not shown, is left: "
                      "delete it", rotation.successor.data);
@@ -161,6 +164,7 @@ command_rotate(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
+        rotate_tell(cli, old);
         rc = confirm_close(cli, new_key_print(cli, &key));
     }
 
@@ -349,12 +353,14 @@ new_key_print(cli_t *cli, const new_key_t *key)
     if (fflush(stdout) != 0) {
         complain("the key \"%s\" can't be printed and is deleted again", id);
 
-        if (store_delete(&cli->store, store_text(id)) != STORE_DONE) {
+        if (store_delete(&cli->store, store_text(id), NULL) != STORE_DONE) {
             (void) cli_failed(cli);
         }
 
         return CLI_REFUSED;
     }
+
+    tell_created(cli, &key->stored.attributes);
 
     if (!cli->json) {
         complain("the key is shown this once and stored nowhere: keep it "
@@ -434,6 +440,21 @@ rotate_copy(attributes_t *attributes, const stored_t *stored)
 
     (void) attributes_set(attributes, ATTRIBUTE_ROTATED_FROM,
                           stored_get(stored, "id"), &why);
+}
+
+
+static void
+rotate_tell(cli_t *cli, const stored_t *old)
+{
+    apikey_field_t  details[2];
+
+    details[0].name = store_text("rotated_to");
+    details[0].value = stored_get(old, "rotated_to");
+
+    details[1].name = store_text("expires");
+    details[1].value = stored_get(old, "expires");
+
+    tell_key(cli, "rotated", old, details, 2);
 }
 
 

@@ -83,6 +83,10 @@ static const command_t  commands[] = {
       "Writes keys as JSON lines or CSV, for an import.",
       "With their digests: who has the pepper can import them elsewhere." },
 
+    { "events", command_events, "", "follow id type since count",
+      "Shows what has happened to keys, and what gateways have noticed.",
+      "With --json, one object a line." },
+
     { "gateways", command_gateways, "", "",
       "Lists the workers of gateways that are registered.", NULL },
 
@@ -209,6 +213,7 @@ main_run(cli_t *cli, const command_t *command)
         return CLI_USAGE;
     }
 
+    cli->actor = cli->settings.actor;
     cli->json = (options_value(cli->options, "json") != NULL);
 
     return command->run(cli);

@@ -13,7 +13,7 @@
 
 #define OPTIONS_GLOBAL                                                        \
     "redis pepper-file redis-prefix tls-ca tls-name tls-cert tls-key "        \
-    "config json help version"
+    "config actor json help version"
 
 
 typedef struct {

@@ -74,6 +74,22 @@ complain_absent(const char *what, const char *name)
 }
 
 
+unsigned
+text_width(apikey_text_t text)
+{
+    size_t    i;
+    unsigned  n;
+
+    /* What isn't the first byte of a character doesn't count. */
+
+    for (i = 0, n = 0; i < text.len; i++) {
+        n += ((text.data[i] & 0xc0) != 0x80);
+    }
+
+    return n;
+}
+
+
 void
 table_init(table_t *table, const column_t *columns, unsigned count)
 {
@@ -243,18 +259,10 @@ output_complain(const char *format, va_list args)
 }
 
 
-/* Characters of UTF-8: what isn't the first byte of one doesn't count. */
-
 static unsigned
 output_width(const char *text)
 {
-    unsigned  n;
-
-    for (n = 0; *text != '\0'; text++) {
-        n += ((*text & 0xc0) != 0x80);
-    }
-
-    return n;
+    return text_width((apikey_text_t) { text, strlen(text) });
 }
 
 

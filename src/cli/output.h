@@ -52,6 +52,9 @@ void complain_option(const char *option, const char *value,
 /* There is no key, template... of that name. */
 void complain_absent(const char *what, const char *name);
 
+/* Characters of UTF-8: how much of a line it takes. */
+unsigned text_width(apikey_text_t text);
+
 void table_init(table_t *table, const column_t *columns, unsigned count);
 /* The next cell; empty text is shown as "-". */
 void table_add(table_t *table, apikey_text_t text);

@@ -1,6 +1,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sodium.h>
 
 #include "core/names.h"
+#include "core/record.h"
 
 #include "memory.h"
 #include "output.h"
@@ -31,6 +33,7 @@ static int settings_read_file(settings_t *settings, const char *path,
 static int settings_read_line(settings_t *settings, char *line);
 static void settings_replace(char **value, const char *given);
 static int settings_check(settings_t *settings);
+static int settings_check_actor(settings_t *settings);
 static int settings_check_tls(settings_t *settings);
 static int settings_pepper_open(const char *path, char why[SETTINGS_WHY],
     const char **mend);
@@ -42,6 +45,7 @@ static const setting_t  settings_known[] = {
       offsetof(settings_t, pepper_file) },
     { "redis-prefix", "APIKEY_REDIS_PREFIX", "redis_prefix",
       offsetof(settings_t, redis_prefix) },
+    { "actor", "APIKEY_ACTOR", "actor", offsetof(settings_t, actor) },
     { "tls-ca", "APIKEY_TLS_CA", "tls_ca", offsetof(settings_t, tls_ca) },
     { "tls-name", "APIKEY_TLS_NAME", "tls_name",
       offsetof(settings_t, tls_name) },
@@ -350,7 +354,9 @@ settings_check(settings_t *settings)
         return -1;
     }
 
-    if (settings_check_tls(settings) != 0) {
+    if (settings_check_tls(settings) != 0
+        || settings_check_actor(settings) != 0)
+    {
         return -1;
     }
 
@@ -361,6 +367,41 @@ settings_check(settings_t *settings)
         complain("Redis prefix \"%s\": not 1 to %d printable ASCII characters "
                  "without space and braces", prefix.data,
                  APIKEY_NAMES_PREFIX_MAX);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+settings_check_actor(settings_t *settings)
+{
+    char            name[256];
+    struct passwd  *user;
+
+    if (settings->actor == NULL) {
+
+        /* Who has logged in, also where he has become root since. */
+
+        if (getlogin_r(name, sizeof(name)) != 0) {
+            user = getpwuid(getuid());
+            snprintf(name, sizeof(name), "%s", user ? user->pw_name : "");
+
+            if (user == NULL) {
+                snprintf(name, sizeof(name), "uid %u", (unsigned) getuid());
+            }
+        }
+
+        settings->actor = must(strdup(name));
+    }
+
+    if (apikey_name_check((apikey_text_t) { settings->actor,
+                                            strlen(settings->actor) })
+        != APIKEY_OK)
+    {
+        complain("the actor's name is not 1 to %d bytes of UTF-8 without "
+                 "control characters", APIKEY_NAME_MAX);
         return -1;
     }
 

@@ -21,6 +21,7 @@ typedef struct {
     char       *redis;          /* URL */
     char       *pepper_file;    /* NULL: none */
     char       *redis_prefix;
+    char       *actor;          /* who runs this */
     char       *tls_ca;         /* these are NULL: none */
     char       *tls_name;
     char       *tls_cert;

@@ -195,7 +195,7 @@ store_change(store_t *store, const stored_t *stored,
 
 
 store_rc_e
-store_delete(store_t *store, apikey_text_t id)
+store_delete(store_t *store, apikey_text_t id, stored_t **deleted)
 {
     stored_t       *stored;
     store_rc_e      rc;
@@ -203,6 +203,10 @@ store_delete(store_t *store, apikey_text_t id)
     store_name_t    ids;
     store_write_t   write;
     apikey_text_t   argv[3];
+
+    if (deleted != NULL) {
+        *deleted = NULL;
+    }
 
     rc = store_read_id(store, id, &stored);
 
@@ -213,9 +217,14 @@ store_delete(store_t *store, apikey_text_t id)
     if (rc == STORE_DONE) {
         store_write_init(store, &write, stored->digest);
         store_write_add(&write, store_acks_token(store));
-        free(stored);
 
         reply = store_write_told(store, &store_script_delete, &write);
+
+        if (reply == NULL || deleted == NULL) {
+            free(stored);
+        } else {
+            *deleted = stored;
+        }
 
         if (reply == NULL) {
             return STORE_FAILED;

@@ -104,8 +104,12 @@ store_rc_e store_read_existing(store_t *store, const store_new_t *keys,
 store_rc_e store_change(store_t *store, const stored_t *stored,
     const apikey_field_t *fields, unsigned count);
 
-/* Also an entry of the index without a record. */
-store_rc_e store_delete(store_t *store, apikey_text_t id);
+/*
+ * Also an entry of the index without a record.  The record as it was, to be
+ * freed, where it is asked for; NULL: there was none.
+ */
+store_rc_e store_delete(store_t *store, apikey_text_t id,
+    stored_t **deleted);
 
 /* Visits every key, in no order. */
 store_rc_e store_visit(store_t *store, store_visit_pt visit, void *data);

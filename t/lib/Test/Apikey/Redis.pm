@@ -17,7 +17,8 @@ package Test::Apikey::Redis;
 #   $redis->monitor               ->lines: what MONITOR has seen until now
 #   $redis->subscribe(CHANNEL)    ->message(SECONDS): the next one, or undef
 #   $redis->dump                  every name and value, as one text, but for
-#                                 the gateways that are there, who renew that
+#                                 the gateways that are there, who renew that,
+#                                 and the events, which only ever grow
 #   $redis->stop  ->start  ->restart  ->kill  ->pause  ->resume
 #       start comes back on the same port, empty
 
@@ -183,7 +184,7 @@ sub dump {
                             @{$self->cmd('XRANGE', $_[0], '-', '+')} },
     );
 
-    for my $name (sort grep { !/:gateways$/ } @{$self->cmd('KEYS', '*')})
+    for my $name (sort grep { !/:(?:gateways|events)$/ } @{$self->cmd('KEYS', '*')})
     {
         my $type = $self->cmd('TYPE', $name);
 

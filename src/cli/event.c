@@ -1,0 +1,227 @@
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dates.h"
+#include "event.h"
+#include "output.h"
+
+
+static apikey_text_t event_text(const redisReply *reply);
+static json_t *event_detail(const apikey_field_t *detail);
+static void event_cell(apikey_text_t text, unsigned width);
+
+
+static const struct {
+    const char  *name;
+    size_t       offset;
+} event_fields[] = {
+    { "type", offsetof(event_t, type) },
+    { "key", offsetof(event_t, key) },
+    { "name", offsetof(event_t, name) },
+    { "org", offsetof(event_t, org) },
+    { "project", offsetof(event_t, project) },
+    { "actor", offsetof(event_t, actor) }
+};
+
+#define EVENT_FIELDS  (sizeof(event_fields) / sizeof(event_fields[0]))
+
+
+static const char *const  event_types[] = {
+    "near_limit", "limit_reached", "expiring", "expired_used",
+    "revoked_used", "high_error_rate", "unusual_use", "new_country",
+    "created", "edited", "disabled", "enabled", "rotated", "revoked",
+    "deleted", "imported"
+};
+
+
+int
+event_read(event_t *event, const redisReply *entry)
+{
+    size_t            i, k;
+    apikey_text_t     name, value;
+    const redisReply *fields;
+
+    memset(event, 0, sizeof(event_t));
+
+    if (entry->type != REDIS_REPLY_ARRAY
+        || entry->elements != 2
+        || entry->element[0]->type != REDIS_REPLY_STRING
+        || entry->element[1]->type != REDIS_REPLY_ARRAY)
+    {
+        return -1;
+    }
+
+    event->id = event_text(entry->element[0]);
+    event->time = strtoull(event->id.data, NULL, 10) / 1000;
+
+    fields = entry->element[1];
+
+    for (i = 0; i + 1 < fields->elements; i += 2) {
+        name = event_text(fields->element[i]);
+        value = event_text(fields->element[i + 1]);
+
+        for (k = 0; k < EVENT_FIELDS; k++) {
+            if (apikey_text_equal(name, store_text(event_fields[k].name))) {
+                *(apikey_text_t *) ((char *) event + event_fields[k].offset)
+                    = value;
+                break;
+            }
+        }
+
+        if (k == EVENT_FIELDS && event->count < STORE_EVENT_FIELDS) {
+            event->details[event->count].name = name;
+            event->details[event->count++].value = value;
+        }
+    }
+
+    return event->type.len ? 0 : -1;
+}
+
+
+void
+event_entry_id(char id[STORE_EVENT_ID], const redisReply *entry)
+{
+    apikey_text_t  text;
+
+    text = (apikey_text_t) { NULL, 0 };
+
+    if (entry->type == REDIS_REPLY_ARRAY && entry->elements != 0) {
+        text = event_text(entry->element[0]);
+    }
+
+    snprintf(id, STORE_EVENT_ID, "%.*s", (int) text.len, text.data);
+}
+
+
+json_t *
+event_json(const event_t *event)
+{
+    char       name[64];
+    json_t    *json, *detail;
+    unsigned   i;
+
+    json = json_object();
+
+    json_object_set_new(json, "id", json_text(event->id));
+    json_object_set_new(json, "time", json_integer(event->time));
+
+    for (i = 0; i < EVENT_FIELDS; i++) {
+        json_object_set_new(json, event_fields[i].name,
+                            json_text(*(const apikey_text_t *)
+                                      ((const char *) event
+                                       + event_fields[i].offset)));
+    }
+
+    detail = json_object();
+
+    for (i = 0; i < event->count; i++) {
+        snprintf(name, sizeof(name), "%.*s",
+                 (int) event->details[i].name.len,
+                 event->details[i].name.data);
+
+        json_object_set_new(detail, name, event_detail(&event->details[i]));
+    }
+
+    json_object_set_new(json, "detail", detail);
+
+    return json;
+}
+
+
+void
+event_print(const event_t *event)
+{
+    char       time[DATES_SIZE];
+    unsigned   i;
+
+    dates_format(time, event->time);
+    printf("%s  ", time);
+
+    event_cell(event->type, 15);
+    event_cell(event->key, 16);
+    event_cell(event->name, 20);
+    event_cell(event->actor, 10);
+
+    for (i = 0; i < event->count; i++) {
+        printf("%s%.*s=%.*s", i ? " " : "",
+               (int) event->details[i].name.len, event->details[i].name.data,
+               (int) event->details[i].value.len,
+               event->details[i].value.data);
+    }
+
+    puts(event->count ? "" : "-");
+}
+
+
+void
+event_print_header(void)
+{
+    printf("%-19s  %-15s  %-16s  %-20s  %-10s  %s\n", "TIME", "TYPE", "KEY",
+           "NAME", "ACTOR", "DETAIL");
+}
+
+
+int
+event_type_known(const char *type)
+{
+    size_t  i;
+
+    for (i = 0; i < sizeof(event_types) / sizeof(char *); i++) {
+        if (strcmp(event_types[i], type) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static apikey_text_t
+event_text(const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_STRING) {
+        return (apikey_text_t) { NULL, 0 };
+    }
+
+    return (apikey_text_t) { reply->str, reply->len };
+}
+
+
+static json_t *
+event_detail(const apikey_field_t *detail)
+{
+    uint64_t        number;
+    apikey_text_t   value;
+
+    value = detail->value;
+
+    if (!apikey_text_equal(detail->name, store_text("rotated_to"))
+        && !apikey_text_equal(detail->name, store_text("rotated_from"))
+        && (value.len == 1 || (value.len != 0 && value.data[0] != '0'))
+        && apikey_text_number(value, INT64_MAX, &number) == APIKEY_OK)
+    {
+        return json_integer(number);
+    }
+
+    return json_text(value);
+}
+
+
+/* Never cut: what is wider moves the rest of its line. */
+
+static void
+event_cell(apikey_text_t text, unsigned width)
+{
+    unsigned  shown;
+
+    if (text.len == 0) {
+        text = store_text("-");
+    }
+
+    shown = text_width(text);
+
+    printf("%.*s%*s", (int) text.len, text.data,
+           (int) (shown < width ? width - shown : 0) + 2, "");
+}
