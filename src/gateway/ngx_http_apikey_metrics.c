@@ -4,7 +4,7 @@
 
 
 /* Only what is used of it takes memory; half of it is for tallies. */
-#define NGX_HTTP_APIKEY_METRICS_SIZE  (4 * 1024 * 1024)
+#define NGX_HTTP_APIKEY_METRICS_SIZE  (8 * 1024 * 1024)
 
 
 /* A location that decides requests. */
@@ -276,9 +276,15 @@ ngx_http_apikey_metrics_enter(ngx_http_apikey_main_conf_t *amcf)
     seat->subscribed = 0;
     seat->trusting = 0;
     seat->heard = 0;
+    seat->nreports = 0;
     seat->pid = ngx_pid;
 
     amcf->seat = seat;
+    amcf->decide.latency = &seat->decide;
+
+    if (amcf->redis) {
+        amcf->redis->stats = &seat->redis;
+    }
 
     return NGX_OK;
 }

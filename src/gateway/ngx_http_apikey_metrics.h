@@ -28,6 +28,9 @@ struct ngx_http_apikey_tally_s {
 };
 
 
+#define NGX_HTTP_APIKEY_REPORTS  128   /* connections of a worker */
+
+
 typedef struct {
     ngx_atomic_t                  requests;
     ngx_atomic_t                  last;        /* by ngx_current_msec; 0: over */
@@ -40,6 +43,11 @@ struct ngx_http_apikey_seat_s {
     ngx_msec_t                    heard;       /* of changes; see subscription */
     ngx_uint_t                    subscribed;
     ngx_uint_t                    trusting;    /* what is cached */
+    ngx_uint_t                    nreports;
+    ngx_redis_report_t            reports[NGX_HTTP_APIKEY_REPORTS];
+
+    ngx_redis_stats_t             redis;
+    ngx_redis_latency_t           decide;
 };
 
 

@@ -1,7 +1,6 @@
 /* apikey_status: what the gateway has counted, of all its workers. */
 
 #include "ngx_http_apikey_report.h"
-#include "ngx_http_apikey_zone.h"
 
 
 #define NGX_HTTP_APIKEY_REPORT_SIZE  8192   /* at first */
@@ -9,12 +8,6 @@
 
 
 static ngx_int_t ngx_http_apikey_report_handler(ngx_http_request_t *r);
-static void ngx_http_apikey_snapshot(ngx_http_apikey_snapshot_t *snapshot,
-    ngx_http_apikey_main_conf_t *amcf);
-static void ngx_http_apikey_snapshot_workers(
-    ngx_http_apikey_snapshot_t *snapshot);
-static void ngx_http_apikey_snapshot_zone(ngx_http_apikey_numbers_t *numbers,
-    ngx_http_apikey_zone_t *zone);
 static ngx_int_t ngx_http_apikey_room(ngx_http_apikey_writer_t *w, size_t n);
 
 
@@ -39,6 +32,34 @@ const ngx_http_apikey_number_t  ngx_http_apikey_number_list[] = {
     { "", "workers", "apikey_workers",
       "Worker processes, those shutting down included.",
       ngx_http_apikey_offset(workers), 0, 0 },
+
+    { "redis", "commands", "apikey_redis_commands_total",
+      "Commands sent, or that wait for a connection.",
+      ngx_http_apikey_offset(accepted), 0, 0 },
+
+    { "redis", "refused", "apikey_redis_refused_commands_total",
+      "Commands refused at once, for Redis was failing or too many waited.",
+      ngx_http_apikey_offset(refused), 0, 0 },
+
+    { "redis", "lost", "apikey_redis_lost_commands_total",
+      "Commands whose reply did not come, or not in time.",
+      ngx_http_apikey_offset(lost), 0, 0 },
+
+    { "redis", "script_loads", "apikey_redis_script_loads_total",
+      "Scripts sent in full, for Redis did not know them.",
+      ngx_http_apikey_offset(loaded_scripts), 0, 0 },
+
+    { "redis", "redirects", "apikey_redis_redirects_total",
+      "Commands that a node of a Cluster has sent to another one.",
+      ngx_http_apikey_offset(redirected), 0, 0 },
+
+    { "redis", "pending", "apikey_redis_pending_commands",
+      "Commands that wait for a reply or a connection.",
+      ngx_http_apikey_offset(pending), 0, 0 },
+
+    { "redis", "failing_seconds", "apikey_redis_failing_seconds",
+      "Since when a worker refuses commands, the longest; 0: none does.",
+      ngx_http_apikey_offset(failing), 0, 1 },
 
     { "subscription", "workers", "apikey_subscribed_workers",
       "Workers that hear of changes of keys.",
@@ -100,6 +121,15 @@ const ngx_http_apikey_number_t  ngx_http_apikey_number_list[] = {
 };
 
 
+const char *const  ngx_http_apikey_roles[] = {
+    "commands", "subscription", "sentinel"
+};
+
+const char *const  ngx_http_apikey_conditions[] = {
+    "ready", "connecting", "failing"
+};
+
+
 char *
 ngx_http_apikey_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -146,6 +176,8 @@ ngx_http_apikey_report_handler(ngx_http_request_t *r)
     ngx_http_apikey_loc_conf_t  *alcf;
     ngx_http_apikey_snapshot_t   snapshot;
 
+    ngx_http_apikey_main_conf_t  *amcf;
+
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
     }
@@ -158,9 +190,11 @@ ngx_http_apikey_report_handler(ngx_http_request_t *r)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
 
-    ngx_http_apikey_snapshot(&snapshot,
-                             ngx_http_get_module_main_conf(r,
-                                                   ngx_http_apikey_module));
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_apikey_module);
+
+    if (ngx_http_apikey_snapshot(&snapshot, amcf, r->pool) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     ngx_memzero(&w, sizeof(ngx_http_apikey_writer_t));
     w.pool = r->pool;
@@ -204,107 +238,6 @@ ngx_http_apikey_report_handler(ngx_http_request_t *r)
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
-}
-
-
-static void
-ngx_http_apikey_snapshot(ngx_http_apikey_snapshot_t *snapshot,
-    ngx_http_apikey_main_conf_t *amcf)
-{
-    ngx_uint_t                  i;
-    ngx_http_apikey_tally_t    *tally;
-    ngx_http_apikey_metrics_t  *metrics;
-
-    ngx_memzero(snapshot, sizeof(ngx_http_apikey_snapshot_t));
-
-    metrics = amcf->metrics;
-
-    snapshot->amcf = amcf;
-    snapshot->numbers.started = metrics->started;
-    snapshot->numbers.loaded = metrics->loaded;
-    snapshot->numbers.loads = metrics->loads;
-
-    for (tally = metrics->tallies; tally; tally = tally->next) {
-        for (i = 0; i < NGX_HTTP_APIKEY_RESULTS; i++) {
-            snapshot->results[i] += tally->results[i];
-        }
-    }
-
-    ngx_http_apikey_snapshot_workers(snapshot);
-
-    if (amcf->zone) {
-        ngx_http_apikey_snapshot_zone(&snapshot->numbers, amcf->zone);
-    }
-}
-
-
-static void
-ngx_http_apikey_snapshot_workers(ngx_http_apikey_snapshot_t *snapshot)
-{
-    ngx_uint_t                    i;
-    ngx_http_apikey_seat_t       *seat;
-    ngx_http_apikey_numbers_t    *numbers;
-    ngx_http_apikey_main_conf_t  *amcf;
-
-    amcf = snapshot->amcf;
-    numbers = &snapshot->numbers;
-
-    if (amcf->watch) {
-        ngx_http_apikey_watch_sample(amcf);
-    }
-
-    for (i = 0; i < NGX_MAX_PROCESSES; i++) {
-        seat = amcf->metrics->seats[i];
-
-        if (!ngx_http_apikey_seat_taken(seat)) {
-            continue;
-        }
-
-        numbers->workers++;
-
-        if (seat->subscribed) {
-            numbers->subscribed++;
-            numbers->unheard = ngx_max(numbers->unheard,
-                                       (uint64_t) (ngx_current_msec
-                                                   - seat->heard));
-        }
-
-        /* one that doesn't even say so hears of nothing */
-
-        if (seat->trusting
-            && (ngx_msec_int_t) (ngx_current_msec - seat->sampled)
-               < NGX_HTTP_APIKEY_UNHEARD)
-        {
-            numbers->trusting++;
-        }
-    }
-}
-
-
-static void
-ngx_http_apikey_snapshot_zone(ngx_http_apikey_numbers_t *numbers,
-    ngx_http_apikey_zone_t *zone)
-{
-    ngx_http_apikey_shared_t  *shared;
-
-    shared = zone->shared;
-
-    ngx_shmtx_lock(&zone->shpool->mutex);
-
-    numbers->hits = shared->hits;
-    numbers->misses = shared->misses;
-    numbers->evicted = shared->evicted;
-    numbers->known = shared->known.count;
-    numbers->free = (uint64_t) zone->shpool->pfree * ngx_pagesize;
-    numbers->leases = shared->leases.count;
-    numbers->tokens = shared->tokens;
-    numbers->taken = shared->taken;
-    numbers->returned = shared->returned;
-    numbers->locals = shared->locals.count;
-
-    ngx_shmtx_unlock(&zone->shpool->mutex);
-
-    numbers->size = zone->shm_zone->shm.size;
 }
 
 

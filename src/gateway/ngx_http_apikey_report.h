@@ -11,6 +11,13 @@ typedef struct {
     uint64_t                      loaded;
     uint64_t                      loads;
     uint64_t                      workers;
+    uint64_t                      accepted;
+    uint64_t                      refused;
+    uint64_t                      lost;
+    uint64_t                      loaded_scripts;
+    uint64_t                      redirected;
+    uint64_t                      pending;
+    uint64_t                      failing;
     uint64_t                      subscribed;
     uint64_t                      unheard;     /* since when; the oldest */
     uint64_t                      trusting;
@@ -28,10 +35,23 @@ typedef struct {
 } ngx_http_apikey_numbers_t;
 
 
+/* Connections of all workers to one server. */
+typedef struct {
+    size_t                        len;
+    u_char                        name[NGX_REDIS_NAME_MAX];
+    ngx_redis_role_e              role;
+    ngx_uint_t                    states[NGX_REDIS_CONDITIONS];
+} ngx_http_apikey_server_t;
+
+
 typedef struct {
     ngx_http_apikey_main_conf_t  *amcf;
     ngx_http_apikey_numbers_t     numbers;
     uint64_t                      results[NGX_HTTP_APIKEY_RESULTS];
+    uint64_t                      made[NGX_REDIS_ROLES];    /* connections */
+    uint64_t                      failed[NGX_REDIS_ROLES];
+    ngx_redis_latency_t           latency;     /* of decisions */
+    ngx_array_t                   servers;     /* ngx_http_apikey_server_t */
 } ngx_http_apikey_snapshot_t;
 
 
@@ -56,6 +76,18 @@ typedef struct {
     ngx_uint_t                    failed;      /* no memory */
 } ngx_http_apikey_writer_t;
 
+
+extern const char *const  ngx_http_apikey_roles[NGX_REDIS_ROLES];
+extern const char *const  ngx_http_apikey_conditions[NGX_REDIS_CONDITIONS];
+
+
+/* ngx_http_apikey_snapshot.c */
+
+/* NGX_ERROR: no memory. */
+ngx_int_t ngx_http_apikey_snapshot(ngx_http_apikey_snapshot_t *snapshot,
+    ngx_http_apikey_main_conf_t *amcf, ngx_pool_t *pool);
+
+/* ngx_http_apikey_report.c */
 
 /* Ends with a name that is NULL. */
 extern const ngx_http_apikey_number_t  ngx_http_apikey_number_list[];

@@ -9,6 +9,10 @@ static void ngx_http_apikey_json_locations(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_metrics_t *metrics);
 static void ngx_http_apikey_json_failovers(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_metrics_t *metrics);
+static void ngx_http_apikey_json_redis(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot);
+static void ngx_http_apikey_json_latency(ngx_http_apikey_writer_t *w,
+    ngx_redis_latency_t *latency);
 static void ngx_http_apikey_json_guards(ngx_http_apikey_writer_t *w,
     ngx_array_t *guards);
 
@@ -23,6 +27,8 @@ ngx_http_apikey_report_json(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_json_results(w, snapshot);
     ngx_http_apikey_json_locations(w, snapshot->amcf->metrics);
     ngx_http_apikey_json_failovers(w, snapshot->amcf->metrics);
+    ngx_http_apikey_json_redis(w, snapshot);
+    ngx_http_apikey_json_latency(w, &snapshot->latency);
     ngx_http_apikey_json_guards(w, &snapshot->amcf->guards);
 
     ngx_http_apikey_print(w, "}\n");
@@ -153,6 +159,71 @@ ngx_http_apikey_json_failovers(ngx_http_apikey_writer_t *w,
     }
 
     ngx_http_apikey_print(w, "}");
+}
+
+
+static void
+ngx_http_apikey_json_redis(ngx_http_apikey_writer_t *w,
+    ngx_http_apikey_snapshot_t *snapshot)
+{
+    ngx_uint_t                 i, k;
+    ngx_http_apikey_server_t  *server;
+
+    ngx_http_apikey_print(w, ",\"connects\":{");
+
+    for (i = 0; i < NGX_REDIS_ROLES; i++) {
+        ngx_http_apikey_print(w, "%s\"%s\":{\"made\":%uL,\"failed\":%uL}",
+                              i ? "," : "", ngx_http_apikey_roles[i],
+                              snapshot->made[i], snapshot->failed[i]);
+    }
+
+    ngx_http_apikey_print(w, "},\"connections\":[");
+
+    server = snapshot->servers.elts;
+
+    for (i = 0; i < snapshot->servers.nelts; i++) {
+        ngx_http_apikey_print(w, "%s{\"server\":", i ? "," : "");
+        ngx_http_apikey_print_label(w, server[i].name, server[i].len);
+        ngx_http_apikey_print(w, ",\"role\":\"%s\"",
+                              ngx_http_apikey_roles[server[i].role]);
+
+        for (k = 0; k < NGX_REDIS_CONDITIONS; k++) {
+            ngx_http_apikey_print(w, ",\"%s\":%ui",
+                                  ngx_http_apikey_conditions[k],
+                                  server[i].states[k]);
+        }
+
+        ngx_http_apikey_print(w, "}");
+    }
+
+    ngx_http_apikey_print(w, "]");
+}
+
+
+/* As the usage of a key has it: milliseconds, and so many up to each. */
+
+static void
+ngx_http_apikey_json_latency(ngx_http_apikey_writer_t *w,
+    ngx_redis_latency_t *latency)
+{
+    ngx_uint_t  i;
+
+    ngx_http_apikey_print(w, ",\"latency\":{\"le\":[");
+
+    for (i = 0; i < NGX_REDIS_LATENCIES; i++) {
+        ngx_http_apikey_print(w, "%s%ui.%03ui", i ? "," : "",
+                              ngx_redis_latencies[i] / 1000,
+                              ngx_redis_latencies[i] % 1000);
+    }
+
+    ngx_http_apikey_print(w, "],\"count\":[");
+
+    for (i = 0; i <= NGX_REDIS_LATENCIES; i++) {
+        ngx_http_apikey_print(w, "%s%uL", i ? "," : "", latency->count[i]);
+    }
+
+    ngx_http_apikey_print(w, "],\"sum_ms\":%uL.%03uL}",
+                          latency->sum / 1000, latency->sum % 1000);
 }
 
 

@@ -141,10 +141,16 @@ ngx_http_apikey_watch_sample(ngx_http_apikey_main_conf_t *amcf)
     seat = amcf->seat;
     watch = amcf->watch;
 
+    if (seat == NULL || amcf->client == NULL) {
+        return;
+    }
+
     seat->sampled = ngx_current_msec;
     seat->heard = watch->subscription.heard;
     seat->subscribed = watch->up;
     seat->trusting = ngx_http_apikey_watching(amcf);
+    seat->nreports = ngx_redis_reports(amcf->client, seat->reports,
+                                       NGX_HTTP_APIKEY_REPORTS);
 }
 
 

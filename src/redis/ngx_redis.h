@@ -15,7 +15,9 @@
  * connection is closed and every caller is told.  A command whose reply
  * was lost is never sent again.  After a failure commands are refused
  * at once until a new connection has answered a PING; attempts back
- * off, with jitter, up to half a second.
+ * off, with jitter, up to half a second.  After a reply that didn't come in
+ * time, a new connection takes one command only until that is answered: a
+ * server that is slow makes one caller wait for "timeout", not all.
  */
 
 
@@ -26,7 +28,9 @@
 #include <hiredis/hiredis.h>
 
 
-#define NGX_REDIS_ARGS_MAX  24
+#define NGX_REDIS_ARGS_MAX   24
+#define NGX_REDIS_LATENCIES  14    /* the bounds of a histogram */
+#define NGX_REDIS_NAME_MAX   64    /* of a server, in a report */
 
 
 typedef struct ngx_redis_s             ngx_redis_t;
@@ -67,6 +71,56 @@ typedef struct {
 } ngx_redis_server_t;
 
 
+/* What a connection is for. */
+typedef enum {
+    NGX_REDIS_COMMANDS = 0,
+    NGX_REDIS_SUBSCRIPTION,
+    NGX_REDIS_SENTINEL,
+    NGX_REDIS_ROLES
+} ngx_redis_role_e;
+
+
+/* Round trips up to each of ngx_redis_latencies, the last: beyond all. */
+typedef struct {
+    uint64_t                   count[NGX_REDIS_LATENCIES + 1];
+    uint64_t                   sum;              /* microseconds */
+} ngx_redis_latency_t;
+
+
+/*
+ * What a client has done.  It adds to what is there, which others may read
+ * meanwhile.
+ */
+typedef struct {
+    uint64_t                   made[NGX_REDIS_ROLES];    /* connections */
+    uint64_t                   failed[NGX_REDIS_ROLES];  /* or attempts */
+    uint64_t                   accepted;         /* commands */
+    uint64_t                   refused;          /* at once */
+    uint64_t                   lost;             /* their replies */
+    uint64_t                   loaded;           /* scripts, by EVAL */
+    uint64_t                   redirected;       /* by a node of a Cluster */
+} ngx_redis_stats_t;
+
+
+typedef enum {
+    NGX_REDIS_IS_READY = 0,
+    NGX_REDIS_IS_CONNECTING,                     /* commands wait */
+    NGX_REDIS_IS_FAILING,                        /* commands are refused */
+    NGX_REDIS_CONDITIONS
+} ngx_redis_condition_e;
+
+
+/* How a connection is. */
+typedef struct {
+    size_t                     len;
+    u_char                     name[NGX_REDIS_NAME_MAX];  /* of the server */
+    ngx_redis_role_e           role;
+    ngx_redis_condition_e      state;
+    ngx_uint_t                 pending;          /* commands */
+    ngx_msec_t                 since;            /* ready, or failing */
+} ngx_redis_report_t;
+
+
 /* As configured.  All of it outlives the client. */
 typedef struct {
     ngx_array_t                servers;          /* ngx_redis_server_t */
@@ -80,12 +134,14 @@ typedef struct {
     ngx_redis_tls_t            tls;
     ngx_msec_t                 connect_timeout;  /* all until it is READY */
     ngx_msec_t                 timeout;          /* a command */
+    ngx_redis_stats_t         *stats;            /* set before a client is */
 } ngx_redis_conf_t;
 
 
 typedef struct {
     ngx_str_t                  text;
     ngx_str_t                  sha1;             /* 40 hexadecimal digits */
+    ngx_redis_latency_t       *latency;          /* NULL: isn't measured */
 } ngx_redis_script_t;
 
 
@@ -118,6 +174,10 @@ ngx_redis_arg(ngx_redis_args_t *args, const void *value, size_t len)
     args->value[args->n] = value;
     args->len[args->n++] = len;
 }
+
+
+/* Microseconds, in ascending order. */
+extern const ngx_uint_t  ngx_redis_latencies[NGX_REDIS_LATENCIES];
 
 
 /*
@@ -166,6 +226,10 @@ ngx_int_t ngx_redis_finish(ngx_redis_t *redis);
 /* Once a client.  The subscription belongs to the caller and outlives it. */
 ngx_int_t ngx_redis_subscribe(ngx_redis_t *redis,
     ngx_redis_subscription_t *subscription);
+
+/* How the connections are, "max" of them at most; returns their number. */
+ngx_uint_t ngx_redis_reports(ngx_redis_t *redis, ngx_redis_report_t *reports,
+    ngx_uint_t max);
 
 /* Asks now, not within a second, for what moves "heard" on. */
 void ngx_redis_subscription_check(ngx_redis_t *redis);

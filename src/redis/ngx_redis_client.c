@@ -147,18 +147,32 @@ static ngx_redis_command_t *
 ngx_redis_route(ngx_redis_t *redis, ngx_redis_args_t *args, int key,
     ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data)
 {
-    apikey_text_t  name;
+    apikey_text_t         name;
+    ngx_redis_stats_t    *stats;
+    ngx_redis_command_t  *cmd;
 
     if (redis->cluster == NULL) {
-        return ngx_redis_connection_send(&redis->nodes[0]->connection, args,
-                                         script, handler, data);
+        cmd = ngx_redis_connection_send(&redis->nodes[0]->connection, args,
+                                        script, handler, data);
+
+    } else {
+        name.data = args->value[key];
+        name.len = args->len[key];
+
+        cmd = ngx_redis_cluster_send(redis->cluster, name, args, script,
+                                     handler, data);
     }
 
-    name.data = args->value[key];
-    name.len = args->len[key];
+    stats = redis->conf->stats;
 
-    return ngx_redis_cluster_send(redis->cluster, name, args, script, handler,
-                                  data);
+    if (cmd) {
+        stats->accepted++;
+
+    } else {
+        stats->refused++;
+    }
+
+    return cmd;
 }
 
 

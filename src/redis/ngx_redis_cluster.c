@@ -171,9 +171,7 @@ ngx_redis_cluster_hold(ngx_redis_cluster_t *cluster, ngx_redis_args_t *args,
         return NULL;
     }
 
-    cmd->script = script;
-    cmd->handler = handler;
-    cmd->data = data;
+    ngx_redis_command_set(cmd, script, handler, data);
 
     ngx_queue_insert_tail(&cluster->held, &cmd->queue);
     cluster->nheld++;
@@ -229,6 +227,7 @@ ngx_redis_cluster_redirect(ngx_redis_connection_t *rc,
         ngx_redis_map_set(cluster, cmd->slot, node);
     }
 
+    cluster->redis->conf->stats->redirected++;
     cmd->asking = (told == REDIS_SLOTS_ASK);
 
     ngx_redis_cluster_time(cluster, cmd, cmd->deadline);
@@ -297,6 +296,7 @@ ngx_redis_cluster_pass(ngx_redis_cluster_t *cluster, ngx_redis_command_t *cmd,
     ngx_redis_map_refresh(cluster);
 
     if (cmd->handler) {
+        cluster->redis->conf->stats->lost++;
         cmd->handler(cmd->data, NULL);
     }
 
@@ -417,6 +417,7 @@ again:
         cmd->handler = NULL;
 
         if (handler) {
+            cluster->redis->conf->stats->lost++;
             handler(cmd->data, NULL);
         }
 

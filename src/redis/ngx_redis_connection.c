@@ -385,6 +385,8 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
                       &rc->server->name, ngx_current_msec - rc->since);
     }
 
+    rc->conf->stats->made[ngx_redis_role(rc)]++;
+
     rc->state = NGX_REDIS_READY;
     ngx_redis_log_to(rc->peer.connection, &rc->log);
     rc->log.action = "talking to redis";
@@ -454,6 +456,12 @@ ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
         ngx_log_error(NGX_LOG_INFO, &rc->log, 0,
                       "redis \"%V\": %s, %ui commands lost",
                       &rc->server->name, reason, rc->pending);
+    }
+
+    rc->conf->stats->failed[ngx_redis_role(rc)]++;
+
+    if (rc->subscription == NULL) {
+        rc->conf->stats->lost += rc->pending;
     }
 
     ngx_redis_disconnect(rc);
@@ -586,6 +594,8 @@ ngx_redis_timer_handler(ngx_event_t *ev)
         ngx_add_timer(ev, (ngx_msec_t) left);
         return;
     }
+
+    rc->doubtful = (rc->subscription == NULL);
 
     ngx_redis_fail(rc, "no reply in time", 0);
 }

@@ -30,6 +30,8 @@ struct ngx_redis_command_s {
     u_char                    *text;         /* RESP */
     size_t                     size;
     size_t                     len;
+    ngx_redis_latency_t       *latency;      /* or NULL */
+    uint64_t                   began;        /* if that is to be measured */
     ngx_msec_t                 deadline;     /* of the connection */
 
     /* in a Cluster */
@@ -93,10 +95,22 @@ struct ngx_redis_connection_s {
     unsigned                   unresolved:1; /* and it's told */
     unsigned                   failing:1;    /* commands are refused */
     unsigned                   refused:1;    /* greetings are, and it's told */
-    unsigned                   loud:1;       /* though it has a subscription */
+    unsigned                   loud:1;       /* a sentinel's: it is logged */
     unsigned                   subscribed:1;
     unsigned                   pinging:1;    /* not answered yet */
+    unsigned                   doubtful:1;   /* late before, no reply since */
 };
+
+
+static ngx_inline ngx_redis_role_e
+ngx_redis_role(ngx_redis_connection_t *rc)
+{
+    if (rc->subscription == NULL) {
+        return NGX_REDIS_COMMANDS;
+    }
+
+    return rc->loud ? NGX_REDIS_SENTINEL : NGX_REDIS_SUBSCRIPTION;
+}
 
 
 /* ngx_redis_connection.c */
@@ -156,6 +170,8 @@ ngx_int_t ngx_redis_connection_resend(ngx_redis_connection_t *rc,
 /* All commands of a worker come from one place, and return to it. */
 ngx_redis_command_t *ngx_redis_command(ngx_redis_args_t *args,
     ngx_log_t *log);
+void ngx_redis_command_set(ngx_redis_command_t *cmd,
+    ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data);
 void ngx_redis_command_free(ngx_redis_command_t *cmd);
 void ngx_redis_commands_free(void);
 
@@ -177,6 +193,13 @@ void ngx_redis_subscription_stop(ngx_redis_connection_t *rc);
 /* Was this reply a message? */
 ngx_uint_t ngx_redis_subscription_message(ngx_redis_connection_t *rc,
     redisReply *reply);
+
+
+/* ngx_redis_stats.c */
+
+uint64_t ngx_redis_microseconds(void);
+void ngx_redis_latency_add(ngx_redis_latency_t *latency,
+    uint64_t microseconds);
 
 
 /* ngx_redis_reader.c */

@@ -25,6 +25,9 @@ static ngx_uint_t ngx_redis_retry_as_eval(ngx_redis_connection_t *rc,
 /* What a worker has read in one call; nothing stays here between calls. */
 static u_char  ngx_redis_input[65536];
 
+/* When that was; 0: nobody has asked for it. */
+static uint64_t  ngx_redis_input_time;
+
 /* Commands not in use. */
 static ngx_queue_t  ngx_redis_spare = { &ngx_redis_spare, &ngx_redis_spare };
 
@@ -44,9 +47,7 @@ ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
         return NULL;
     }
 
-    cmd->script = script;
-    cmd->handler = handler;
-    cmd->data = data;
+    ngx_redis_command_set(cmd, script, handler, data);
 
     if (ngx_redis_enqueue(rc, cmd) != NGX_OK) {
         ngx_redis_command_free(cmd);
@@ -54,6 +55,21 @@ ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
     }
 
     return cmd;
+}
+
+
+void
+ngx_redis_command_set(ngx_redis_command_t *cmd, ngx_redis_script_t *script,
+    ngx_redis_handler_pt handler, void *data)
+{
+    cmd->script = script;
+    cmd->handler = handler;
+    cmd->data = data;
+
+    if (script && script->latency) {
+        cmd->latency = script->latency;
+        cmd->began = ngx_redis_microseconds();
+    }
 }
 
 
@@ -74,6 +90,7 @@ ngx_redis_refuses(ngx_redis_connection_t *rc)
     }
 
     return (rc->failing && rc->state != NGX_REDIS_READY)
+           || (rc->doubtful && rc->pending)
            || rc->pending >= NGX_REDIS_PENDING_MAX;
 }
 
@@ -154,6 +171,7 @@ ngx_redis_command(ngx_redis_args_t *args, ngx_log_t *log)
     ngx_queue_remove(q);
 
     cmd->connection = NULL;
+    cmd->latency = NULL;
     cmd->slot = NGX_REDIS_NO_SLOT;
     cmd->hops = 0;
     cmd->timed = 0;
@@ -427,6 +445,8 @@ ngx_redis_read_handler(ngx_event_t *rev)
             return;
         }
 
+        ngx_redis_input_time = 0;
+
         if (redisReaderFeed(rc->reader, (char *) ngx_redis_input, n)
             != REDIS_OK)
         {
@@ -506,6 +526,10 @@ ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
     ngx_queue_remove(q);
     rc->pending--;
 
+    if (rc->state == NGX_REDIS_READY) {
+        rc->doubtful = 0;
+    }
+
     if (ngx_redis_retry_as_eval(rc, cmd, reply)) {
         return;
     }
@@ -515,6 +539,16 @@ ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
         && rc->redirect(rc, cmd, reply))
     {
         goto done;
+    }
+
+    if (cmd->latency) {
+
+        if (ngx_redis_input_time == 0) {
+            ngx_redis_input_time = ngx_redis_microseconds();
+        }
+
+        ngx_redis_latency_add(cmd->latency,
+                              ngx_redis_input_time - cmd->began);
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -594,5 +628,11 @@ ngx_redis_retry_as_eval(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
     cmd->size = size;
     cmd->len = p - text;
 
-    return ngx_redis_transmit(rc, cmd) == NGX_OK;
+    if (ngx_redis_transmit(rc, cmd) != NGX_OK) {
+        return 0;
+    }
+
+    rc->conf->stats->loaded++;
+
+    return 1;
 }

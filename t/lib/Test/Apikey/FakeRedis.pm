@@ -20,7 +20,8 @@ package Test::Apikey::FakeRedis;
 #                     clock => SECONDS  the time so far ahead, as TIME tells it
 #                     close => 1        and then the connection is closed
 #   $fake->greet(WORD => RULE)  the same for AUTH, SELECT, PING, or any other
-#                               command; ROLE says master without
+#                               command; ROLE says master without; "gateways"
+#                               is the script that registers a worker
 #   $fake->publish(CHANNEL, TEXT)  to whoever listens
 #   $fake->release              what is held, on every connection
 #   $fake->trickle              the same, each byte by itself
@@ -262,7 +263,7 @@ sub _command {
         $rule = { say => resp([ 'pong', '' ]) };
 
     } elsif (($words[3] // '') =~ /gateways$/) {
-        $rule = { say => resp(time) };
+        $rule = $self->{greet}{gateways} || { say => resp(time) };
 
     } else {
         push @{$self->{words}}, \@words;

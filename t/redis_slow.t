@@ -1,0 +1,83 @@
+#!/usr/bin/perl
+
+# A Redis that answers a PING and nothing else in time makes one request wait,
+# and no other: each new connection is tried with one question.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Test::Apikey;
+use Test::Apikey::FakeRedis;
+
+my $redis = redis();
+my $fake = fake_redis(behind => $redis);
+my $port = free_port();
+
+my $nginx = nginx(<<"CONF");
+    apikey_redis 127.0.0.1:$fake->{port} connect_timeout=10s timeout=200ms;
+
+    server {
+        listen 127.0.0.1:$port;
+        apikey on;
+
+        location / { try_files /none =204; }
+        location /status { apikey off; apikey_status; }
+    }
+CONF
+
+my $key = create_key('--permissions', 'read');
+
+sub statuses {
+    my ($count) = @_;
+    my %seen;
+
+    $seen{$_->status}++ for burst($port, $count, '/', 'X-API-Key' => $key->{key});
+
+    return \%seen;
+}
+
+sub status { get($port, '/status')->json }
+
+
+ok(wait_for(sub { statuses(1)->{204} }), 'it answers');
+is_deeply(statuses(50), { 204 => 50 }, 'however many ask');
+
+# Neither what workers say of themselves is answered.
+
+$fake->script({ ask => 1, hold => 1 });
+$fake->greet(gateways => { say => "+OK\r\n", hold => 1 });
+is_deeply(statuses(50), { 503 => 50 }, 'then it does not, in time');
+
+my $connections = $fake->connections;
+
+$fake->forget;
+is_deeply(statuses(100), { 503 => 100 }, 'a hundred at the same time')
+    for 1 .. 10;
+
+my $asked = $fake->scripts;
+my $made = $fake->connections - $connections;
+
+cmp_ok($asked, '<=', $made + 1, 'a thousand requests, one question a connection')
+    or diag("$asked questions, $made connections");
+
+ok(wait_for(sub { statuses(10); $fake->scripts > $asked }),
+   'it is asked again, now and then');
+cmp_ok(status()->{redis}{refused}, '>=', 900, 'the others are refused at once');
+cmp_ok(status()->{redis}{lost}, '>=', 50, 'those without a reply are lost');
+
+
+# It has recovered.
+
+$fake->script({ ask => 1 });
+$fake->greet(gateways => { say => "\$1\r\n1\r\n" });
+$fake->release;
+
+ok(wait_for(sub { statuses(1)->{204} }), 'one answer');
+is_deeply(statuses(50), { 204 => 50 }, 'and all are asked again');
+
+done_testing();
