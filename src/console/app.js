@@ -119,6 +119,12 @@ function left(why) {
 async function start() {
     window.addEventListener('hashchange', () => session && show());
 
+    // Its address would be that of a page.
+    document.querySelector('.skip').addEventListener('click', (event) => {
+        event.preventDefault();
+        main.focus();
+    });
+
     onSignedOut(() => session && left('Your session has ended.'));
 
     document.addEventListener('keydown', (event) => {

@@ -8,14 +8,15 @@ import { complete, refused } from './field.js';
 const open = new Set();
 
 
-// Shows content(close) below a heading.  The promise is what close() was given,
-// undefined if the reader or a change of the address has closed it.
+// Shows content(close) below a heading and an introduction.  The promise is
+// what close() was given, undefined if the reader or a change of the address
+// has closed it.
 
-export function dialog({ title, content, locked, wide }) {
+export function dialog({ title, intro, content, locked, wide }) {
     const before = document.activeElement;
     const id = newId('title');
     const box = h('dialog', { 'aria-labelledby': id,
-                              class: wide ? 'wide' : null });
+        'aria-describedby': `${id}-intro`, class: wide ? 'wide' : null });
     let result;
 
     const close = (value) => {
@@ -23,16 +24,21 @@ export function dialog({ title, content, locked, wide }) {
         box.close();
     };
 
-    fill(box, h('h2', { id, tabindex: '-1' }, title), content(close));
+    fill(box, h('h2', { id }, title),
+         intro && h('div', { id: `${id}-intro`, class: 'intro' }, intro),
+         content(close), h('div', { class: 'live unseen', role: 'status' }));
     document.body.append(box);
     open.add(close);
 
     // Escape closes what can be opened again.
-    box.addEventListener('cancel', (event) => {
-        if (event.target === box && locked) {
-            event.preventDefault();
-        }
-    });
+    if (locked) {
+        box.addEventListener('cancel', (event) => event.preventDefault());
+        box.addEventListener('keydown', (event) => {
+            if (event.key === 'Escape') {
+                event.preventDefault();
+            }
+        });
+    }
 
     const done = new Promise((resolve) => {
         box.addEventListener('close', () => {
@@ -71,6 +77,7 @@ export function closeDialogs() {
 export function ask(given) {
     return dialog({
         title: given.title,
+        intro: given.intro,
         wide: given.wide,
         content: (close) => form(given, close),
     });
@@ -108,7 +115,7 @@ function form(given, close) {
             }
         },
     },
-    given.intro, given.body || fields.map((field) => field.element),
+    given.body || fields.map((field) => field.element),
     typed?.element, place,
     h('div', { class: 'buttons' },
         h('button', { type: 'button', onclick: () => close() }, 'Cancel'),

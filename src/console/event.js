@@ -46,7 +46,7 @@ export function line(event, own) {
     const [text, weight] = typeOf(event);
     const more = details(event.detail || {});
 
-    return h('li', { class: `event ${weight}` },
+    return h('li', { class: `event ${weight}`, 'data-id': event.id },
         time(event.time, 'second'),
         h('span', { class: 'type' }, text),
         h('span', { class: 'of' },

@@ -50,45 +50,54 @@ export function events({ main, route, signal, title }) {
             list.removeAttribute('aria-busy');
             fill(list, found.events.map((event) => line(event)));
             older(found.events, mine);
-            follow({ type, key }, found.events[0]?.id, mine);
+            stream(withQuery('events/stream', { type, key }), mine,
+                   { state: (on) => connected(on, mine), take,
+                     refused: load });
 
         } catch (error) {
-            if (!mine.aborted) {
-                list.removeAttribute('aria-busy');
-                fill(list, h('li', { class: 'wrong' }, error.message));
-            }
+            failed(error, mine);
         }
     }
 
-    // What has happened between the list and the stream comes first.
-    function follow(query, last, mine) {
-        stream(withQuery('events/stream', query), mine, {
-            state: (on) => {
-                live.textContent = on ? 'Live' : 'Connecting…';
-                live.classList.toggle('on', on);
-            },
-            take: (event) => {
-                if (list.querySelector(`[data-id="${CSS.escape(event.id)}"]`)
-                    || (last && before(event.id, last)))
-                {
-                    return;
-                }
+    // What has happened between the list and the stream, or in a break of it.
+    async function connected(on, mine) {
+        const { type, key } = state;
 
-                list.querySelector('.empty')?.remove();
+        live.textContent = on ? 'Live' : 'Connecting…';
+        live.classList.toggle('on', on);
 
-                const item = line(event);
+        if (on) {
+            const { events } = await patiently(() => get('events',
+                { type, key, limit: PAGE }, mine), mine).catch(() =>
+                ({ events: [] }));
 
-                item.dataset.id = event.id;
-                item.classList.add('new');
-                list.prepend(item);
-                announce(event);
+            events.reverse().forEach(take);
+        }
+    }
 
-                while (list.children.length > MOST) {
-                    list.lastElementChild.remove();
-                }
-            },
-            missed: () => load(),
-        });
+    function take(event) {
+        if (list.querySelector(`[data-id="${CSS.escape(event.id)}"]`)) {
+            return;
+        }
+
+        const item = line(event);
+
+        list.querySelector('.empty')?.remove();
+        item.classList.add('new');
+        list.prepend(item);
+        announce(event);
+
+        while (list.children.length > MOST) {
+            list.lastElementChild.remove();
+        }
+    }
+
+    function failed(error, mine) {
+        if (!mine.aborted) {
+            list.removeAttribute('aria-busy');
+            fill(foot, h('p', { class: 'wrong', role: 'alert' },
+                         error.message));
+        }
     }
 
     function older(shown, mine) {
@@ -98,25 +107,23 @@ export function events({ main, route, signal, title }) {
                          + 'stand here.'));
         }
 
-        if (shown.length < PAGE) {
-            fill(foot);
-            return;
-        }
+        fill(foot, shown.length === PAGE && h('button', { type: 'button',
+            onclick: () => more(shown[PAGE - 1].id, mine) }, 'Older'));
+    }
 
-        const button = h('button', { type: 'button', onclick: async () => {
-            const last = shown[shown.length - 1].id;
-            const { type, key } = state;
+    async function more(last, mine) {
+        const { type, key } = state;
 
-            button.disabled = true;
-
+        try {
             const found = await patiently(() => get('events',
                 { type, key, before: last, limit: PAGE }, mine), mine);
 
             list.append(...found.events.map((event) => line(event)));
             older(found.events, mine);
-        } }, 'Older');
 
-        fill(foot, button);
+        } catch (error) {
+            failed(error, mine);
+        }
     }
 
     title('Events');
@@ -132,19 +139,10 @@ export function events({ main, route, signal, title }) {
 }
 
 
-// Is one id of Redis's stream older than, or the same as, another?
-
-function before(one, other) {
-    const [a, b] = [one, other].map((id) => id.split('-').map(Number));
-
-    return a[0] < b[0] || (a[0] === b[0] && a[1] <= b[1]);
-}
-
-
 // The browser reconnects by itself after a break, and says what it has seen
-// last; not after a refusal, where what was missed has to be asked for.
+// last; not after a refusal.
 
-function stream(path, signal, { state, take, missed }) {
+function stream(path, signal, { state, take, refused }) {
     const source = new EventSource(`api/${path}`);
 
     const close = () => {
@@ -161,7 +159,7 @@ function stream(path, signal, { state, take, missed }) {
 
         if (source.readyState === EventSource.CLOSED && !signal.aborted) {
             signal.removeEventListener('abort', close);
-            setTimeout(() => !signal.aborted && missed(), PAUSE);
+            setTimeout(() => !signal.aborted && refused(), PAUSE);
         }
     });
 

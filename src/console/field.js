@@ -93,9 +93,10 @@ export function radios({ name, legend, options, value, onchange, className }) {
 export function refused(error, fields, place) {
     const field = fields.find((one) => one.name === error.field);
 
-    if (field) {
+    field?.control.closest('details')?.setAttribute('open', '');
+
+    if (field?.control.checkVisibility()) {
         field.fail(error.message);
-        field.control.closest('details')?.setAttribute('open', '');
         field.control.focus();
         fill(place);
     } else {

@@ -7,6 +7,8 @@ import { statuses } from './record.js';
 
 const PAUSE = 250;      // milliseconds after the last letter
 
+const APPLE = /Mac|iP/.test(navigator.platform);
+
 const WORDS = [
     ['org', 'Organization'], ['project', 'Project'], ['service', 'Service'],
     ['plan', 'Plan'],
@@ -51,7 +53,8 @@ export function filters(state, changed) {
 
         return h('div', { class: 'searching' },
             h('label', { for: id, class: 'unseen' }, 'Search keys'),
-            controls.q, h('kbd', { 'aria-hidden': 'true' }, 'Ctrl K'));
+            controls.q, h('kbd', { 'aria-hidden': 'true' },
+                          APPLE ? '⌘ K' : 'Ctrl K'));
     }
 
     function statusField() {

@@ -5,6 +5,7 @@ import { fill, h } from './element.js';
 import { ago, count, time } from './format.js';
 import { body, headings, labelled, rows, skeleton } from './table.js';
 import { patiently } from './trouble.js';
+import { watch } from './watch.js';
 
 
 const PERIOD = 3000;      // milliseconds
@@ -19,20 +20,6 @@ export function gateways({ main, signal, title, admin }) {
     const total = h('span', { class: 'total' });
     const table = h('table', { role: 'table', 'aria-label': 'Workers' },
                     headings(COLUMNS), skeleton(COLUMNS.length, 4));
-    let timer = null;
-
-    signal.addEventListener('abort', () => clearTimeout(timer));
-
-    // Nobody looks at a page in the background.
-    async function watch() {
-        if (!document.hidden) {
-            await load();
-        }
-
-        if (!signal.aborted) {
-            timer = setTimeout(watch, PERIOD);
-        }
-    }
 
     async function load() {
         try {
@@ -67,7 +54,7 @@ export function gateways({ main, signal, title, admin }) {
         h('p', { class: 'hint' }, 'A worker that is silent for five seconds '
           + 'is forgotten. A change to a key waits for each of them.'),
         admin && doctor(signal));
-    watch();
+    watch(PERIOD, load, signal);
 }
 
 
@@ -129,6 +116,6 @@ function checked(one) {
 
     return h('li', {}, h('span', { class: `badge ${look}` }, text),
         h('div', {}, h('strong', {}, one.check), ' ',
-          one.message || one.text,
+          one.text,
           one.mend && h('p', { class: 'hint' }, one.mend)));
 }

@@ -4,9 +4,11 @@ import { get } from './api.js';
 import { fill, h } from './element.js';
 import { ahead, each, length, number, percent, time } from './format.js';
 import { patiently } from './trouble.js';
+import { watch } from './watch.js';
 
 
 const NEAR = 0.8;
+const PERIOD = 5000;      // milliseconds
 
 
 // { element, load() }; "reset" is called when the reader wants them anew.
@@ -40,7 +42,7 @@ export function limitsOf(path, signal, reset) {
         }
     }
 
-    load();
+    watch(PERIOD, load, signal);
 
     return { load, element: h('section', { class: 'panel' },
         h('div', { class: 'over' }, h('h2', {}, 'Limits'), button), content) };

@@ -43,10 +43,6 @@ export function showOnce({ title, made, about }) {
         const last = h('p', { class: 'wrong', role: 'alert' });
 
         return h('div', { class: 'stack' },
-            about && h('p', {}, about),
-            h('p', { class: 'notice warn' },
-              h('strong', {}, 'Copy it now.'), ' It is stored nowhere, and '
-              + 'nobody can show it again. Who has it has its rights.'),
             part('Key', 'the key', shown, text, keep),
             part('Try it', 'the curl line', line, curl(text), keep),
             made.workers && h('p', { class: 'hint' },
@@ -59,7 +55,12 @@ export function showOnce({ title, made, about }) {
     document.addEventListener('copy', keep);
     window.addEventListener('beforeunload', stay);
 
-    return dialog({ title, content, locked: true, wide: true }).finally(() => {
+    const intro = [h('p', {}, about), h('p', { class: 'notice warn' },
+        h('strong', {}, 'Copy it now.'), ' It is stored nowhere, and nobody '
+        + 'can show it again. Who has it has its rights.')];
+
+    return dialog({ title, intro, content, locked: true, wide: true })
+           .finally(() => {
         document.removeEventListener('copy', keep);
         window.removeEventListener('beforeunload', stay);
         fill(shown);
