@@ -267,7 +267,7 @@ test_notices(void)
                                  1000);
 
     is_number(label.len, APIKEY_NOTICE_MAX, "a window's notice");
-    ok(memcmp(out, "n\x3c\0\0\0¤*k\0\xe8\3\0\0\0\0", label.len)
+    ok(memcmp(out, "n\x3c\0\0\0\xa4\x2a\x02\x6b\0\xe8\3\0\0\0\0", label.len)
        == 0, "packed as documented");
 
     apikey_tally_add(&tally, APIKEY_USAGE_NOTICE, label, 800);
