@@ -244,6 +244,34 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
       0,
       NULL },
 
+    { ngx_string("apikey_usage"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, usage),
+      NULL },
+
+    { ngx_string("apikey_usage_days"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_apikey_usage_days,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("apikey_endpoint"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, endpoint),
+      NULL },
+
+    { ngx_string("apikey_country"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, country),
+      NULL },
+
       ngx_null_command
 };
 
@@ -298,7 +326,8 @@ ngx_http_apikey_init(ngx_conf_t *cf)
         { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler, 0 },
         { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler, 1 },
         { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler, 0 },
-        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_tally_handler, 0 }
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_tally_handler, 0 },
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_usage_handler, 0 }
     };
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);

@@ -19,25 +19,25 @@
  *   eLABEL     requests by endpoint (apikey_endpoint)
  *   cLABEL     requests by country (apikey_country)
  *   #e #c      how many labels there are of either kind
- *   w          what alerts go by, packed, little-endian: above how many
- *              requests this day is unusual, 0 if none is (6), the hour of the
- *              day (1), requests let through in it since its first error (4),
- *              errors in it (4)
+ *   w          what alerts go by, packed, little-endian: the average of the
+ *              past days, 0 if that is no measure or unusual use was told (6),
+ *              the hour of the latest error (1), requests let through in it
+ *              since its first error (4), errors in it (4)
  *
  * A day has at most APIKEY_USAGE_LABELS labels of a kind, and "other" for what
  * has come later.
  *
- * Pusage:{DIGEST} is a hash of what outlasts the day; it expires after as many
- * days without use:
+ * Pusage:{DIGEST} is a hash of what outlasts the day; it expires a year later:
  *
  *   day        the latest day on which the key was used, YYYYMMDD
  *   past       the requests of up to APIKEY_USAGE_PAST days of use before
  *              that, latest last, separated by spaces
  *   since      the day on which a country was first seen
  *   cLABEL     a country, and the day on which it was first seen
- *   tTYPE[:SECONDS]
- *              an event that was told, for a window of so many seconds: the
- *              end of that window, or the day
+ *   tTYPE      an event that was told: the day
+ *   tTYPE:SECONDS
+ *              an event that was told, of a window: the end of that window, or
+ *              of the minute that it ended in
  *
  * The key's record has a field "used": when it was used last, in Unix seconds,
  * a space, and from which address.

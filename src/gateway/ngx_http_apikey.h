@@ -11,6 +11,7 @@
 #include "core/record.h"
 #include "core/scope.h"
 #include "core/token.h"
+#include "core/usage.h"
 #include "redis/ngx_redis.h"
 
 
@@ -136,6 +137,9 @@ typedef struct {
 typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
 typedef struct ngx_http_apikey_guard_s  ngx_http_apikey_guard_t;
 typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
+typedef struct ngx_http_apikey_usage_s  ngx_http_apikey_usage_t;
+typedef struct ngx_http_apikey_use_s  ngx_http_apikey_use_t;
+typedef struct ngx_http_apikey_events_s  ngx_http_apikey_events_t;
 typedef struct ngx_http_apikey_shared_s  ngx_http_apikey_shared_t;
 typedef struct ngx_http_apikey_metrics_s  ngx_http_apikey_metrics_t;
 typedef struct ngx_http_apikey_tally_s  ngx_http_apikey_tally_t;
@@ -174,17 +178,22 @@ typedef struct {
     ngx_redis_script_t            decide;
     ngx_redis_script_t            beat;
     ngx_redis_script_t            giveback;
+    ngx_redis_script_t            usage_script;
     ngx_http_apikey_zone_t       *zone;        /* NULL: no apikey_cache */
     ngx_array_t                   guards;      /* ngx_http_apikey_guard_t * */
     ngx_array_t                   places;      /* ngx_http_apikey_place_t */
     ngx_uint_t                    report;      /* some location reports */
     ngx_http_apikey_metrics_t    *metrics;     /* NULL: nothing to count */
+    ngx_int_t                     usage_days;
+    ngx_uint_t                    counting;    /* apikey_usage somewhere */
 
     /* of the worker */
     ngx_http_apikey_seat_t       *seat;
     ngx_redis_t                  *client;
     ngx_http_apikey_cache_t      *cache;
     ngx_http_apikey_watch_t      *watch;
+    ngx_http_apikey_usage_t      *usage;       /* NULL: not counting */
+    ngx_http_apikey_events_t     *events;
     time_t                        refused;     /* Redis's last error; 0: none */
 } ngx_http_apikey_main_conf_t;
 
@@ -218,6 +227,10 @@ typedef struct {
 
     ngx_http_apikey_tally_t      *tally;       /* of what is decided here */
     ngx_uint_t                    report;      /* apikey_status */
+    ngx_flag_t                    usage;
+    ngx_http_complex_value_t     *endpoint;    /* NULL: method, location */
+    ngx_http_complex_value_t     *country;
+    ngx_str_t                     location;    /* its name */
 } ngx_http_apikey_loc_conf_t;
 
 
@@ -230,6 +243,7 @@ typedef struct {
     ngx_uint_t                    refs;        /* requests that use it */
     ngx_uint_t                    cached;
     ngx_str_t                     packed;      /* its fields, as they came */
+    ngx_http_apikey_use_t        *use;         /* what is counted; NULL */
     u_char                        digest[APIKEY_DIGEST_SIZE];
 } ngx_http_apikey_entry_t;
 
@@ -256,6 +270,7 @@ typedef struct {
     ngx_http_request_t           *request;
     ngx_http_apikey_main_conf_t  *amcf;
     ngx_http_apikey_loc_conf_t   *alcf;        /* that decides */
+    ngx_str_t                     method;      /* as the client sent it */
 
     u_char                        digest[APIKEY_DIGEST_SIZE];
     ngx_http_apikey_entry_t      *entry;
@@ -351,6 +366,8 @@ char *ngx_http_apikey_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_apikey_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+char *ngx_http_apikey_usage_days(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_apikey_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -665,6 +682,26 @@ ngx_http_apikey_result_e ngx_http_apikey_limited(
 
 /* In the log phase. */
 ngx_int_t ngx_http_apikey_charge_handler(ngx_http_request_t *r);
+
+/* ngx_http_apikey_usage.c */
+
+/* Of a worker; the client is there. */
+ngx_int_t ngx_http_apikey_usage_start(ngx_http_apikey_main_conf_t *amcf,
+    ngx_log_t *log);
+void ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf);
+
+/* In the log phase. */
+ngx_int_t ngx_http_apikey_usage_handler(ngx_http_request_t *r);
+
+/* ngx_http_apikey_events.c */
+
+ngx_int_t ngx_http_apikey_events_start(ngx_http_apikey_main_conf_t *amcf,
+    ngx_log_t *log);
+void ngx_http_apikey_events_stop(ngx_http_apikey_main_conf_t *amcf);
+
+/* What usage.lua has found. */
+void ngx_http_apikey_events_found(ngx_http_apikey_main_conf_t *amcf,
+    redisReply *reply);
 
 /* ngx_http_apikey_reply.c */
 

@@ -135,6 +135,7 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
     entry->cached = 1;
     entry->packed.data = p;
     entry->packed.len = packed;
+    entry->use = NULL;
 
     for (i = 0; i < count; i++) {
         p = ngx_http_apikey_field_pack(p, &fields[i]);
@@ -157,7 +158,7 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
 }
 
 
-/* Counters change with every request and are none of the record. */
+/* Counters and the last use change all the time and are none of the record. */
 
 static size_t
 ngx_http_apikey_field_size(const apikey_field_t *field)
@@ -165,6 +166,7 @@ ngx_http_apikey_field_size(const apikey_field_t *field)
     if (field->name.len == 0
         || (field->name.data[0] == 'n'
             && (field->name.len == 1 || field->name.data[1] == ':'))
+        || ngx_http_apikey_is(&field->name, "used")
         || field->name.len > 0xff
         || field->value.len > 0xffff)
     {

@@ -36,6 +36,8 @@ ngx_http_apikey_create_main_conf(ngx_conf_t *cf)
     ngx_str_set(&amcf->beat.sha1, APIKEY_SCRIPT_BEAT_SHA1);
     ngx_str_set(&amcf->giveback.text, APIKEY_SCRIPT_GIVEBACK);
     ngx_str_set(&amcf->giveback.sha1, APIKEY_SCRIPT_GIVEBACK_SHA1);
+    ngx_str_set(&amcf->usage_script.text, APIKEY_SCRIPT_USAGE);
+    ngx_str_set(&amcf->usage_script.sha1, APIKEY_SCRIPT_USAGE_SHA1);
 
     return amcf;
 }
@@ -54,6 +56,10 @@ ngx_http_apikey_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (amcf->prefix.data == NULL) {
         ngx_str_set(&amcf->prefix, APIKEY_NAMES_PREFIX);
+    }
+
+    if (amcf->usage_days == 0) {
+        amcf->usage_days = APIKEY_USAGE_DAYS;
     }
 
     amcf->anonymous = ngx_http_apikey_find_plan(amcf, anonymous);
@@ -104,6 +110,8 @@ ngx_http_apikey_create_loc_conf(ngx_conf_t *cf)
      *     conf->cost = NULL;
      *     conf->charge = NULL;
      *     conf->realm = { 0, NULL };
+     *     conf->endpoint = NULL;
+     *     conf->country = NULL;
      */
 
     conf->enable = NGX_CONF_UNSET_UINT;
@@ -119,6 +127,7 @@ ngx_http_apikey_create_loc_conf(ngx_conf_t *cf)
     conf->headers = NGX_CONF_UNSET_UINT;
     conf->error = NGX_CONF_UNSET_UINT;
     conf->preflight = NGX_CONF_UNSET_UINT;
+    conf->usage = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -130,6 +139,7 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_apikey_loc_conf_t *prev = parent;
     ngx_http_apikey_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t     *clcf;
     ngx_http_apikey_main_conf_t  *amcf;
 
     ngx_conf_merge_uint_value(conf->enable, prev->enable, NGX_HTTP_APIKEY_OFF);
@@ -168,6 +178,19 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->charge = prev->charge;
     }
 
+    ngx_conf_merge_value(conf->usage, prev->usage, 1);
+
+    if (conf->endpoint == NULL) {
+        conf->endpoint = prev->endpoint;
+    }
+
+    if (conf->country == NULL) {
+        conf->country = prev->country;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    conf->location = clcf->name;
+
     if (ngx_http_apikey_merge_sources(cf, conf) != NGX_CONF_OK
         || ngx_http_apikey_merge_plan(cf, conf) != NGX_CONF_OK
         || ngx_http_apikey_rules_merge(cf, conf) != NGX_OK
@@ -205,6 +228,10 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (ngx_http_apikey_metrics_place(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
+    }
+
+    if (conf->usage) {
+        amcf->counting = 1;
     }
 
     return NGX_CONF_OK;
@@ -411,6 +438,30 @@ ngx_http_apikey_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     amcf->prefix = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_apikey_usage_days(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_apikey_main_conf_t *amcf = conf;
+
+    ngx_str_t  *value;
+
+    if (amcf->usage_days) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    amcf->usage_days = ngx_atoi(value[1].data, value[1].len);
+
+    if (amcf->usage_days < 1 || amcf->usage_days > APIKEY_USAGE_DAYS_MAX) {
+        return ngx_http_apikey_refuse(cf, cmd, &value[1],
+                                      "not a number of days from 1 to 3650");
+    }
 
     return NGX_CONF_OK;
 }

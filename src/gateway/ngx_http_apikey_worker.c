@@ -1,4 +1,4 @@
-/* What a worker has of its own: a client, records, a watch. */
+/* What a worker has of its own: a client, records, a watch, usage. */
 
 #include "ngx_http_apikey.h"
 
@@ -41,6 +41,13 @@ ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf)
     cln->handler = ngx_http_apikey_worker_cleanup;
     cln->data = amcf;
 
+    if (amcf->counting
+        && (ngx_http_apikey_usage_start(amcf, cycle->log) != NGX_OK
+            || ngx_http_apikey_events_start(amcf, cycle->log) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
     if (amcf->zone) {
         ngx_http_apikey_zone_enter(amcf->zone);
     }
@@ -58,6 +65,12 @@ ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf)
 
     if (amcf->watch) {
         ngx_http_apikey_watch_stop(amcf);
+    }
+
+    ngx_http_apikey_events_stop(amcf);
+
+    if (amcf->usage) {
+        ngx_http_apikey_usage_stop(amcf);
     }
 
     /* the last worker leaves nothing counted that nobody has spent */

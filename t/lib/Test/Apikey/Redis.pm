@@ -18,13 +18,19 @@ package Test::Apikey::Redis;
 #   $redis->subscribe(CHANNEL)    ->message(SECONDS): the next one, or undef
 #   $redis->dump                  every name and value, as one text, but for
 #                                 the gateways that are there, who renew that,
-#                                 and the events, which only ever grow
+#                                 and for usage and events, written later;
+#                                 ->dump(1): these, too
+#   $redis->usage(KEY)            of today, of a key as create_key() gives it:
+#                                 a hash of field => value, without what is for
+#                                 alerts
+#   $redis->events                a list of hashes, without "name"
 #   $redis->stop  ->start  ->restart  ->kill  ->pause  ->resume
 #       start comes back on the same port, empty
 
 use strict;
 use warnings;
 
+use POSIX ();
 use Time::HiRes qw(time);
 
 my $count = 0;
@@ -172,11 +178,18 @@ sub subscribe {
 }
 
 sub dump {
-    my ($self) = @_;
+    my ($self, $all) = @_;
     my $text = '';
+    my $skip = $all ? qr/:gateways$/ : qr/:gateways$|:usage:|:events$/;
     my %read = (
         string => sub { $self->cmd('GET', $_[0]) },
-        hash   => sub { @{$self->cmd('HGETALL', $_[0])} },
+        hash   => sub {
+            my @fields = @{$self->cmd('HGETALL', $_[0])};
+            my @pairs = map { [ @fields[2 * $_, 2 * $_ + 1] ] }
+                            0 .. @fields / 2 - 1;
+
+            return map { @$_ } grep { $all || $_->[0] ne 'used' } @pairs;
+        },
         set    => sub { sort @{$self->cmd('SMEMBERS', $_[0])} },
         list   => sub { @{$self->cmd('LRANGE', $_[0], 0, -1)} },
         zset   => sub { @{$self->cmd('ZRANGE', $_[0], 0, -1, 'WITHSCORES')} },
@@ -184,7 +197,7 @@ sub dump {
                             @{$self->cmd('XRANGE', $_[0], '-', '+')} },
     );
 
-    for my $name (sort grep { !/:(?:gateways|events)$/ } @{$self->cmd('KEYS', '*')})
+    for my $name (sort grep { !/$skip/ } @{$self->cmd('KEYS', '*')})
     {
         my $type = $self->cmd('TYPE', $name);
 
@@ -192,6 +205,48 @@ sub dump {
     }
 
     return $text;
+}
+
+
+sub digest {
+    my ($self, $id) = @_;
+
+    for my $name (@{$self->cmd('KEYS', '*ids:*')}) {
+        my $digest = $self->cmd('HGET', $name, $id);
+
+        return $digest if defined $digest;
+    }
+
+    die "no digest of $id";
+}
+
+
+sub usage {
+    my ($self, $key) = @_;
+    my $digest = $self->digest($key->{id});
+    my ($sec) = @{$self->cmd('TIME')};
+    my $name = "apikey:usage:{$digest}:"
+               . POSIX::strftime('%Y%m%d', gmtime $sec);
+    my %fields = @{$self->cmd('HGETALL', $name)};
+
+    delete @fields{"w", "#e", "#c"};
+
+    return \%fields;
+}
+
+
+sub events {
+    my ($self) = @_;
+    my @events;
+
+    for my $entry (@{$self->cmd('XRANGE', 'apikey:events', '-', '+')}) {
+        my %event = @{$entry->[1]};
+
+        delete $event{name};
+        push @events, \%event;
+    }
+
+    return @events;
 }
 
 
