@@ -53,7 +53,7 @@ sub questions {
 
     ask($port, $key) for 1 .. 20;
 
-    return scalar grep { /\] "evalsha?"/i && !/gateways/ } $monitor->lines;
+    return scalar grep { /\] "evalsha?"/i && !/gateways|usage/ } $monitor->lines;
 }
 
 sub trusting {
@@ -69,7 +69,7 @@ my $revision = 1;
 sub set_silently {
     my ($key, $status) = @_;
 
-    for my $name (grep { /\{/ } @{$redis->cmd('KEYS', '*{*')}) {
+    for my $name (grep { /\{/ } @{$redis->cmd('KEYS', 'apikey:{*')}) {
         next if $redis->cmd('HGET', $name, 'id') ne $key->{id};
 
         $redis->cmd('HSET', $name, 'status', $status, 'rev', $revision++);

@@ -111,7 +111,7 @@ sub results { join ', ', map { result($_) } @_ }
 
 # What Redis was asked about keys.
 
-sub questions { scalar grep { /apikey:\{/ } $monitor->lines }
+sub questions { scalar grep { /apikey:\{/ && !/usage/ } $monitor->lines }
 
 
 # The order: what has no key, or none that could be one, is told so.

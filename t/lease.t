@@ -92,7 +92,7 @@ sub asked {
 
     $code->();
 
-    return scalar grep { /\] "evalsha?"/i && !/gateways/ } $monitor->lines;
+    return scalar grep { /\] "evalsha?"/i && !/gateways|usage/ } $monitor->lines;
 }
 
 sub kill_gateway {

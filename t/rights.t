@@ -82,6 +82,10 @@ my %key = map { $_ => create('--permissions', 'read', '--org', 'acme',
                              $_ eq 'free' ? () : ('--plan', $_)) }
           qw(exact sliding leased free);
 
+# One that expires soon, which the gateway tells of.
+my $soon = create('--permissions', 'read', '--expires', '1d');
+$redis->cmd('ZADD', 'apikey:expiring', $soon->{expires}, $soon->{id});
+
 $redis->cmd('CONFIG', 'RESETSTAT');
 
 my $nginx = nginx(<<"CONF");
@@ -125,6 +129,8 @@ ok(wait_for(sub { $redis->cmd('PUBSUB', 'NUMSUB', 'apikey:changes')->[1] }),
    'it listens');
 ok(wait_for(sub { @{$redis->cmd('HKEYS', 'apikey:gateways')} }),
    'and is registered');
+
+ok(wait_for(sub { $redis->events }), 'it has told of what expires soon');
 
 # What it has used, as Redis counts; two of them come later.
 
