@@ -18,6 +18,17 @@ my $up = upstream();
 my $port = free_port();
 my $long = 25920000;
 
+# Keys that expire, as the program lists them.
+
+my %soon = map { $_->[0] => create_key('--permissions', 'read',
+                                       '--expires', $_->[1]) }
+           [ soon => '6d' ], [ later => '8d' ], [ revoked => '1d' ];
+
+apikey('revoke', $soon{revoked}{id});
+$redis->cmd('ZADD', 'apikey:expiring',
+            map({ ($_->{expires}, $_->{id}) } values %soon),
+            time + 60, 'no-such-key');
+
 my $nginx = nginx(<<"CONF", workers => 2);
     apikey_cache zone=keys:1m;
     apikey_plan ten 10/$long;
@@ -210,6 +221,13 @@ story($travelled,
       [ 'again', [ 1, '/', 'X-Country' => 'US' ], [ 'new_country' ] ]);
 
 
+ok(wait_for(sub { $redis->cmd('ZCARD', 'apikey:expiring') == 1 }, 20),
+   'what expires soon is taken off the list');
+wait_for(sub { events_of($soon{soon}) });
+is_deeply([ events_of($soon{soon}) ],
+          [ { type => 'expiring', key => $soon{soon}{id},
+              expires => $soon{soon}{expires} } ], 'and told of');
+
 step() for 1 .. 5;
 ok($nginx->reload, 'reloaded');
 step() for 1 .. 2;
@@ -254,6 +272,7 @@ $nginx->stop;
 my (%found, %told);
 
 $found{$_->{key}}++ for $redis->events;
+$told{$soon{soon}{id}} = 1;
 $told{$_->{key}{id}} = $_->{told} for grep { $_->{told} } @stories;
 
 is_deeply(\%found, \%told, 'nothing is told twice, or of anybody else');

@@ -75,10 +75,14 @@ static void ngx_http_apikey_use_windows(ngx_http_apikey_use_t *use,
     ngx_http_apikey_ctx_t *ctx);
 static ngx_uint_t ngx_http_apikey_usage_status(ngx_http_request_t *r);
 static void ngx_http_apikey_usage_relieve(ngx_http_apikey_usage_t *usage);
+static void ngx_http_apikey_use_drop(ngx_http_apikey_use_t *use);
 static void ngx_http_apikey_usage_due(ngx_event_t *ev);
 static void ngx_http_apikey_usage_wake(ngx_http_apikey_usage_t *usage);
 static ngx_int_t ngx_http_apikey_use_send(ngx_http_apikey_use_t *use);
 static void ngx_http_apikey_use_sent(void *data, redisReply *reply);
+static void ngx_http_apikey_use_again(ngx_http_apikey_use_t *use);
+static void ngx_http_apikey_usage_complain(ngx_http_apikey_usage_t *usage,
+    redisReply *reply);
 static ngx_uint_t ngx_http_apikey_usage_refused(redisReply *reply);
 
 
@@ -598,8 +602,15 @@ ngx_http_apikey_usage_relieve(ngx_http_apikey_usage_t *usage)
         return;
     }
 
-    if (!usage->dropping) {
-        usage->dropping = 1;
+    ngx_http_apikey_use_drop(use);
+}
+
+
+static void
+ngx_http_apikey_use_drop(ngx_http_apikey_use_t *use)
+{
+    if (!use->usage->dropping) {
+        use->usage->dropping = 1;
 
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "the usage of too many keys waits for redis: "
@@ -736,35 +747,16 @@ ngx_http_apikey_use_sent(void *data, redisReply *reply)
 {
     ngx_http_apikey_use_t *use = data;
 
-    ngx_uint_t                level;
     ngx_http_apikey_usage_t  *usage;
 
     usage = use->usage;
     usage->nflying--;
 
     if (reply && reply->type == REDIS_REPLY_ERROR) {
-
-        level = usage->complained
-                && ngx_time() - usage->complained < NGX_HTTP_APIKEY_USAGE_QUIET
-                ? NGX_LOG_INFO : NGX_LOG_ERR;
-
-        ngx_log_error(level, ngx_cycle->log, 0,
-                      "redis could not count usage: \"%*s\"",
-                      (size_t) ngx_min(reply->len, 256), reply->str);
-
-        if (level == NGX_LOG_ERR) {
-            usage->complained = ngx_time();
-        }
+        ngx_http_apikey_usage_complain(usage, reply);
 
         if (ngx_http_apikey_usage_refused(reply)) {
-            ngx_queue_remove(&use->queue);
-            ngx_queue_insert_tail(&usage->waiting, &use->queue);
-            use->since = ngx_current_msec;
-
-            if (!usage->timer.timer_set) {
-                ngx_http_apikey_usage_wake(usage);
-            }
-
+            ngx_http_apikey_use_again(use);
             return;
         }
 
@@ -777,6 +769,50 @@ ngx_http_apikey_use_sent(void *data, redisReply *reply)
     }
 
     ngx_http_apikey_use_free(use);
+}
+
+
+static void
+ngx_http_apikey_use_again(ngx_http_apikey_use_t *use)
+{
+    ngx_http_apikey_usage_t  *usage;
+
+    usage = use->usage;
+
+    if (usage->size > NGX_HTTP_APIKEY_USAGE_SIZE) {
+        ngx_http_apikey_use_drop(use);
+        return;
+    }
+
+    use->since = ngx_current_msec;
+
+    ngx_queue_remove(&use->queue);
+    ngx_queue_insert_tail(&usage->waiting, &use->queue);
+
+    if (!usage->timer.timer_set) {
+        ngx_http_apikey_usage_wake(usage);
+    }
+}
+
+
+static void
+ngx_http_apikey_usage_complain(ngx_http_apikey_usage_t *usage,
+    redisReply *reply)
+{
+    ngx_uint_t  level;
+
+    level = NGX_LOG_INFO;
+
+    if (usage->complained == 0
+        || ngx_time() - usage->complained > NGX_HTTP_APIKEY_USAGE_QUIET)
+    {
+        level = NGX_LOG_ERR;
+        usage->complained = ngx_time();
+    }
+
+    ngx_log_error(level, ngx_cycle->log, 0,
+                  "redis could not count usage: \"%*s\"",
+                  (size_t) ngx_min(reply->len, 256), reply->str);
 }
 
 

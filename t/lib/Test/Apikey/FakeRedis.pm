@@ -19,6 +19,8 @@ package Test::Apikey::FakeRedis;
 #                     lose => 1         never, though the server was asked
 #                     clock => SECONDS  the time so far ahead, as TIME tells it
 #                     close => 1        and then the connection is closed
+#   $fake->usage(RULE, ...)     the same for what writes usage
+#   $fake->usages               how many of those it was sent so far
 #   $fake->greet(WORD => RULE)  the same for AUTH, SELECT, PING, or any other
 #                               command; ROLE says master without; "gateways"
 #                               is the script that registers a worker
@@ -41,8 +43,8 @@ package Test::Apikey::FakeRedis;
 #   verdict(CODE, COUNTERS)     or this decision
 #
 # Without a rule a server behind is asked; without one, nothing is said.
-# Connections that subscribe, and the scripts by which workers register, are
-# served without rules and not counted.
+# Connections that subscribe, the scripts by which workers register, usage and
+# events are served without these rules and not counted.
 
 use strict;
 use warnings;
@@ -127,7 +129,8 @@ sub stop {
 
 # The test's side: one line there, one line back.
 
-for my $order (qw(script greet publish release trickle say cut refuse listen scripts
+for my $order (qw(script usage usages greet publish release trickle say cut
+                  refuse listen scripts
                   words forget connections open))
 {
     no strict 'refs';
@@ -199,8 +202,8 @@ sub _obey {
     my @at = values %{$self->{at}};
     my $answer = 1;
 
-    if ($order eq 'script') {
-        $self->{rules} = [ map { ref ? $_ : { say => $_ } } @words ];
+    if ($order eq 'script' || $order eq 'usage') {
+        $self->{$order} = [ map { ref ? $_ : { say => $_ } } @words ];
 
     } elsif ($order eq 'greet') {
         my ($word, $rule) = @words;
@@ -237,7 +240,7 @@ sub _obey {
         $answer = grep { !$_->{listens} } @at;
 
     } else {
-        # scripts, words, connections
+        # scripts, usages, words, connections
         $answer = $self->{$order} // 0;
     }
 
@@ -265,6 +268,13 @@ sub _command {
     } elsif (($words[3] // '') =~ /gateways$/) {
         $rule = $self->{greet}{gateways} || { say => resp(time) };
 
+    } elsif (($words[4] // '') =~ /:usage:/) {
+        $self->{usages}++;
+        $rule = $self->_rule('usage') || { say => ":1\r\n" };
+
+    } elsif (($words[1] // '') =~ /:(events|expiring)$/) {
+        $rule = { say => "+OK\r\n" };
+
     } else {
         push @{$self->{words}}, \@words;
     }
@@ -275,8 +285,7 @@ sub _command {
     } elsif ($words[0] =~ /^eval/i) {
         $self->{scripts}++;
 
-        my $rules = $self->{rules} || [ { ask => $self->{behind} } ];
-        $rule = @$rules > 1 ? shift @$rules : $rules->[0];
+        $rule = $self->_rule('script') || {};
 
     } else {
         $rule = $self->{greet}{$words[0]} || { say =>
@@ -305,6 +314,14 @@ sub _command {
     }
 
     delete $self->{at}{$c->{socket}} if $rule->{close};
+}
+
+sub _rule {
+    my ($self, $name) = @_;
+    my $rules = $self->{$name};
+
+    return $self->{behind} && { ask => 1 } unless $rules && @$rules;
+    return @$rules > 1 ? shift @$rules : $rules->[0];
 }
 
 sub _ask {

@@ -210,14 +210,14 @@ sub dump {
 
 sub digest {
     my ($self, $id) = @_;
+    my $known = $self->{digests} ||= {};
 
-    for my $name (@{$self->cmd('KEYS', '*ids:*')}) {
-        my $digest = $self->cmd('HGET', $name, $id);
-
-        return $digest if defined $digest;
+    if (!$known->{$id}) {
+        %$known = map { @{$self->cmd('HGETALL', $_)} }
+                      @{$self->cmd('KEYS', '*:ids:*')};
     }
 
-    die "no digest of $id";
+    return $known->{$id} // die "no digest of $id";
 }
 
 
