@@ -23,7 +23,8 @@ package Test::Apikey::Redis;
 #   $redis->usage(KEY)            of today, of a key as create_key() gives it:
 #                                 a hash of field => value, without what is for
 #                                 alerts
-#   $redis->events                a list of hashes, without "name"
+#   $redis->events                what gateways have told of, a list of hashes,
+#                                 without "name"
 #   $redis->stop  ->start  ->restart  ->kill  ->pause  ->resume
 #       start comes back on the same port, empty
 
@@ -243,7 +244,7 @@ sub events {
         my %event = @{$entry->[1]};
 
         delete $event{name};
-        push @events, \%event;
+        push @events, \%event unless exists $event{actor};
     }
 
     return @events;
