@@ -21,6 +21,7 @@ package Test::Apikey::Cluster;
 #
 #   $cluster->nodes  ->masters  ->replicas      those that live
 #   $cluster->node(NAME)        the master that has this name's slot
+#   $cluster->node_of(SLOT)
 #   $cluster->replica(NODE)     a living replica of this master
 #   $cluster->slot(NAME)
 #   $cluster->name(NODE, PREFIX)
@@ -29,10 +30,11 @@ package Test::Apikey::Cluster;
 #                               all masters, as a list
 #   $cluster->dump              as of Redis.pm, of all masters
 #
-# What happens to it.  Each waits until all nodes that live agree:
+# What happens to it.  All but kill, begin_move and drop wait until all nodes
+# that live agree:
 #
-#   $node->kill; $cluster->failover(NODE)
-#                               its replica takes over, be it dead or alive;
+#   $cluster->kill(NODE)        once a replica has got all it has
+#   $cluster->failover(NODE)    its replica takes over, be it dead or alive;
 #                               returns the new master
 #   $cluster->restart(NODE)     comes back empty, as a replica if another has
 #                               its slots
@@ -270,11 +272,11 @@ sub slot {
     return ($self->nodes)[0]->cmd('CLUSTER', 'KEYSLOT', $name);
 }
 
-sub node { $_[0]->_owner($_[0]->slot($_[1])) }
+sub node { $_[0]->node_of($_[0]->slot($_[1])) }
 
 # Asked are the masters themselves: they know it first.
 
-sub _owner {
+sub node_of {
     my ($self, $slot) = @_;
 
     for my $node ($self->nodes) {
@@ -349,6 +351,19 @@ sub url {
 }
 
 
+sub kill {
+    my ($self, $master) = @_;
+    my $replica = $self->replica($master);
+
+    Test::Apikey::wait_for(sub {
+        $replica->cmd('ROLE')->[4] >= $master->cmd('ROLE')->[1]
+    }, 10) or die "$replica->{port} is behind\n";
+
+    $master->kill;
+
+    return;
+}
+
 sub failover {
     my ($self, $master) = @_;
     my $replica = $self->replica($master);
@@ -384,7 +399,7 @@ sub move {
 
 sub begin_move {
     my ($self, $slot, $to) = @_;
-    my $from = $self->_owner($slot);
+    my $from = $self->node_of($slot);
 
     $to->cmd('CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $from->{id});
     $from->cmd('CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $to->{id});
@@ -394,7 +409,7 @@ sub begin_move {
 
 sub move_names {
     my ($self, $slot, $to, @names) = @_;
-    my $from = $self->_owner($slot);
+    my $from = $self->node_of($slot);
 
     @names = @{$from->cmd('CLUSTER', 'GETKEYSINSLOT', $slot, 1000000)}
         unless @names;
