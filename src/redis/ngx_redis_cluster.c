@@ -59,11 +59,11 @@ ngx_redis_cluster_create(ngx_redis_t *redis, ngx_pool_t *pool)
     cluster->again.handler = ngx_redis_cluster_again;
     cluster->again.data = cluster;
     cluster->again.log = redis->log;
-    cluster->again.cancelable = 1;
 
     cluster->expire.handler = ngx_redis_cluster_expire;
     cluster->expire.data = cluster;
     cluster->expire.log = redis->log;
+    cluster->expire.cancelable = 1;
 
     server = redis->conf->servers.elts;
 
@@ -175,6 +175,9 @@ ngx_redis_cluster_hold(ngx_redis_cluster_t *cluster, ngx_redis_args_t *args,
 
     ngx_queue_insert_tail(&cluster->held, &cmd->queue);
     cluster->nheld++;
+
+    /* a worker that is to exit stays for the map */
+    cluster->refresh.cancelable = 0;
 
     ngx_redis_cluster_time(cluster, cmd,
                     ngx_current_msec + cluster->redis->conf->connect_timeout);
@@ -364,6 +367,8 @@ ngx_redis_cluster_release(ngx_redis_cluster_t *cluster)
     if (!cluster->mapped && !cluster->failing) {
         return;
     }
+
+    cluster->refresh.cancelable = 1;
 
     /* no more than are held now: they may come back, and callers may ask */
 

@@ -368,6 +368,13 @@ sub failover {
     my ($self, $master) = @_;
     my $replica = $self->replica($master);
 
+    # A master that doesn't know its replica doesn't listen to it.
+
+    Test::Apikey::wait_for(sub {
+        grep { $_->{id} eq $replica->{id} && $_->{replica}
+               && $_->{master} eq $master->{id} } _known($master);
+    }, 20) if $master->{pid};
+
     # A dead master can't be asked to wait, and the others aren't asked to vote.
 
     $replica->cmd('CLUSTER', 'FAILOVER', $master->{pid} ? () : 'TAKEOVER');
