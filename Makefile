@@ -23,7 +23,8 @@ MODULES_DIR = $(shell PATH=$$PATH:/usr/sbin nginx -V 2>&1 \
 JOBS        = 2
 
 PACKAGES      = gcc make libc6-dev nginx nginx-dev libhiredis-dev \
-                libsodium-dev libjansson-dev libssl-dev redis-server curl
+                libsodium-dev libjansson-dev libssl-dev libcurl4-openssl-dev \
+                redis-server curl
 TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-14-dev wrk \
                 strace openssl jq
 
@@ -64,7 +65,7 @@ fuzz    = $(patsubst t/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard t/fuzz/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 compile = $(CC) $(CFLAGS) $(WARNINGS) -Isrc -I$(BUILD) -MMD -MP
 
-cli_libs  = -l:libhiredis.a -ljansson -lsodium -lssl -lcrypto
+cli_libs  = -l:libhiredis.a -ljansson -lsodium -lssl -lcrypto -lcurl
 core_libs = -lsodium
 
 

@@ -179,6 +179,10 @@ is_deeply($redis->cmd('HKEYS', 'apikey:gateways'), [],
 
 enough('at the end');
 
+user('operator', "$program $doctor -zadd");
+like(operate([ 'doctor' ], exit => 1), qr/besides a probe.*zadd/,
+     'a right that is missing is told');
+
 unlike("$gateway $program $doctor", qr/[~&]\*|\@all|allkeys/,
        'and none is for all keys, channels or commands');
 

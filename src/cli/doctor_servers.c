@@ -252,14 +252,20 @@ static void
 doctor_rights(store_t *store, unsigned server, doctor_finding_t *finding)
 {
     static const char  mend[] =
-        "this user needs ~PREFIX* &PREFIX* +@read +@hash +zadd +zrem +del "
-        "+eval +evalsha +publish +subscribe +time, and in a Cluster "
+        "this user needs ~PREFIX* &PREFIX* +@read +@hash +zadd +zrem +xadd "
+        "+del +eval +evalsha +publish +subscribe +time, and in a Cluster "
         "+cluster|slots +asking; a server that refuses to write must be "
         "mended first";
 
     if (doctor_probe(store, server) != STORE_DONE) {
         doctor_find(finding, "wrong", mend,
                     "a probe can't be written and deleted: %s", store->error);
+
+    } else if (store->missed[0] != '\0') {
+        doctor_find(finding, "wrong", mend,
+                    "what is written besides a probe isn't: %s",
+                    store->missed);
+        store->missed[0] = '\0';
 
     } else if (store_acks_probe(store, server) != STORE_DONE) {
         doctor_find(finding, "wrong", mend,
@@ -314,6 +320,8 @@ doctor_probe(store_t *store, unsigned server)
                           store_text("disabled"), &why);
     (void) attributes_set_time(&key.attributes, ATTRIBUTE_CREATED,
                                now / 1000000, &why);
+    (void) attributes_set_time(&key.attributes, ATTRIBUTE_EXPIRES,
+                               now / 1000000 + 86400, &why);
 
     rc = store_create(store, &key, 1);
 

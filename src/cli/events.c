@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dates.h"
-#include "follow.h"
+#include "webhook.h"
 
 
 #define EVENTS_SHOWN  100       /* unless said otherwise */
@@ -19,16 +19,20 @@ typedef struct {
     int          counted;
     int          follow;
     uint64_t     printed;
+    webhook_t   *webhook;                  /* NULL: they are printed */
 } events_t;
 
 
 static int events_given(events_t *events);
+static int events_given_webhook(const options_t *options);
 static int events_since(events_t *events, const char *value);
 static int events_begin(events_t *events, char id[STORE_EVENT_ID]);
 static int events_begin_page(events_t *events, const store_events_t *page,
     uint64_t *found, char id[STORE_EVENT_ID]);
 static int events_match(const events_t *events, const event_t *event);
 static int events_print(void *data, const event_t *event);
+static int events_send(cli_t *cli, events_t *events);
+static int events_send_one(void *data, const event_t *event);
 
 
 int
@@ -53,6 +57,10 @@ command_events(cli_t *cli)
 
     if (rc != CLI_DONE) {
         return rc;
+    }
+
+    if (options_value(cli->options, "webhook") != NULL) {
+        return events_send(cli, &events);
     }
 
     if (events.follow) {
@@ -111,9 +119,43 @@ events_given(events_t *events)
         return CLI_USAGE;
     }
 
+    if (events_given_webhook(options) != CLI_DONE) {
+        return CLI_USAGE;
+    }
+
     value = options_value(options, "since");
 
     return value ? events_since(events, value) : CLI_DONE;
+}
+
+
+static int
+events_given_webhook(const options_t *options)
+{
+    unsigned                  i;
+    static const char *const  only[] = {
+        "webhook-secret-file", "webhook-name", "webhook-timeout", "webhook-ca"
+    };
+
+    if (options_value(options, "webhook") != NULL) {
+
+        if (options_value(options, "count") != NULL) {
+            complain("--webhook sends all events: leave out --count");
+            return CLI_USAGE;
+        }
+
+        return CLI_DONE;
+    }
+
+    for (i = 0; i < sizeof(only) / sizeof(char *); i++) {
+
+        if (options_value(options, only[i]) != NULL) {
+            complain("--%s needs --webhook", only[i]);
+            return CLI_USAGE;
+        }
+    }
+
+    return CLI_DONE;
 }
 
 
@@ -298,4 +340,53 @@ events_print(void *data, const event_t *event)
     /* Nobody reads any more: main_finish() tells. */
 
     return (fflush(stdout) == 0) ? CLI_DONE : CLI_REFUSED;
+}
+
+
+static int
+events_send(cli_t *cli, events_t *events)
+{
+    int       rc;
+    char      id[STORE_EVENT_ID];
+    uint64_t  sent;
+
+    follow_signals();
+
+    rc = webhook_open(&events->webhook, cli,
+                      options_value(cli->options, "since") ? events->since
+                                                           : "", id);
+    if (rc == CLI_DONE) {
+        rc = follow_events(cli, id, events->follow, events_send_one, events);
+
+        if (follow_stopped()) {
+            rc = CLI_DONE;
+        }
+
+        sent = webhook_sent(events->webhook);
+
+        if (cli->json) {
+            json_print(json_pack("{s:I}", "sent", (json_int_t) sent));
+        } else {
+            printf("%llu sent\n", (unsigned long long) sent);
+        }
+    }
+
+    webhook_close(events->webhook);
+
+    return rc;
+}
+
+
+static int
+events_send_one(void *data, const event_t *event)
+{
+    events_t *events = data;
+
+    if (events_match(events, event)) {
+        return webhook_send(events->webhook, event, events->follow);
+    }
+
+    webhook_skip(events->webhook, event);
+
+    return CLI_DONE;
 }

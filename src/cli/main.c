@@ -83,9 +83,11 @@ static const command_t  commands[] = {
       "Writes keys as JSON lines or CSV, for an import.",
       "With their digests: who has the pepper can import them elsewhere." },
 
-    { "events", command_events, "", "follow id type since count",
+    { "events", command_events, "", "follow id type since count "
+      "webhook webhook-secret-file webhook-name webhook-timeout webhook-ca",
       "Shows what has happened to keys, and what gateways have noticed.",
-      "With --json, one object a line." },
+      "With --json, one object a line.  With --webhook, they are sent from\n"
+      "where it stopped the last time; with --follow too, it goes on." },
 
     { "gateways", command_gateways, "", "",
       "Lists the workers of gateways that are registered.", NULL },

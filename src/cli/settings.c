@@ -1,6 +1,5 @@
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 
 #include "memory.h"
 #include "output.h"
+#include "secret.h"
 #include "settings.h"
 
 
@@ -35,8 +35,6 @@ static void settings_replace(char **value, const char *given);
 static int settings_check(settings_t *settings);
 static int settings_check_actor(settings_t *settings);
 static int settings_check_tls(settings_t *settings);
-static int settings_pepper_open(const char *path, char why[SETTINGS_WHY],
-    const char **mend);
 
 
 static const setting_t  settings_known[] = {
@@ -103,7 +101,7 @@ int
 settings_pepper(const settings_t *settings, apikey_pepper_t *pepper,
     char why[SETTINGS_WHY], const char **mend)
 {
-    int             fd, rc;
+    int             rc, exposed;
     ssize_t         n;
     const char     *reason;
     unsigned char   content[APIKEY_PEPPER_FILE_MAX + 1];
@@ -115,36 +113,32 @@ settings_pepper(const settings_t *settings, apikey_pepper_t *pepper,
         return -1;
     }
 
-    fd = settings_pepper_open(settings->pepper_file, why, mend);
+    n = secret_read("pepper file", settings->pepper_file, content,
+                    sizeof(content), why, &exposed);
 
-    if (fd == -1) {
+    if (n == -1) {
+        *mend = exposed
+                ? "chmod 640 FILE, and then a new pepper and new keys if "
+                  "somebody may have read it"
+                : "name the file that the gateway's apikey_pepper_file names, "
+                  "and let this user read it";
         return -1;
     }
 
     *mend = "make one: (umask 027; head -c 32 /dev/urandom | base64 > FILE)";
 
-    n = read(fd, content, sizeof(content));
-    reason = NULL;
+    reason = "it is longer than 4096 bytes";
+    rc = APIKEY_INVALID;
 
-    if (n == -1) {
-        reason = strerror(errno);
-
-    } else if (n > APIKEY_PEPPER_FILE_MAX) {
-        reason = "it is longer than 4096 bytes";
-
-    } else {
+    if (n <= APIKEY_PEPPER_FILE_MAX) {
         rc = apikey_pepper_set(pepper,
                                (apikey_text_t) { (char *) content, n },
                                &reason);
-        if (rc == APIKEY_OK) {
-            reason = NULL;
-        }
     }
 
     sodium_memzero(content, sizeof(content));
-    close(fd);
 
-    if (reason != NULL) {
+    if (rc != APIKEY_OK) {
         snprintf(why, SETTINGS_WHY, "pepper file \"%s\": %s",
                  settings->pepper_file, reason);
         return -1;
@@ -158,44 +152,6 @@ static char **
 settings_value(settings_t *settings, unsigned i)
 {
     return (char **) ((char *) settings + settings_known[i].offset);
-}
-
-
-static int
-settings_pepper_open(const char *path, char why[SETTINGS_WHY],
-    const char **mend)
-{
-    int          fd;
-    struct stat  st;
-
-    *mend = "name the file that the gateway's apikey_pepper_file names, "
-            "and let this user read it";
-
-    fd = open(path, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
-
-    if (fd == -1 || fstat(fd, &st) == -1) {
-        snprintf(why, SETTINGS_WHY, "pepper file \"%s\": %s", path,
-                 strerror(errno));
-
-    } else if (!S_ISREG(st.st_mode)) {
-        snprintf(why, SETTINGS_WHY, "pepper file \"%s\": not a file", path);
-
-    } else if (st.st_mode & S_IRWXO) {
-        snprintf(why, SETTINGS_WHY,
-                 "pepper file \"%s\": open to others (mode %04o)", path,
-                 (unsigned) st.st_mode & 07777);
-        *mend = "chmod 640 FILE, and then a new pepper and new keys if "
-                "somebody may have read it";
-
-    } else {
-        return fd;
-    }
-
-    if (fd != -1) {
-        close(fd);
-    }
-
-    return -1;
 }
 
 

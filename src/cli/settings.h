@@ -11,10 +11,11 @@
 
 #include "address.h"
 #include "options.h"
+#include "secret.h"
 
 
 #define SETTINGS_FILE  "/etc/apikey.conf"
-#define SETTINGS_WHY   256
+#define SETTINGS_WHY   SECRET_WHY
 
 
 typedef struct {

@@ -63,6 +63,14 @@ store_name_events(const store_t *store, store_name_t *name)
 
 
 void
+store_name_webhooks(const store_t *store, store_name_t *name)
+{
+    name->text.data = name->data;
+    name->text.len = apikey_names_webhooks(name->data, store->prefix);
+}
+
+
+void
 store_name_expiring(const store_t *store, store_name_t *name)
 {
     name->text.data = name->data;

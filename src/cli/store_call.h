@@ -45,6 +45,7 @@ void store_name_ids(const store_t *store, store_name_t *name,
     unsigned bucket);
 void store_name_gateways(const store_t *store, store_name_t *name);
 void store_name_events(const store_t *store, store_name_t *name);
+void store_name_webhooks(const store_t *store, store_name_t *name);
 void store_name_expiring(const store_t *store, store_name_t *name);
 void store_name_acks(const store_t *store, store_name_t *name,
     apikey_text_t token);

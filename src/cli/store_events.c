@@ -136,6 +136,65 @@ store_events_free(store_events_t *events)
 }
 
 
+store_rc_e
+store_webhook_read(store_t *store, const char *name, char id[STORE_EVENT_ID])
+{
+    store_rc_e      rc;
+    redisReply     *reply;
+    store_name_t    webhooks;
+    apikey_text_t   argv[3];
+
+    store_name_webhooks(store, &webhooks);
+
+    argv[0] = store_text("HGET");
+    argv[1] = webhooks.text;
+    argv[2] = store_text(name);
+
+    reply = store_command(store, argv, 3);
+
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    rc = STORE_ABSENT;
+
+    if (reply->type == REDIS_REPLY_STRING) {
+        snprintf(id, STORE_EVENT_ID, "%s", reply->str);
+        rc = STORE_DONE;
+    }
+
+    freeReplyObject(reply);
+
+    return rc;
+}
+
+
+store_rc_e
+store_webhook_write(store_t *store, const char *name, const char *id)
+{
+    redisReply     *reply;
+    store_name_t    webhooks;
+    apikey_text_t   argv[4];
+
+    store_name_webhooks(store, &webhooks);
+
+    argv[0] = store_text("HSET");
+    argv[1] = webhooks.text;
+    argv[2] = store_text(name);
+    argv[3] = store_text(id);
+
+    reply = store_command(store, argv, 4);
+
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    freeReplyObject(reply);
+
+    return STORE_DONE;
+}
+
+
 int
 store_event_id_compare(const char *one, const char *two)
 {

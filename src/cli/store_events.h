@@ -42,6 +42,15 @@ store_rc_e store_events_before(store_t *store, store_events_t *events,
 
 void store_events_free(store_events_t *events);
 
+/*
+ * How far the webhook of that name has got: STORE_ABSENT, if it is new, or the
+ * id of the latest event that it has taken.
+ */
+store_rc_e store_webhook_read(store_t *store, const char *name,
+    char id[STORE_EVENT_ID]);
+store_rc_e store_webhook_write(store_t *store, const char *name,
+    const char *id);
+
 /* "MS-SEQ", in Unix milliseconds: below 0, 0, or above. */
 int store_event_id_compare(const char *one, const char *two);
 

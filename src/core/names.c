@@ -130,6 +130,17 @@ apikey_names_expiring(char *out, apikey_text_t prefix)
 
 
 size_t
+apikey_names_webhooks(char *out, apikey_text_t prefix)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+
+    return apikey_names_append_text(p, "webhooks") - out;
+}
+
+
+size_t
 apikey_names_templates(char *out, apikey_text_t prefix)
 {
     char  *p;

@@ -18,6 +18,8 @@
  *   Pevents            stream: what has happened, about the last 100000
  *   Pexpiring          sorted set: public id => when the key expires, in Unix
  *                      seconds; whoever tells of it removes it
+ *   Pwebhooks          hash: name of a webhook => id of the latest event that
+ *                      it has taken
  *   Ptemplates         hash: template => JSON
  *   Pgateways          hash: "HOST:PID" of a gateway's worker => "TIME VERSION
  *                      SINCE", in Unix seconds by Redis's clock, TIME being
@@ -58,6 +60,7 @@ size_t apikey_names_usage(char *out, apikey_text_t prefix,
 
 size_t apikey_names_events(char *out, apikey_text_t prefix);
 size_t apikey_names_expiring(char *out, apikey_text_t prefix);
+size_t apikey_names_webhooks(char *out, apikey_text_t prefix);
 size_t apikey_names_templates(char *out, apikey_text_t prefix);
 size_t apikey_names_gateways(char *out, apikey_text_t prefix);
 size_t apikey_names_changes(char *out, apikey_text_t prefix);

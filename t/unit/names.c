@@ -93,6 +93,9 @@ test_names(void)
     t.len = apikey_names_expiring(out, p);
     is_text(t, "apikey:expiring", "expiring");
 
+    t.len = apikey_names_webhooks(out, p);
+    is_text(t, "apikey:webhooks", "webhooks");
+
     t.len = apikey_names_acks(out, p, text("0123456789abcdEF"));
     is_text(t, "apikey:acks:0123456789abcdEF", "acks");
 
