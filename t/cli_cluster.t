@@ -32,7 +32,7 @@ sub json {
 
 # A key on each of the masters.
 
-my %on;
+my ($r, %on);
 
 until (keys %on == @masters) {
     my $key = create_key('--permissions', 'read', '--limits', '5r/m',
@@ -95,6 +95,9 @@ json([ 'template', 'remove', 'mine' ], words => 1);
 is(@{json([ 'template', 'list' ], words => 1)}, 5, 'those that are shipped');
 is_deeply(json([ 'gateways' ]), [], 'no gateway');
 
+$r = apikey('--json', 'events');
+is(() = $r->{out} =~ /"type":\s*"rotated"/g, 3, 'events') or diag($r->{err});
+
 # rotated ones take the places of those that were deleted
 
 is(@{json([ 'list' ])}, @all, 'as many keys as before');
@@ -118,6 +121,10 @@ $listed{$_->{id}}++ for @{json([ 'list' ])};
 is_deeply([ sort keys %listed ], [ sort map { "i$_" } 1 .. 3000 ],
           'a list is complete');
 is_deeply([ grep { $_ != 1 } values %listed ], [], 'each of them once');
+
+$r = apikey('export');
+is(() = $r->{out} =~ /^\{.*"digest":/mg, 3000, 'an export, too')
+    or diag($r->{err});
 
 my @sizes = $cluster->each('DBSIZE');
 is(scalar(grep { $_ > 3000 / 4 } @sizes), 3, "on all nodes: @sizes");
@@ -180,7 +187,7 @@ my ($to) = grep { $_ != $cluster->node('apikey:ids:0000') } @masters;
 
 my $key = create_key($operator);
 $cluster->begin_move($slot, $to);
-my $r = apikey($operator, '--json', 'list');
+$r = apikey($operator, '--json', 'list');
 is($r->{exit}, 0, 'least rights') or diag($r->{err});
 is(@{decode_json($r->{out} || '[]')}, 3001, 'and all keys');
 is(apikey($operator, 'revoke', $key->{id})->{exit}, 0, 'a revocation');

@@ -299,7 +299,7 @@ new_key_store(cli_t *cli, new_key_t *key)
     if (store_create(&cli->store, &key->stored, 1) != STORE_DONE) {
         (void) cli_failed(cli);
 
-        if (store_lost(&cli->store)) {
+        if (cli->store.lost) {
             complain("whether the key \"%s\" was stored is not known; nobody "
                      "has it: delete it if it was",
                      attributes->value[ATTRIBUTE_ID]);

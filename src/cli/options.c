@@ -15,7 +15,7 @@ static int options_listed(const char *names, const char *name);
 static const option_t  options_known[] = {
 
     { "redis", "URL", 0,
-      "redis[s]://[[USER]:PASSWORD@]HOST[:PORT][/DB] or unix:/PATH[?db=N]" },
+      "redis[s][-sentinel|-cluster]://HOST[:PORT][,...] or unix:/PATH" },
     { "pepper-file", "FILE", 0, "the secret of the keyed hash" },
     { "redis-prefix", "TEXT", 0, "what names in Redis begin with" },
     { "tls-ca", "FILE", 0, "authorities of rediss://, else the system's" },

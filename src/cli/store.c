@@ -61,13 +61,6 @@ store_close(store_t *store)
 
 
 int
-store_lost(const store_t *store)
-{
-    return store->cluster ? (int) store->cluster->lost : store->redis.failed;
-}
-
-
-int
 store_connect(store_t *store, redis_t *redis)
 {
     if (store->cluster != NULL) {

@@ -39,6 +39,7 @@ typedef struct {
     apikey_text_t     prefix;
     struct store_acks_s  *acks;    /* NULL: nobody waits for gateways */
     char              error[STORE_ERROR];
+    unsigned          lost:1;     /* with error: it may have been done */
     char              missed[STORE_ERROR];   /* done all the same, but ... */
 } store_t;
 
@@ -71,9 +72,6 @@ apikey_text_t store_text(const char *text);
 
 store_rc_e store_open(store_t *store, const settings_t *settings);
 void store_close(store_t *store);
-
-/* Was the last command lost with its connection, and maybe done? */
-int store_lost(const store_t *store);
 
 /* Another connection, for subscribing: 0, or -1 and its error. */
 int store_connect(store_t *store, redis_t *redis);

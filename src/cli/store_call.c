@@ -114,6 +114,8 @@ store_reply(store_t *store)
     redisReply  *reply;
 
     reply = store_take(store);
+    store->lost = (reply == NULL)
+                  && (store->cluster == NULL || store->cluster->lost);
 
     if (reply != NULL && reply->type != REDIS_REPLY_ERROR) {
         return reply;
@@ -225,7 +227,7 @@ store_write_append(store_t *store, const store_script_t *script,
 int
 store_script_unknown(const store_t *store)
 {
-    return !store_lost(store) && strncmp(store->error, "NOSCRIPT", 8) == 0;
+    return !store->lost && strncmp(store->error, "NOSCRIPT", 8) == 0;
 }
 
 

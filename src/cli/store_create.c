@@ -308,7 +308,7 @@ store_create_result(store_new_t *key, const redisReply *reply)
 static void
 store_create_failed(const store_t *store, store_new_t *key)
 {
-    if (store_lost(store)) {
+    if (store->lost) {
         key->indexed = 0;
     }
 }
