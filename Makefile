@@ -23,8 +23,8 @@ MODULES_DIR = $(shell PATH=$$PATH:/usr/sbin nginx -V 2>&1 \
 JOBS        = 2
 
 PACKAGES      = gcc make libc6-dev nginx nginx-dev libhiredis-dev \
-                libsodium-dev libjansson-dev libssl-dev libcurl4-openssl-dev \
-                redis-server curl
+                libsodium-dev libjansson-dev libmicrohttpd-dev libssl-dev \
+                libcurl4-openssl-dev redis-server curl
 TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-14-dev wrk \
                 strace openssl jq
 
@@ -56,6 +56,7 @@ out     = $(abspath $(BUILD))
 scripts = $(wildcard src/redis/*.lua)
 core    = $(wildcard src/core/*.c)
 cli     = $(wildcard src/cli/*.c)
+pages   = $(wildcard $(addprefix src/console/*.,html css js svg json))
 gateway = $(wildcard ngx_http_apikey_module.c src/gateway/*.c src/redis/*.c)
 headers = $(wildcard src/*/*.h)
 
@@ -65,7 +66,8 @@ fuzz    = $(patsubst t/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard t/fuzz/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 compile = $(CC) $(CFLAGS) $(WARNINGS) -Isrc -I$(BUILD) -MMD -MP
 
-cli_libs  = -l:libhiredis.a -ljansson -lsodium -lssl -lcrypto -lcurl
+cli_libs  = -l:libhiredis.a -ljansson -lsodium -lmicrohttpd -lssl -lcrypto \
+            -lcurl
 core_libs = -lsodium
 
 
@@ -86,7 +88,15 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/settings | $(BUILD)/scripts.h
 	@mkdir -p $(@D)
 	$(compile) -c -o $@ $<
 
-$(BUILD)/apikey: $(call objects,$(cli) $(core))
+$(BUILD)/console.c: src/console/embed $(pages) $(BUILD)/settings
+	@mkdir -p $(@D)
+	sh src/console/embed $(pages) > $@
+
+$(BUILD)/obj/console.o: $(BUILD)/console.c
+	@mkdir -p $(@D)
+	$(compile) -c -o $@ $<
+
+$(BUILD)/apikey: $(call objects,$(cli) $(core)) $(BUILD)/obj/console.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(cli_libs)
 
 $(BUILD)/unit/vectors.h: t/unit/vectors.py
@@ -208,7 +218,7 @@ nginx_version = $(shell sed -n 's/.*define NGINX_VERSION *//p' \
 define settings
 $(compile) $(LDFLAGS)
 $(abspath $(NGINX_SRC)) $(nginx_version) $(CONFIGURE_FLAGS)
-$(cli) $(core) $(gateway) $(scripts)
+$(cli) $(core) $(gateway) $(scripts) $(pages)
 endef
 
 ifneq ($(MAKECMDGOALS),clean)

@@ -84,7 +84,8 @@ is_deeply([ grep { !$options{$_} } @used ], [], 'no option that there is not');
 # Examples, at whatever level they stand.
 
 my $pepper = Test::Apikey::pepper_file();
-my $authority = authority('of Redis')->{cert};
+my $authority = authority('of this test');
+my $certificate = $authority->issue('DNS:keys.example.com');
 my $mask = umask 0027;
 my $password = file('password', "secret\n");
 umask $mask;
@@ -97,8 +98,10 @@ sub accepted {
 
     $text =~ s{/etc/nginx/apikey.pepper}{$pepper};
     $text =~ s{/etc/nginx/apikey.redis}{$password};
-    $text =~ s{/etc/nginx/redis-ca.pem}{$authority};
-    $text =~ s/^(\s*)listen \d+;/$1$listen/m
+    $text =~ s{/etc/nginx/redis-ca.pem}{$authority->{cert}};
+    $text =~ s{/etc/nginx/keys.pem}{$certificate->{cert}};
+    $text =~ s{/etc/nginx/keys.key}{$certificate->{key}};
+    $text =~ s/^(\s*)listen \d+/$1listen 127.0.0.1:$port/m
         or $text =~ s/^(\s*server \{)/$1 $listen/m;
 
     my $redis = $text =~ /^apikey_redis /m ? '' : 'apikey_redis 127.0.0.1:1;';

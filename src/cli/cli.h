@@ -66,6 +66,7 @@ int command_events(cli_t *cli);
 int command_gateways(cli_t *cli);
 int command_template(cli_t *cli);
 int command_doctor(cli_t *cli);
+int command_serve(cli_t *cli);
 
 
 /* Connects, if it isn't, and reads Redis's clock: CLI_DONE or CLI_REDIS. */

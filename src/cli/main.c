@@ -96,6 +96,11 @@ static const command_t  commands[] = {
       "list | show NAME | set NAME | remove NAME", "scope binds",
       "Manages scope templates, for create --template.", NULL },
 
+    { "serve", command_serve, "", "listen token-file host",
+      "Serves the web console and its JSON API.",
+      "Lines of the token file are \"NAME ROLE TOKEN\", ROLE being viewer or\n"
+      "admin.  Without one, a token of an admin is made and printed." },
+
     { "doctor", command_doctor, "", "",
       "Says what is wrong with this set-up, and how to mend it.", NULL },
 };

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "options.h"
 #include "output.h"
 
@@ -68,6 +69,10 @@ static const option_t  options_known[] = {
     { "webhook-timeout", "TIME", 0, "for an answer: 10s unless given" },
     { "webhook-ca", "FILE", 0, "authorities of https://, else the system's" },
     { "count", "N", 0, "the latest ones, 100 otherwise" },
+    { "listen", "ADDRESS:PORT", 0, "127.0.0.1:8401 otherwise" },
+    { "token-file", "FILE", 0, "who may use the console" },
+    { "host", "NAME", 1,
+      "the console's name at a proxy on this machine, which has TLS" },
     { "binds", "org|project|service", 0,
       "what keys of the template have to be bound to" },
 };
@@ -189,6 +194,37 @@ options_check(const options_t *options, const char *allowed)
     }
 
     return 0;
+}
+
+
+void
+options_init(options_t *options, const char *command)
+{
+    memset(options, 0, sizeof(options_t));
+    options->command = command;
+}
+
+
+void
+options_add(options_t *options, const char *name, const char *value)
+{
+    options->given = must(realloc(options->given,
+                                  (options->given_count + 1)
+                                  * sizeof(option_given_t)));
+
+    options->given[options->given_count++] =
+        (option_given_t) { options_find(name, strlen(name)), value };
+}
+
+
+void
+options_add_operand(options_t *options, const char *operand)
+{
+    options->operands = must(realloc(options->operands,
+                                     (options->operand_count + 1)
+                                     * sizeof(char *)));
+
+    options->operands[options->operand_count++] = operand;
 }
 
 

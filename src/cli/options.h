@@ -47,6 +47,14 @@ int options_parse(options_t *options, int argc, char **argv);
 /* Is every option global, or one of this list of names? */
 int options_check(const options_t *options, const char *allowed);
 
+/*
+ * Those of a command that no arguments gave.  Nothing is copied; the options
+ * added are known ones, a flag's value is "".
+ */
+void options_init(options_t *options, const char *command);
+void options_add(options_t *options, const char *name, const char *value);
+void options_add_operand(options_t *options, const char *operand);
+
 void options_free(options_t *options);
 
 /* The option's value, or NULL. */

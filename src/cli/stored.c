@@ -133,13 +133,6 @@ stored_status(const stored_t *stored, uint64_t now)
     const char        *why;
     apikey_usable_e    usable;
     apikey_record_t   *record;
-    static const char *const  names[] = {
-        [APIKEY_USABLE] = "active",
-        [APIKEY_IS_REVOKED] = "revoked",
-        [APIKEY_IS_DISABLED] = "disabled",
-        [APIKEY_IS_EXPIRED] = "expired",
-        [APIKEY_IS_EARLY] = "early"
-    };
 
     record = stored_parse(stored, &why);
 
@@ -149,6 +142,21 @@ stored_status(const stored_t *stored, uint64_t now)
 
     usable = apikey_record_usable(record, now);
     free(record);
+
+    return stored_usable_name(usable);
+}
+
+
+const char *
+stored_usable_name(apikey_usable_e usable)
+{
+    static const char *const  names[] = {
+        [APIKEY_USABLE] = "active",
+        [APIKEY_IS_REVOKED] = "revoked",
+        [APIKEY_IS_DISABLED] = "disabled",
+        [APIKEY_IS_EXPIRED] = "expired",
+        [APIKEY_IS_EARLY] = "early"
+    };
 
     return names[usable];
 }

@@ -40,6 +40,7 @@ apikey_record_t *stored_parse(const stored_t *stored, const char **why);
  * unreadable.
  */
 const char *stored_status(const stored_t *stored, uint64_t now);
+const char *stored_usable_name(apikey_usable_e usable);
 
 /* What programs are shown; absent members are null, or empty arrays. */
 json_t *stored_json(const stored_t *stored, uint64_t now);

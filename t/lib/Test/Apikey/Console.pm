@@ -11,8 +11,9 @@ package Test::Apikey::Console;
 #   $console->{admin}  $console->{viewer}
 #       tokens, of "ops" and of "auditor", unless there are others
 #   $console->call(METHOD, PATH, DATA, NAME => VALUE, ...)
-#       as the admin, DATA being sent as JSON unless it is undef; a response of
-#       Test/Apikey/HTTP.pm
+#       as the admin, unless there is a header Authorization or Cookie; DATA is
+#       sent as JSON, or as it is if it is text, or undef: not at all; a
+#       response of Test/Apikey/HTTP.pm
 #   $console->log                 what it has said
 #   $console->signal(NAME)  ->stop  ->start on the same port
 
@@ -20,7 +21,6 @@ use strict;
 use warnings;
 
 use Exporter 'import';
-
 use JSON::PP ();
 
 our @EXPORT = qw(console);
@@ -78,15 +78,18 @@ sub start {
 
 sub call {
     my ($self, $method, $path, $data, @headers) = @_;
+    my %given = map { lc $headers[2 * $_] => 1 } 0 .. @headers / 2 - 1;
 
-    my @body = defined $data
-        ? ({ body => JSON::PP->new->utf8->encode($data) },
-           'Content-Type' => 'application/json') : ();
+    unshift @headers, Authorization => "Bearer $self->{admin}"
+        unless $given{authorization} || $given{cookie};
+    unshift @headers, 'Content-Type' => 'application/json'
+        if defined $data && !$given{'content-type'};
 
-    return Test::Apikey::HTTP::request($self->{port}, $method, $path, @body,
-        Authorization => "Bearer $self->{admin}", @headers);
+    $data = JSON::PP->new->utf8->encode($data) if ref $data;
+
+    return Test::Apikey::HTTP::request($self->{port}, $method, $path,
+        defined $data ? { body => $data } : (), @headers);
 }
-
 
 sub log { Test::Apikey::slurp($_[0]{log}) }
 

@@ -1,0 +1,50 @@
+#ifndef APIKEY_API_COMMAND_H
+#define APIKEY_API_COMMAND_H
+
+/*
+ * A command of this program, run for a request: its options come from the
+ * request, and what it prints is the answer.
+ */
+
+#include "http.h"
+
+
+/* A member of a body, and the option that it gives. */
+typedef enum {
+    MEMBER_TEXT = 0,
+    MEMBER_LIST,           /* of texts: an option that may be repeated */
+    MEMBER_TIME,           /* a text, or Unix seconds */
+    MEMBER_LENGTH,         /* a text, or seconds */
+    MEMBER_PERMISSIONS     /* a text, or {"resource":["action"]} */
+} member_e;
+
+typedef struct {
+    const char  *name;
+    const char  *option;
+    member_e     type;
+} member_t;
+
+
+/*
+ * Options of the members of the body, which knows no others; NULL ends them.
+ * Of null comes the option's value none, or, if that is NULL, nothing.  0, or
+ * the status of an error.
+ */
+unsigned api_options(request_t *request, options_t *options,
+    const member_t *members, const char *none);
+
+/*
+ * Runs it, frees the options and answers, with that status if all went well;
+ * what an option's value is wrong in is the member's fault (members may be
+ * NULL).
+ */
+unsigned api_command(request_t *request, cli_command_pt run,
+    options_t *options, const member_t *members, unsigned status);
+
+/* The connection to Redis of a request, or of nobody. */
+cli_t *api_worker_take(console_t *console);
+void api_worker_give(console_t *console, cli_t *cli, int status);
+void api_workers_free(console_t *console);
+
+
+#endif /* APIKEY_API_COMMAND_H */

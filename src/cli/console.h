@@ -1,0 +1,49 @@
+#ifndef APIKEY_CONSOLE_H
+#define APIKEY_CONSOLE_H
+
+/*
+ * The web console's server.  A request (http.h) is judged (gate.h) and
+ * answered by a route (api.h), most of which run a command of this program
+ * (api_command.h), or with one of the page's files (assets.h).
+ *
+ * A connection has a thread, of which there are not too many.
+ */
+
+#include <stdatomic.h>
+
+#include "cli.h"
+#include "sessions.h"
+#include "snapshot.h"
+#include "throttle.h"
+#include "tokens.h"
+
+
+#define CONSOLE_CONNECTIONS  128
+#define CONSOLE_STREAMS      16
+#define CONSOLE_TIMEOUT      30       /* seconds without a byte */
+#define CONSOLE_BODY         65536
+#define CONSOLE_HOSTS        16
+
+
+typedef struct console_s {
+    const cli_t   *cli;           /* of the command that serves */
+
+    tokens_t       tokens;
+    sessions_t     sessions;
+    throttle_t     throttle;
+    snapshot_t     snapshot;
+
+    const char    *hosts[CONSOLE_HOSTS];    /* what Host may be */
+    unsigned       host_count;
+    int            proxied;       /* by a server on this machine, maybe */
+
+    atomic_int     stopping;
+    atomic_int     streams;       /* open ones */
+    atomic_int     doctors;       /* at work */
+
+    pthread_mutex_t        mutex;    /* of idle */
+    struct api_worker_s   *idle;     /* see api_command.c */
+} console_t;
+
+
+#endif /* APIKEY_CONSOLE_H */

@@ -1,0 +1,600 @@
+#define _GNU_SOURCE   /* vasprintf */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.h"
+#include "gate.h"
+#include "http.h"
+#include "memory.h"
+
+
+#define HTTP_BODY_DROPPED  1048576    /* of one that is too large */
+#define HTTP_DEPTH         8          /* of JSON */
+
+
+/* A request as it comes in. */
+typedef struct {
+    request_t      request;
+    const route_t *route;
+    char          *body;
+    size_t         len;
+    size_t         dropped;
+} http_incoming_t;
+
+/* For MHD's iterator over a query. */
+typedef struct {
+    request_t     *request;
+    const char    *names;
+    const char    *wrong;
+} http_names_t;
+
+
+static http_incoming_t *http_begin(console_t *console,
+    struct MHD_Connection *connection, const char *url, const char *method);
+static enum MHD_Result http_receive(http_incoming_t *incoming,
+    const char *upload, size_t *upload_size);
+static void http_find(http_incoming_t *incoming);
+static unsigned http_parse(http_incoming_t *incoming);
+static int http_too_deep(const char *text, size_t len);
+static enum MHD_Result http_check_name(void *data, enum MHD_ValueKind kind,
+    const char *name, const char *value);
+static enum MHD_Result http_send(request_t *request);
+static struct MHD_Response *http_send_asset(request_t *request);
+static int http_hex(char c);
+
+
+static const struct {
+    const char  *name;
+    const char  *value;
+} http_usual[] = {
+    { "Content-Security-Policy",
+      "default-src 'none'; script-src 'self'; style-src 'self'; "
+      "connect-src 'self'; img-src 'self' data:; base-uri 'none'; "
+      "form-action 'none'; frame-ancestors 'none'; "
+      "require-trusted-types-for 'script'; trusted-types 'none'" },
+    { "X-Content-Type-Options", "nosniff" },
+    { "X-Frame-Options", "DENY" },
+    { "Referrer-Policy", "no-referrer" },
+    { "Cross-Origin-Opener-Policy", "same-origin" },
+    { "Cross-Origin-Resource-Policy", "same-origin" },
+    { "Permissions-Policy", "camera=(), geolocation=(), microphone=()" }
+};
+
+
+/*
+ * Called with the headers, with each piece of the body, and once it is whole.
+ * Whoever may not do what is asked for is told so at the end, too: a connection
+ * that is closed on a body may lose the answer.
+ */
+
+enum MHD_Result
+http_handle(void *console, struct MHD_Connection *connection,
+    const char *url, const char *method, const char *version,
+    const char *upload, size_t *upload_size, void **data)
+{
+    request_t        *request;
+    http_incoming_t  *incoming;
+
+    (void) version;
+
+    incoming = *data;
+
+    if (incoming == NULL) {
+        *data = http_begin(console, connection, url, method);
+        return MHD_YES;
+    }
+
+    if (*upload_size != 0) {
+        return http_receive(incoming, upload, upload_size);
+    }
+
+    request = &incoming->request;
+
+    if (request->status == 0) {
+        http_find(incoming);
+    }
+
+    if (request->status == 0 && incoming->route != NULL) {
+        (void) http_parse(incoming);
+    }
+
+    if (request->status == 0 && incoming->route != NULL) {
+        request->status = incoming->route->answer(request);
+    }
+
+    return http_send(request);
+}
+
+
+void
+http_completed(void *console, struct MHD_Connection *connection,
+    void **data, enum MHD_RequestTerminationCode why)
+{
+    http_incoming_t  *incoming;
+
+    (void) console;
+    (void) connection;
+    (void) why;
+
+    incoming = *data;
+
+    if (incoming != NULL) {
+        json_decref(incoming->request.body);
+        json_decref(incoming->request.kept);
+        json_decref(incoming->request.answer);
+        memory_wipe(incoming->body);
+        memory_wipe(incoming);
+    }
+
+    *data = NULL;
+}
+
+
+size_t
+http_unescape(void *console, struct MHD_Connection *connection, char *text)
+{
+    (void) console;
+    (void) connection;
+
+    return strlen(text);
+}
+
+
+const char *
+http_header(const request_t *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+                                       name);
+}
+
+
+const char *
+http_query(request_t *request, const char *name)
+{
+    const char  *value;
+
+    value = MHD_lookup_connection_value(request->connection,
+                                        MHD_GET_ARGUMENT_KIND, name);
+
+    return value ? http_decode(request, value, strlen(value)) : NULL;
+}
+
+
+unsigned
+http_query_check(request_t *request, const char *names)
+{
+    http_names_t  known;
+
+    known.request = request;
+    known.names = names;
+    known.wrong = NULL;
+
+    (void) MHD_get_connection_values(request->connection,
+                                     MHD_GET_ARGUMENT_KIND, http_check_name,
+                                     &known);
+
+    return known.wrong ? http_error(request, 400, known.wrong,
+                                    "this parameter is unknown or can't be "
+                                    "decoded")
+                       : 0;
+}
+
+
+const char *
+http_keep(request_t *request, const char *format, ...)
+{
+    char     *text;
+    json_t   *string;
+    va_list   args;
+
+    va_start(args, format);
+
+    if (vasprintf(&text, format, args) == -1) {
+        text = must(NULL);
+    }
+
+    va_end(args);
+
+    string = json_string(text);
+    memory_wipe(text);
+
+    if (string == NULL) {
+        return NULL;
+    }
+
+    if (request->kept == NULL) {
+        request->kept = json_array();
+    }
+
+    json_array_append_new(request->kept, string);
+
+    return json_string_value(string);
+}
+
+
+const char *
+http_decode(request_t *request, const char *text, size_t len)
+{
+    int          high, low;
+    char        *decoded, *p;
+    size_t       i;
+    const char  *kept;
+
+    decoded = must(malloc(len + 1));
+    p = decoded;
+
+    for (i = 0; i < len; i++) {
+
+        if (text[i] != '%') {
+            *p++ = text[i];
+            continue;
+        }
+
+        high = (len - i > 2) ? http_hex(text[i + 1]) : -1;
+        low = (len - i > 2) ? http_hex(text[i + 2]) : -1;
+
+        if (high == -1 || low == -1 || (high == 0 && low == 0)) {
+            free(decoded);
+            return NULL;
+        }
+
+        *p++ = high * 16 + low;
+        i += 2;
+    }
+
+    *p = '\0';
+    kept = http_keep(request, "%s", decoded);
+    memory_wipe(decoded);
+
+    return kept;
+}
+
+
+void
+http_add(request_t *request, const char *name, const char *format, ...)
+{
+    va_list         args;
+    http_header_t  *header;
+
+    if (request->header_count == HTTP_HEADERS) {
+        return;
+    }
+
+    header = &request->headers[request->header_count++];
+    header->name = name;
+
+    va_start(args, format);
+    vsnprintf(header->value, HTTP_VALUE, format, args);
+    va_end(args);
+}
+
+
+unsigned
+http_answer(request_t *request, unsigned status, json_t *json)
+{
+    json_decref(request->answer);
+
+    request->answer = json;
+    request->status = status;
+
+    return status;
+}
+
+
+unsigned
+http_error(request_t *request, unsigned status, const char *field,
+    const char *format, ...)
+{
+    char      message[OUTPUT_MESSAGE];
+    json_t   *json, *text;
+    va_list   args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+
+    /* What was cut off, or quoted from Redis, may not be UTF-8. */
+
+    text = json_string(message);
+
+    json = json_object();
+    json_object_set_new(json, "statusCode", json_integer(status));
+    json_object_set_new(json, "message",
+                        text ? text : json_string("this can't be shown"));
+
+    if (field != NULL) {
+        json_object_set_new(json, "field", json_string(field));
+    }
+
+    if (status == 503) {
+        http_add(request, "Retry-After", "1");
+    }
+
+    return http_answer(request, status, json);
+}
+
+
+static http_incoming_t *
+http_begin(console_t *console, struct MHD_Connection *connection,
+    const char *url, const char *method)
+{
+    request_t        *request;
+    http_incoming_t  *incoming;
+
+    incoming = must(calloc(1, sizeof(http_incoming_t)));
+    request = &incoming->request;
+
+    request->console = console;
+    request->connection = connection;
+    request->method = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    request->path = url;
+
+    return incoming;
+}
+
+
+static enum MHD_Result
+http_receive(http_incoming_t *incoming, const char *upload,
+    size_t *upload_size)
+{
+    if (incoming->body == NULL) {
+        incoming->body = must(malloc(CONSOLE_BODY));
+    }
+
+    if (*upload_size > CONSOLE_BODY - incoming->len || incoming->dropped) {
+        incoming->dropped += *upload_size;
+
+        if (incoming->dropped > HTTP_BODY_DROPPED) {
+            return MHD_NO;
+        }
+
+    } else {
+        memcpy(incoming->body + incoming->len, upload, *upload_size);
+        incoming->len += *upload_size;
+    }
+
+    *upload_size = 0;
+
+    return MHD_YES;
+}
+
+
+/* The route or file, if whoever asks may have it. */
+
+static void
+http_find(http_incoming_t *incoming)
+{
+    unsigned     i;
+    request_t   *request;
+    const char  *path;
+
+    request = &incoming->request;
+
+    if (gate_host(request) != 0) {
+        return;
+    }
+
+    path = strcmp(request->path, "/") == 0 ? "/index.html" : request->path;
+
+    for (i = 0; i < asset_count; i++) {
+
+        if (strcmp(assets[i].path, path) != 0) {
+            continue;
+        }
+
+        if (strcmp(request->method, "GET") != 0) {
+            http_add(request, "Allow", "GET, HEAD");
+            (void) http_error(request, 405, NULL, "Method not allowed");
+            return;
+        }
+
+        request->asset = &assets[i];
+        request->status = 200;
+        return;
+    }
+
+    incoming->route = api_find(request);
+
+    if (incoming->route != NULL) {
+        (void) gate_route(request, incoming->route);
+    }
+}
+
+
+static unsigned
+http_parse(http_incoming_t *incoming)
+{
+    request_t     *request;
+    json_error_t   error;
+
+    request = &incoming->request;
+
+    if (incoming->dropped) {
+        return http_error(request, 413, NULL, "the body is longer than %d "
+                          "bytes", CONSOLE_BODY);
+    }
+
+    if (incoming->len == 0) {
+        return 0;
+    }
+
+    if (http_too_deep(incoming->body, incoming->len)) {
+        return http_error(request, 400, NULL, "the body isn't JSON, or nested "
+                          "too deeply");
+    }
+
+    request->body = json_loadb(incoming->body, incoming->len,
+                               JSON_REJECT_DUPLICATES, &error);
+
+    if (request->body == NULL) {
+        return http_error(request, 400, NULL, "the body isn't JSON: %s",
+                          error.text);
+    }
+
+    if (!json_is_object(request->body)) {
+        return http_error(request, 400, NULL, "the body isn't an object");
+    }
+
+    return 0;
+}
+
+
+/* Before it is parsed, which takes stack. */
+
+static int
+http_too_deep(const char *text, size_t len)
+{
+    int     quoted;
+    size_t  i, depth;
+
+    quoted = 0;
+    depth = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (quoted && text[i] == '\\') {
+            i++;
+
+        } else if (text[i] == '"') {
+            quoted = !quoted;
+
+        } else if (!quoted && (text[i] == '{' || text[i] == '[')) {
+
+            if (++depth > HTTP_DEPTH) {
+                return 1;
+            }
+
+        } else if (!quoted
+                   && (text[i] == '}' || text[i] == ']')
+                   && depth-- == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static enum MHD_Result
+http_check_name(void *data, enum MHD_ValueKind kind, const char *name,
+    const char *value)
+{
+    http_names_t *known = data;
+
+    apikey_text_t  list, word, given;
+
+    (void) kind;
+
+    list = store_text(known->names);
+    given = store_text(name);
+
+    do {
+        word = apikey_text_word(&list);
+    } while (word.len != 0 && !apikey_text_equal(word, given));
+
+    if (word.len == 0
+        || value == NULL
+        || http_decode(known->request, value, strlen(value)) == NULL)
+    {
+        known->wrong = http_decode(known->request, name, strlen(name));
+
+        if (known->wrong == NULL) {
+            known->wrong = "";
+        }
+
+        return MHD_NO;
+    }
+
+    return MHD_YES;
+}
+
+
+static enum MHD_Result
+http_send(request_t *request)
+{
+    char                 *text;
+    unsigned              i;
+    enum MHD_Result       rc;
+    struct MHD_Response  *response;
+
+    if (request->asset != NULL) {
+        response = http_send_asset(request);
+
+    } else if (request->stream != NULL) {
+        response = request->stream;
+        http_add(request, "Cache-Control", "no-store");
+
+    } else {
+        text = must(request->answer
+                    ? json_dumps(request->answer, JSON_COMPACT) : strdup(""));
+
+        response = must(MHD_create_response_from_buffer_with_free_callback(
+                            strlen(text), text, memory_wipe));
+
+        if (request->answer != NULL) {
+            http_add(request, "Content-Type", "application/json");
+        }
+
+        http_add(request, "Cache-Control", "no-store");
+    }
+
+    for (i = 0; i < sizeof(http_usual) / sizeof(http_usual[0]); i++) {
+        (void) MHD_add_response_header(response, http_usual[i].name,
+                                       http_usual[i].value);
+    }
+
+    for (i = 0; i < request->header_count; i++) {
+        (void) MHD_add_response_header(response, request->headers[i].name,
+                                       request->headers[i].value);
+    }
+
+    rc = MHD_queue_response(request->connection, request->status, response);
+    MHD_destroy_response(response);
+
+    return rc;
+}
+
+
+static struct MHD_Response *
+http_send_asset(request_t *request)
+{
+    const char           *known;
+    const asset_t        *asset;
+    struct MHD_Response  *response;
+
+    asset = request->asset;
+    known = http_header(request, "If-None-Match");
+
+    if (known != NULL && strcmp(known, asset->etag) == 0) {
+        request->status = 304;
+        response = MHD_create_response_from_buffer(0, NULL,
+                                                   MHD_RESPMEM_PERSISTENT);
+    } else {
+        response = MHD_create_response_from_buffer(asset->len,
+                                                   (void *) asset->data,
+                                                   MHD_RESPMEM_PERSISTENT);
+        http_add(request, "Content-Type", "%s", asset->type);
+    }
+
+    http_add(request, "ETag", "%s", asset->etag);
+    http_add(request, "Cache-Control", "no-cache");
+
+    return must(response);
+}
+
+
+static int
+http_hex(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
+}
