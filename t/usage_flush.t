@@ -166,6 +166,7 @@ counted($key, 13, 'is dropped, what comes later is not');
         server {
             listen 127.0.0.1:$full;
             $locations
+            location /status { apikey off; apikey_status; }
         }
 CONF
 
@@ -195,6 +196,11 @@ CONF
 
     $kept->stop;
     is($ask_all->(), 2000, 'used while Redis is away');
+
+    my $usage = get($full, '/status')->json->{usage};
+
+    cmp_ok($usage->{waiting_bytes}, '>', 7e6, 'much of that waits');
+
     $kept->start;
     wait_for(sub { eval { $kept->cmd('PING'); 1 } });
     ok(wait_for(sub { !grep { $_ != 2 } ($counts->())[-200 .. -1] }, 30),
@@ -205,6 +211,8 @@ CONF
 
     cmp_ok(scalar @dropped, '>', 0, 'some were dropped');
     cmp_ok(scalar @dropped, '<', 1900, 'as few as have to be');
+    is(get($full, '/status')->json->{usage}{dropped}, @dropped,
+       'apikey_status tells how many');
 
     # those of a batch come in no order
     is_deeply([ grep { $_ > @dropped + 200 } @dropped ], [], 'the oldest');

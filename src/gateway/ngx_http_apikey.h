@@ -142,7 +142,7 @@ typedef struct ngx_http_apikey_use_s  ngx_http_apikey_use_t;
 typedef struct ngx_http_apikey_events_s  ngx_http_apikey_events_t;
 typedef struct ngx_http_apikey_shared_s  ngx_http_apikey_shared_t;
 typedef struct ngx_http_apikey_metrics_s  ngx_http_apikey_metrics_t;
-typedef struct ngx_http_apikey_tally_s  ngx_http_apikey_tally_t;
+typedef struct ngx_http_apikey_score_s  ngx_http_apikey_score_t;
 typedef struct ngx_http_apikey_seat_s  ngx_http_apikey_seat_t;
 
 
@@ -225,7 +225,7 @@ typedef struct {
     ngx_str_t                     challenge;   /* WWW-Authenticate */
     ngx_uint_t                    preflight;
 
-    ngx_http_apikey_tally_t      *tally;       /* of what is decided here */
+    ngx_http_apikey_score_t      *score;       /* of what is decided here */
     ngx_uint_t                    report;      /* apikey_status */
     ngx_flag_t                    usage;
     ngx_http_complex_value_t     *endpoint;    /* NULL: method, location */
@@ -580,7 +580,7 @@ ngx_int_t ngx_http_apikey_metrics_enter(ngx_http_apikey_main_conf_t *amcf);
 void ngx_http_apikey_metrics_leave(ngx_http_apikey_main_conf_t *amcf);
 
 /* In the log phase. */
-ngx_int_t ngx_http_apikey_tally_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_apikey_score_handler(ngx_http_request_t *r);
 
 /* ngx_http_apikey_report.c */
 
@@ -689,6 +689,9 @@ ngx_int_t ngx_http_apikey_charge_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_usage_start(ngx_http_apikey_main_conf_t *amcf,
     ngx_log_t *log);
 void ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf);
+
+/* Bytes that wait to be written. */
+size_t ngx_http_apikey_usage_waiting(ngx_http_apikey_main_conf_t *amcf);
 
 /* In the log phase. */
 ngx_int_t ngx_http_apikey_usage_handler(ngx_http_request_t *r);

@@ -3,7 +3,7 @@
 #include "ngx_http_apikey_metrics.h"
 
 
-/* Only what is used of it takes memory; half of it is for tallies. */
+/* Only what is used of it takes memory; half of it is for scores. */
 #define NGX_HTTP_APIKEY_METRICS_SIZE  (8 * 1024 * 1024)
 
 
@@ -19,10 +19,10 @@ static ngx_int_t ngx_http_apikey_metrics_init(ngx_shm_zone_t *shm_zone,
     void *data);
 static ngx_http_apikey_metrics_t *ngx_http_apikey_metrics_create(
     ngx_slab_pool_t *shpool);
-static ngx_http_apikey_tally_t *ngx_http_apikey_tally_get(
+static ngx_http_apikey_score_t *ngx_http_apikey_score_get(
     ngx_http_apikey_metrics_t *metrics, ngx_slab_pool_t *shpool,
     ngx_str_t *server, ngx_str_t *location);
-static ngx_http_apikey_tally_t *ngx_http_apikey_tally_create(
+static ngx_http_apikey_score_t *ngx_http_apikey_score_create(
     ngx_slab_pool_t *shpool, ngx_str_t *server, ngx_str_t *location);
 
 
@@ -137,7 +137,7 @@ ngx_http_apikey_metrics_init(ngx_shm_zone_t *shm_zone, void *data)
     place = amcf->places.elts;
 
     for (i = 0; i < amcf->places.nelts; i++) {
-        place[i].alcf->tally = ngx_http_apikey_tally_get(amcf->metrics, shpool,
+        place[i].alcf->score = ngx_http_apikey_score_get(amcf->metrics, shpool,
                                                          &place[i].server,
                                                          &place[i].location);
     }
@@ -161,34 +161,34 @@ ngx_http_apikey_metrics_create(ngx_slab_pool_t *shpool)
 
     metrics->started = ngx_time();
 
-    metrics->others = ngx_http_apikey_tally_create(shpool, &server, &others);
+    metrics->others = ngx_http_apikey_score_create(shpool, &server, &others);
     if (metrics->others == NULL) {
         return NULL;
     }
 
-    metrics->tallies = metrics->others;
+    metrics->scores = metrics->others;
     metrics->shpool = shpool;
 
     return metrics;
 }
 
 
-static ngx_http_apikey_tally_t *
-ngx_http_apikey_tally_get(ngx_http_apikey_metrics_t *metrics,
+static ngx_http_apikey_score_t *
+ngx_http_apikey_score_get(ngx_http_apikey_metrics_t *metrics,
     ngx_slab_pool_t *shpool, ngx_str_t *server, ngx_str_t *location)
 {
-    ngx_http_apikey_tally_t  *tally;
+    ngx_http_apikey_score_t  *score;
 
-    for (tally = metrics->tallies; tally; tally = tally->next) {
+    for (score = metrics->scores; score; score = score->next) {
 
-        if (tally->server_len == server->len
-            && tally->location_len == location->len
-            && ngx_memcmp(tally->data, server->data, server->len) == 0
-            && ngx_memcmp(tally->data + server->len, location->data,
+        if (score->server_len == server->len
+            && score->location_len == location->len
+            && ngx_memcmp(score->data, server->data, server->len) == 0
+            && ngx_memcmp(score->data + server->len, location->data,
                           location->len)
                == 0)
         {
-            return tally;
+            return score;
         }
     }
 
@@ -196,42 +196,42 @@ ngx_http_apikey_tally_get(ngx_http_apikey_metrics_t *metrics,
         return metrics->others;
     }
 
-    tally = ngx_http_apikey_tally_create(shpool, server, location);
-    if (tally == NULL) {
+    score = ngx_http_apikey_score_create(shpool, server, location);
+    if (score == NULL) {
         return metrics->others;
     }
 
-    tally->next = metrics->tallies;
+    score->next = metrics->scores;
 
     /* workers may be reading */
     ngx_memory_barrier();
 
-    metrics->tallies = tally;
+    metrics->scores = score;
 
-    return tally;
+    return score;
 }
 
 
-static ngx_http_apikey_tally_t *
-ngx_http_apikey_tally_create(ngx_slab_pool_t *shpool, ngx_str_t *server,
+static ngx_http_apikey_score_t *
+ngx_http_apikey_score_create(ngx_slab_pool_t *shpool, ngx_str_t *server,
     ngx_str_t *location)
 {
     u_char                   *p;
-    ngx_http_apikey_tally_t  *tally;
+    ngx_http_apikey_score_t  *score;
 
-    tally = ngx_slab_calloc(shpool, offsetof(ngx_http_apikey_tally_t, data)
+    score = ngx_slab_calloc(shpool, offsetof(ngx_http_apikey_score_t, data)
                                     + server->len + location->len);
-    if (tally == NULL) {
+    if (score == NULL) {
         return NULL;
     }
 
-    tally->server_len = server->len;
-    tally->location_len = location->len;
+    score->server_len = server->len;
+    score->location_len = location->len;
 
-    p = ngx_cpymem(tally->data, server->data, server->len);
+    p = ngx_cpymem(score->data, server->data, server->len);
     ngx_memcpy(p, location->data, location->len);
 
-    return tally;
+    return score;
 }
 
 
@@ -277,6 +277,7 @@ ngx_http_apikey_metrics_enter(ngx_http_apikey_main_conf_t *amcf)
     seat->trusting = 0;
     seat->heard = 0;
     seat->nreports = 0;
+    seat->usage_waiting = 0;
     seat->pid = ngx_pid;
 
     amcf->seat = seat;
@@ -314,7 +315,7 @@ ngx_http_apikey_seat_taken(ngx_http_apikey_seat_t *seat)
 /* Once for each request of a client, whatever locations it went through. */
 
 ngx_int_t
-ngx_http_apikey_tally_handler(ngx_http_request_t *r)
+ngx_http_apikey_score_handler(ngx_http_request_t *r)
 {
     ngx_http_apikey_ctx_t             *ctx;
     ngx_http_apikey_failover_state_t  *failovers;
@@ -329,7 +330,7 @@ ngx_http_apikey_tally_handler(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    (void) ngx_atomic_fetch_add(&ctx->alcf->tally->results[ctx->result], 1);
+    (void) ngx_atomic_fetch_add(&ctx->alcf->score->results[ctx->result], 1);
 
     if (!(ctx->stale || ctx->allowed || ctx->local)
         || ctx->result == NGX_HTTP_APIKEY_UNAVAILABLE)

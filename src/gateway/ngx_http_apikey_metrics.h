@@ -7,9 +7,9 @@
  *
  * The zone always has the same size, for nginx makes one of another size anew,
  * and what old workers still counted would be lost.  Each location that asks
- * for keys has a tally by the names of server and location, which stays for
+ * for keys has a score by the names of server and location, which stays for
  * good: one that is gone still belongs to the totals, and one that comes back
- * goes on.  Tallies are added by the master only, and read without a lock.
+ * goes on.  Scores are added by the master only, and read without a lock.
  * When there is no room for another one, locations share the last.
  *
  * Each worker has a seat, its place in nginx's table of processes.  Only the
@@ -19,8 +19,8 @@
 #include "ngx_http_apikey.h"
 
 
-struct ngx_http_apikey_tally_s {
-    ngx_http_apikey_tally_t      *next;
+struct ngx_http_apikey_score_s {
+    ngx_http_apikey_score_t      *next;
     ngx_atomic_t                  results[NGX_HTTP_APIKEY_RESULTS];
     size_t                        server_len;
     size_t                        location_len;
@@ -43,11 +43,13 @@ struct ngx_http_apikey_seat_s {
     ngx_msec_t                    heard;       /* of changes; see subscription */
     ngx_uint_t                    subscribed;
     ngx_uint_t                    trusting;    /* what is cached */
+    size_t                        usage_waiting;
     ngx_uint_t                    nreports;
     ngx_redis_report_t            reports[NGX_HTTP_APIKEY_REPORTS];
 
     ngx_redis_stats_t             redis;
     ngx_redis_latency_t           decide;
+    uint64_t                      usage_dropped;
 };
 
 
@@ -56,8 +58,8 @@ struct ngx_http_apikey_metrics_s {
     time_t                        started;
     time_t                        loaded;      /* the configuration */
     ngx_uint_t                    loads;
-    ngx_http_apikey_tally_t      *tallies;
-    ngx_http_apikey_tally_t      *others;
+    ngx_http_apikey_score_t      *scores;
+    ngx_http_apikey_score_t      *others;
     ngx_http_apikey_failover_state_t
                                   failovers[NGX_HTTP_APIKEY_FAILOVERS];
     ngx_http_apikey_seat_t       *seats[NGX_MAX_PROCESSES];

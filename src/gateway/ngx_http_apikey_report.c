@@ -73,6 +73,14 @@ const ngx_http_apikey_number_t  ngx_http_apikey_number_list[] = {
       "Workers that trust what is cached.",
       ngx_http_apikey_offset(trusting), 0, 0 },
 
+    { "usage", "waiting_bytes", "apikey_usage_waiting_bytes",
+      "Memory of the usage that is not yet written.",
+      ngx_http_apikey_offset(usage_waiting), 0, 0 },
+
+    { "usage", "dropped", "apikey_usage_dropped_total",
+      "Keys whose usage since it was last written is lost.",
+      ngx_http_apikey_offset(usage_dropped), 0, 0 },
+
     { "cache", "hits", "apikey_cache_hits_total",
       "Records, or their absence, found in the cache.",
       ngx_http_apikey_offset(hits), 1, 0 },

@@ -21,6 +21,8 @@ typedef struct {
     uint64_t                      subscribed;
     uint64_t                      unheard;     /* since when; the oldest */
     uint64_t                      trusting;
+    uint64_t                      usage_waiting;
+    uint64_t                      usage_dropped;
     uint64_t                      hits;
     uint64_t                      misses;
     uint64_t                      evicted;

@@ -99,29 +99,29 @@ ngx_http_apikey_json_locations(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_metrics_t *metrics)
 {
     ngx_uint_t                i, first, told;
-    ngx_http_apikey_tally_t  *tally;
+    ngx_http_apikey_score_t  *score;
 
     first = 1;
 
     ngx_http_apikey_print(w, ",\"locations\":[");
 
-    for (tally = metrics->tallies; tally; tally = tally->next) {
+    for (score = metrics->scores; score; score = score->next) {
 
         told = 0;
 
         for (i = NGX_HTTP_APIKEY_OK; i < NGX_HTTP_APIKEY_RESULTS; i++) {
 
-            if (tally->results[i] == 0) {
+            if (score->results[i] == 0) {
                 continue;
             }
 
             if (told++ == 0) {
                 ngx_http_apikey_print(w, "%s{\"server\":", first ? "" : ",");
-                ngx_http_apikey_print_label(w, tally->data, tally->server_len);
+                ngx_http_apikey_print_label(w, score->data, score->server_len);
 
                 ngx_http_apikey_print(w, ",\"location\":");
-                ngx_http_apikey_print_label(w, tally->data + tally->server_len,
-                                            tally->location_len);
+                ngx_http_apikey_print_label(w, score->data + score->server_len,
+                                            score->location_len);
 
                 ngx_http_apikey_print(w, ",\"results\":{");
                 first = 0;
@@ -129,7 +129,7 @@ ngx_http_apikey_json_locations(ngx_http_apikey_writer_t *w,
 
             ngx_http_apikey_print(w, "%s\"%V\":%uA", told > 1 ? "," : "",
                                   ngx_http_apikey_result_name(i),
-                                  tally->results[i]);
+                                  score->results[i]);
         }
 
         if (told) {

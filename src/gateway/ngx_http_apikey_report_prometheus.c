@@ -105,29 +105,29 @@ ngx_http_apikey_prometheus_locations(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_metrics_t *metrics)
 {
     ngx_uint_t                i;
-    ngx_http_apikey_tally_t  *tally;
+    ngx_http_apikey_score_t  *score;
 
     ngx_http_apikey_family(w, "apikey_location_requests_total", NULL,
                            "The same by the location that decided.");
 
-    for (tally = metrics->tallies; tally; tally = tally->next) {
+    for (score = metrics->scores; score; score = score->next) {
 
         for (i = NGX_HTTP_APIKEY_OK; i < NGX_HTTP_APIKEY_RESULTS; i++) {
 
-            if (tally->results[i] == 0) {
+            if (score->results[i] == 0) {
                 continue;
             }
 
             ngx_http_apikey_print(w, "apikey_location_requests_total{server=");
-            ngx_http_apikey_print_label(w, tally->data, tally->server_len);
+            ngx_http_apikey_print_label(w, score->data, score->server_len);
 
             ngx_http_apikey_print(w, ",location=");
-            ngx_http_apikey_print_label(w, tally->data + tally->server_len,
-                                        tally->location_len);
+            ngx_http_apikey_print_label(w, score->data + score->server_len,
+                                        score->location_len);
 
             ngx_http_apikey_print(w, ",result=\"%V\"} %uA\n",
                                   ngx_http_apikey_result_name(i),
-                                  tally->results[i]);
+                                  score->results[i]);
         }
     }
 }

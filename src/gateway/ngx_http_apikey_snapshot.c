@@ -19,7 +19,7 @@ ngx_http_apikey_snapshot(ngx_http_apikey_snapshot_t *snapshot,
     ngx_http_apikey_main_conf_t *amcf, ngx_pool_t *pool)
 {
     ngx_uint_t                  i;
-    ngx_http_apikey_tally_t    *tally;
+    ngx_http_apikey_score_t    *score;
     ngx_http_apikey_metrics_t  *metrics;
 
     ngx_memzero(snapshot, sizeof(ngx_http_apikey_snapshot_t));
@@ -38,9 +38,9 @@ ngx_http_apikey_snapshot(ngx_http_apikey_snapshot_t *snapshot,
     snapshot->numbers.loaded = metrics->loaded;
     snapshot->numbers.loads = metrics->loads;
 
-    for (tally = metrics->tallies; tally; tally = tally->next) {
+    for (score = metrics->scores; score; score = score->next) {
         for (i = 0; i < NGX_HTTP_APIKEY_RESULTS; i++) {
-            snapshot->results[i] += tally->results[i];
+            snapshot->results[i] += score->results[i];
         }
     }
 
@@ -99,6 +99,7 @@ ngx_http_apikey_snapshot_past(ngx_http_apikey_snapshot_t *snapshot,
     }
 
     snapshot->latency.sum += seat->decide.sum;
+    numbers->usage_dropped += seat->usage_dropped;
 }
 
 
@@ -115,6 +116,7 @@ ngx_http_apikey_snapshot_present(ngx_http_apikey_snapshot_t *snapshot,
     numbers = &snapshot->numbers;
 
     numbers->workers++;
+    numbers->usage_waiting += seat->usage_waiting;
 
     if (seat->subscribed) {
         numbers->subscribed++;

@@ -6,7 +6,7 @@
  * sent and not answered may have been counted, and is never sent again.
  */
 
-#include "ngx_http_apikey.h"
+#include "ngx_http_apikey_metrics.h"
 
 
 #define NGX_HTTP_APIKEY_USAGE_AGE     900      /* milliseconds, to be sent */
@@ -573,6 +573,8 @@ ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
     }
 
     if (lost) {
+        amcf->seat->usage_dropped += lost;
+
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "this worker's usage of %ui keys is lost, "
                       "for it ends and redis doesn't answer", lost);
@@ -580,6 +582,13 @@ ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
 
     ngx_free(usage);
     amcf->usage = NULL;
+}
+
+
+size_t
+ngx_http_apikey_usage_waiting(ngx_http_apikey_main_conf_t *amcf)
+{
+    return amcf->usage ? amcf->usage->size : 0;
 }
 
 
@@ -609,6 +618,8 @@ ngx_http_apikey_usage_relieve(ngx_http_apikey_usage_t *usage)
 static void
 ngx_http_apikey_use_drop(ngx_http_apikey_use_t *use)
 {
+    use->usage->amcf->seat->usage_dropped++;
+
     if (!use->usage->dropping) {
         use->usage->dropping = 1;
 

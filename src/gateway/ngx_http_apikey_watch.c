@@ -149,6 +149,7 @@ ngx_http_apikey_watch_sample(ngx_http_apikey_main_conf_t *amcf)
     seat->heard = watch->subscription.heard;
     seat->subscribed = watch->up;
     seat->trusting = ngx_http_apikey_watching(amcf);
+    seat->usage_waiting = ngx_http_apikey_usage_waiting(amcf);
     seat->nreports = ngx_redis_reports(amcf->client, seat->reports,
                                        NGX_HTTP_APIKEY_REPORTS);
 }
