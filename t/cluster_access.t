@@ -1,0 +1,141 @@
+#!/usr/bin/perl
+
+# Nodes of a Redis Cluster that want a password, or speak TLS: each by itself
+# has to be the one that was expected.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Test::Apikey;
+use Test::Apikey::Certificates;
+use Test::Apikey::Cluster;
+
+sub keys_of {
+    my ($cluster) = @_;
+    my @nodes = $cluster->masters;
+    my (@keys, %count);
+
+    for (1 .. 200) {
+        my $key = create_key({ redis => $cluster });
+
+        for my $i (grep { !$keys[$_] } 0 .. $#nodes) {
+            my $n = @{$nodes[$i]->cmd('KEYS', 'apikey:{*')};
+
+            $keys[$i] = $key if $n > ($count{$i} // 0);
+            $count{$i} = $n;
+        }
+
+        last if @nodes == grep { $_ } @keys;
+    }
+
+    return @keys;
+}
+
+sub gateway {
+    my ($where, $how) = @_;
+    my $port = free_port();
+
+    return (nginx(<<"CONF"), $port);
+    apikey_redis $where timeout=3s connect_timeout=3s $how;
+
+    server {
+        listen 127.0.0.1:$port;
+        apikey on;
+
+        location / {
+            empty_gif;
+        }
+    }
+CONF
+}
+
+sub statuses {
+    my ($port, @keys) = @_;
+
+    return join ' ', map { get($port, '/', 'X-API-Key' => $_->{key})->status }
+                         @keys;
+}
+
+sub passes {
+    my ($name, $port, @keys) = @_;
+
+    ok(wait_for(sub { statuses($port, @keys) eq '200 200 200' }, 10), $name)
+        or diag(statuses($port, @keys));
+}
+
+
+# A password, wrong on one of the nodes.
+
+my $cluster = cluster(replicas => 0, password => 'secret');
+my @nodes = $cluster->masters;
+my @keys = keys_of($cluster);
+my ($right, $wrong) = map { file($_, "$_\n") } qw(secret wrong);
+
+chmod 0600, $right, $wrong;
+
+$nodes[1]->cmd('CONFIG', 'SET', 'requirepass', 'another');
+
+my $seeds = "127.0.0.1:$nodes[1]{port} 127.0.0.1:$nodes[0]{port} mode=cluster";
+my ($nginx, $port) = gateway($seeds, "password_file=$right");
+
+is(statuses($port, @keys), '200 503 200', 'one node has another password');
+ok($nginx->wait_log(qr/redis refused the connection: "WRONGPASS/),
+   'it is logged');
+
+$nodes[1]->cmd('CONFIG', 'SET', 'requirepass', 'secret');
+passes('it has the same again', $port, @keys);
+$nginx->stop;
+
+($nginx, $port) = gateway($seeds, "password_file=$wrong");
+
+is(statuses($port, @keys), '503 503 503', 'a wrong password');
+ok($nginx->wait_log(qr/no node of the redis cluster tells where its slots/),
+   'no node tells where the slots are, says the log');
+is(statuses($port, @keys), '503 503 503', 'it goes on so');
+is(() = $nginx->log =~ /\[error\].*tells where its slots/g, 1,
+   'which is told once');
+$nginx->stop;
+
+
+# TLS, with the names that the nodes tell.
+
+my $ca = authority('authority');
+
+for my $by (qw(address hostname)) {
+    my $cert = $ca->issue($by eq 'address' ? 'IP:127.0.0.1' : 'DNS:localhost');
+    my $host = $by eq 'address' ? '127.0.0.1' : 'localhost';
+    my $tls = cluster(
+        replicas => 0, tls => { %$cert, ca => $ca->{cert} },
+        conf => $by eq 'address' ? '' : "cluster-announce-hostname localhost\n"
+                . "cluster-preferred-endpoint-type hostname\n");
+    my @nodes = $tls->masters;
+
+    # records as they are in the other cluster, where they are looked for
+
+    for my $node ($cluster->masters) {
+        for my $name (@{$node->cmd('KEYS', 'apikey:{*')}) {
+            $tls->cmd('HSET', $name, @{$node->cmd('HGETALL', $name)});
+        }
+    }
+
+    my $seed = "$host:$nodes[0]{tls}{port} mode=cluster tls=on "
+               . "tls_ca=$ca->{cert}";
+
+    ($nginx, $port) = gateway($seed, '');
+    passes("TLS: nodes known by their $by", $port, @keys);
+    is(() = $nginx->log =~ /refused for/g, 0, 'none is refused');
+    $nginx->stop;
+
+    ($nginx, $port) = gateway($seed, 'tls_name=redis.test');
+    is(statuses($port, @keys), '503 503 503', 'TLS: another name');
+    ok($nginx->wait_log(qr/certificate of redis is refused for "redis\.test"/),
+       'is logged');
+    $nginx->stop;
+}
+
+done_testing();
