@@ -55,6 +55,7 @@ CONFIGURE_FLAGS = --with-compat --with-debug --with-threads \
 out     = $(abspath $(BUILD))
 scripts = $(wildcard src/redis/*.lua)
 core    = $(wildcard src/core/*.c)
+pure    = $(core) src/redis/slots.c
 cli     = $(wildcard src/cli/*.c)
 pages   = $(wildcard $(addprefix src/console/*.,html css js svg json))
 gateway = $(wildcard ngx_http_apikey_module.c src/gateway/*.c src/redis/*.c)
@@ -68,7 +69,7 @@ compile = $(CC) $(CFLAGS) $(WARNINGS) -Isrc -I$(BUILD) -MMD -MP
 
 cli_libs  = -l:libhiredis.a -ljansson -lsodium -lmicrohttpd -lssl -lcrypto \
             -lcurl
-core_libs = -lsodium
+pure_libs = -l:libhiredis.a -lsodium
 
 
 .PHONY: all build deps deps-run demo test prove units bench install static \
@@ -78,7 +79,7 @@ core_libs = -lsodium
 all build: $(BUILD)/ngx_http_apikey_module.so $(BUILD)/apikey
 
 
-# The program, and the tests of the core.
+# The program, and the tests of what needs no nginx.
 
 $(BUILD)/scripts.h: src/redis/embed $(scripts)
 	@mkdir -p $(@D)
@@ -107,9 +108,9 @@ $(BUILD)/obj/t/unit/%.o: t/unit/%.c $(BUILD)/settings | $(BUILD)/unit/vectors.h
 	@mkdir -p $(@D)
 	$(compile) -I$(BUILD)/unit -c -o $@ $<
 
-$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(call objects,$(core))
+$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(call objects,$(pure))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(core_libs)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pure_libs)
 
 units: $(unit)
 
@@ -118,11 +119,11 @@ units: $(unit)
 fuzz_cli = $(patsubst %,src/cli/%.c,attributes dates entry memory output \
            permissions rows)
 
-$(BUILD)/fuzz/%: t/fuzz/%.c $(core) $(fuzz_cli) $(headers) $(BUILD)/settings
+$(BUILD)/fuzz/%: t/fuzz/%.c $(pure) $(fuzz_cli) $(headers) $(BUILD)/settings
 	@mkdir -p $(@D)
 	clang $(WARNINGS) -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(core) $(fuzz_cli) \
-	    $(core_libs) -ljansson
+	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(pure) $(fuzz_cli) \
+	    $(pure_libs) -ljansson
 
 # Those that need nginx are a module of it, and both are built for libFuzzer:
 # see t/fuzz/nginx.

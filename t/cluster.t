@@ -170,7 +170,8 @@ for my $key (map { key() } 1 .. 30) {
     };
 
     $ask->($_) == 200 or diag('refused') for values %worker;
-    $confirmed += apikey('revoke', $key->{id})->{out} =~ /^confirmed by 2 of 2/m;
+    $confirmed += apikey('revoke', $key->{id})->{out}
+                      =~ /^confirmed by 2 of 2/m;
     $refused += $ask->($_) == 401 for values %worker;
 }
 

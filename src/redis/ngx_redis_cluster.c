@@ -355,7 +355,7 @@ ngx_redis_cluster_mapped(ngx_redis_cluster_t *cluster)
 }
 
 
-/* What is held goes on its way; without a map, only if there is none to be had. */
+/* What is held goes on its way; without a map, if there is none to be had. */
 
 static void
 ngx_redis_cluster_release(ngx_redis_cluster_t *cluster)
