@@ -50,10 +50,9 @@ my $nginx = nginx(<<"CONF", workers => 'auto',
 CONF
     main => 'thread_pool readers threads=2;');
 
-my @workers = $nginx->workers;
 my ($cpus) = run('nproc')->{out} =~ /(\d+)/;
 
-is(@workers, $cpus, 'a worker for each processor');
+ok(wait_for(sub { $cpus == $nginx->workers }), 'a worker for each processor');
 
 for my $plan ('fifty', 'leased') {
     my $key = create_key('--permissions', 'read', '--plan', $plan);
