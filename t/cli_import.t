@@ -54,6 +54,7 @@ is_deeply(show('c1'), {
     limits => '60r/m 10000r/d', not_before => 1714979289, prefix => undef,
     template => undef, revoked => undef, rotated_to => undef,
     rotated_from => undef, last_used => undef,
+    last_address => undef,
 }, 'every field');
 
 is(result('legacy/key=1:~'), 'disabled', 'found by its text');

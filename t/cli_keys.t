@@ -60,6 +60,7 @@ is_deeply($full, {
     limits => '60r/m 10000r/d', allow => [ '10.0.0.0/8', '2001:db8::/32' ],
     status => 'early', revoked => undef, template => undef,
     rotated_to => undef, rotated_from => undef, last_used => undef,
+    last_address => undef,
 }, 'every attribute, once');
 
 

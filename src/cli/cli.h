@@ -54,6 +54,7 @@ int command_export(cli_t *cli);
 int command_list(cli_t *cli);
 int command_show(cli_t *cli);
 int command_limits(cli_t *cli);
+int command_usage(cli_t *cli);
 
 int command_edit(cli_t *cli);
 int command_enable(cli_t *cli);

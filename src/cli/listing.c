@@ -22,8 +22,7 @@ static void listing_visit(void *data, apikey_text_t id, stored_t *stored);
 static int listing_compare(const void *one, const void *two);
 static void listing_json(const listing_t *listing);
 static void listing_table(const listing_t *listing);
-static void listing_time(table_t *table, const stored_t *stored,
-    const char *name);
+static void listing_time(table_t *table, uint64_t seconds);
 
 
 static const column_t  listing_columns[] = {
@@ -195,6 +194,7 @@ listing_table(const listing_t *listing)
 {
     size_t           i;
     table_t          table;
+    apikey_text_t    address;
     const stored_t  *key;
 
     if (listing->count == 0) {
@@ -216,9 +216,9 @@ listing_table(const listing_t *listing)
         table_add(&table, stored_get(key, "project"));
         table_add(&table, stored_get(key, "service"));
         table_add(&table, stored_get(key, "plan"));
-        listing_time(&table, key, "created");
-        listing_time(&table, key, "expires");
-        table_add(&table, store_text("-"));
+        listing_time(&table, stored_number(key, "created"));
+        listing_time(&table, stored_number(key, "expires"));
+        listing_time(&table, stored_used(key, &address));
     }
 
     table_print(&table);
@@ -227,12 +227,9 @@ listing_table(const listing_t *listing)
 
 
 static void
-listing_time(table_t *table, const stored_t *stored, const char *name)
+listing_time(table_t *table, uint64_t seconds)
 {
-    char      text[DATES_SIZE];
-    uint64_t  seconds;
-
-    seconds = stored_number(stored, name);
+    char  text[DATES_SIZE];
 
     if (seconds == 0) {
         table_add(table, store_text("-"));

@@ -74,6 +74,10 @@ static const command_t  commands[] = {
     { "limits", command_limits, "ID", "reset",
       "Shows what is used of a key's limits, and what is left.", NULL },
 
+    { "usage", command_usage, "ID", "days format",
+      "Shows what a key was used for, by days.",
+      "--format csv writes a line for each day and count." },
+
     { "import", command_import, "FILE", "format",
       "Takes over existing keys from CSV or JSON lines.",
       "Keys are plain, or hashed with this pepper; - is standard input.  What\n"

@@ -4,6 +4,7 @@
 #include "store_acks.h"
 #include "store_call.h"
 #include "store_expiring.h"
+#include "store_usage.h"
 
 
 #define STORE_BUCKETS  16     /* of the index, visited at once */
@@ -213,17 +214,19 @@ store_delete(store_t *store, apikey_text_t id, stored_t **deleted)
 
         reply = store_write_told(store, &store_script_delete, &write);
 
-        if (reply == NULL || deleted == NULL) {
-            free(stored);
-        } else {
-            *deleted = stored;
-        }
-
         if (reply == NULL) {
+            free(stored);
             return STORE_FAILED;
         }
 
         freeReplyObject(reply);
+        store_usage_deleted(store, stored);
+
+        if (deleted == NULL) {
+            free(stored);
+        } else {
+            *deleted = stored;
+        }
     }
 
     store_name_ids(store, &ids, apikey_names_bucket(id));

@@ -107,6 +107,25 @@ stored_number(const stored_t *stored, const char *name)
 }
 
 
+uint64_t
+stored_used(const stored_t *stored, apikey_text_t *address)
+{
+    uint64_t       seconds;
+    apikey_text_t  used, word;
+
+    used = stored_get(stored, "used");
+    word = apikey_text_word(&used);
+    *address = apikey_text_word(&used);
+
+    if (apikey_text_number(word, DATES_MAX, &seconds) != APIKEY_OK) {
+        *address = (apikey_text_t) { NULL, 0 };
+        return 0;
+    }
+
+    return seconds;
+}
+
+
 apikey_record_t *
 stored_parse(const stored_t *stored, const char **why)
 {
@@ -192,7 +211,11 @@ stored_json(const stored_t *stored, uint64_t now)
         json_object_set_new(json, attribute_name(i), value);
     }
 
-    json_object_set_new(json, "last_used", json_null());
+    number = stored_used(stored, &text);
+
+    json_object_set_new(json, "last_used",
+                        number ? json_integer(number) : json_null());
+    json_object_set_new(json, "last_address", json_text(text));
 
     return json;
 }
@@ -202,6 +225,7 @@ void
 stored_show(const stored_t *stored, uint64_t now, int json)
 {
     char              date[DATES_SIZE];
+    uint64_t          used;
     const char       *name, *why;
     attribute_e       i;
     apikey_text_t     text;
@@ -226,6 +250,14 @@ stored_show(const stored_t *stored, uint64_t now, int json)
         } else if (text.len != 0) {
             printf("%-13s %.*s\n", name, (int) text.len, text.data);
         }
+    }
+
+    used = stored_used(stored, &text);
+
+    if (used != 0) {
+        dates_format(date, used);
+        printf("%-13s %s UTC\n", "last_used", date);
+        printf("%-13s %.*s\n", "last_address", (int) text.len, text.data);
     }
 
     record = stored_parse(stored, &why);

@@ -32,6 +32,9 @@ apikey_text_t stored_get(const stored_t *stored, const char *name);
 /* A field that is a number; 0 if absent. */
 uint64_t stored_number(const stored_t *stored, const char *name);
 
+/* When it was used last, or 0, and from where, or "". */
+uint64_t stored_used(const stored_t *stored, apikey_text_t *address);
+
 /* The record to be freed, or NULL and why. */
 apikey_record_t *stored_parse(const stored_t *stored, const char **why);
 

@@ -21,6 +21,7 @@
  *   template    the template it was made from
  *   rotated_to rotated_from
  *               the public ids of the key's successor and predecessor
+ *   used        when and from where it was used last, see usage.h
  *   n           counters of the key's own plan or limits, see limit.h
  *   n:PLAN      counters of a plan that is a location's default
  *
