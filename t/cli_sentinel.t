@@ -120,10 +120,47 @@ fails("redis-sentinel://:guess\@$there/main",
       'no sentinel answers: \S+ AUTH: WRONGPASS .*', 'a wrong one');
 
 
+# The doctor: of the sentinels, and of who takes the master's place.
+
+sub doctor {
+    my ($url, $check, $result, $text) = @_;
+    my ($found) = grep { $_->{check} eq $check }
+                  @{decode_json(program($url, 'doctor')->{out})->{checks}};
+
+    is($found->{result}, $result, "doctor: $text");
+    like($found->{text}, qr/$text/, 'as it is told');
+    ok(!$found->{mend} == ($result eq 'ok'), 'with a mend if wrong');
+}
+
+doctor($group->url, 'sentinels', 'ok', '3 of 3 answer, the master is 127');
+doctor($group->url, 'replicas', 'ok', '1 connected');
+doctor("redis-sentinel://127.0.0.1:1,$at[1]/main", 'sentinels', 'warning',
+       '1 of 2 answer; 127.0.0.1:1: Connection refused');
+names($replica);
+doctor("redis-sentinel://$at[1],127.0.0.1:$fake->{port}/main", 'sentinels',
+       'wrong', "they name 127.0.0.1:\\d+ and 127.0.0.1:$replica as");
+$fake->greet(SENTINEL => resp(undef));
+doctor($mixed, 'sentinels', 'wrong',
+       "127.0.0.1:$fake->{port} doesn't know the master \"main\"");
+
+$group->sentinel($_)->pause for 1, 2;
+my $alone = "redis-sentinel://$at[0]/main";
+ok(wait_for(sub { program($alone, 'doctor')->{out} =~ /NOQUORUM/ }, 20),
+   'sentinels are stopped');
+doctor($alone, 'sentinels', 'wrong', "a failover can't be made: NOQUORUM");
+$group->sentinel($_)->resume for 1, 2;
+
+$group->redis(1)->stop;
+ok(wait_for(sub { !@{$group->redis(0)->cmd('ROLE')->[2]} }),
+   'the replica stops');
+doctor($group->url, 'replicas', 'warning', 'none is connected');
+$group->redis(1)->start;
+
+
 # A failover.
 
 $group->replicated;
-my $old = $group->redis(0);
+my $old = $group->master;
 $old->kill;
 $group->wait_failover($old);
 
@@ -131,7 +168,7 @@ is(keys_at($group->url), 1, 'after a failover the key is still there');
 is(program($group->url, 'disable', $key->{id})->{exit}, 0,
    'and can be changed');
 
-my $new = $group->redis(1);
+my $new = $group->master;
 is($new->cmd('HGET', $new->cmd('KEYS', '*{*')->[0], 'status'), 'disabled',
    'at the new master');
 

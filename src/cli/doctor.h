@@ -39,6 +39,9 @@ typedef struct {
  */
 int doctor_servers(doctor_t *doctor);
 
+/* The sentinels, and the master's replicas. */
+void doctor_sentinels(doctor_t *doctor);
+
 void doctor_say(doctor_t *doctor, const char *check,
     const doctor_finding_t *finding);
 void doctor_find(doctor_finding_t *finding, const char *result,

@@ -55,6 +55,10 @@ doctor_servers(doctor_t *doctor)
 
     rc = doctor->cli->store.cluster ? doctor_cluster(doctor) : 0;
 
+    if (doctor->cli->settings.address.master != NULL) {
+        doctor_sentinels(doctor);
+    }
+
     (void) doctor_each(doctor, "version", doctor_version);
     (void) doctor_each(doctor, "eviction", doctor_eviction);
     (void) doctor_each(doctor, "persistence", doctor_persistence);

@@ -24,8 +24,6 @@ static int sentinel_open_master(redis_t *redis, const address_t *address,
     address_host_t *host, sentinel_round_t *round);
 static redisReply *sentinel_question(redis_t *redis,
     const address_t *address);
-static int sentinel_same(const address_host_t *one,
-    const address_host_t *other);
 static void sentinel_note(char note[REDIS_ERROR], const address_host_t *host,
     const char *why);
 
@@ -149,6 +147,14 @@ sentinel_free(address_host_t *host)
 }
 
 
+int
+sentinel_same(const address_host_t *one, const address_host_t *other)
+{
+    return strcmp(one->name, other->name) == 0
+           && strcmp(one->port, other->port) == 0;
+}
+
+
 /* Each sentinel, once; each master that is named, once. */
 
 static int
@@ -254,14 +260,6 @@ sentinel_question(redis_t *redis, const address_t *address)
     argv[2].len = strlen(address->master);
 
     return redis_command(redis, argv, 3);
-}
-
-
-static int
-sentinel_same(const address_host_t *one, const address_host_t *other)
-{
-    return strcmp(one->name, other->name) == 0
-           && strcmp(one->port, other->port) == 0;
 }
 
 

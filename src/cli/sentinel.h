@@ -10,7 +10,7 @@
 
 
 #define SENTINEL_PATIENCE  1000     /* milliseconds, for each step */
-#define SENTINEL_SEARCH    3000     /* for a master, while some sentinel answers */
+#define SENTINEL_SEARCH    3000     /* while some sentinel answers */
 
 
 typedef enum {
@@ -24,12 +24,15 @@ typedef enum {
 int sentinel_open(redis_t *redis, const address_t *address);
 
 /*
- * Asks one sentinel, and stays connected, for more questions, whatever the answer;
- * redis is to be closed, and host to be freed by sentinel_free(), in any case.
+ * Asks one sentinel, and stays connected, for more questions, whatever the
+ * answer; redis is to be closed, and host to be freed by sentinel_free(), in
+ * any case.
  */
 sentinel_rc_e sentinel_ask(redis_t *redis, const address_t *address,
     const address_host_t *sentinel, address_host_t *host);
 void sentinel_free(address_host_t *host);
+
+int sentinel_same(const address_host_t *one, const address_host_t *other);
 
 
 #endif /* APIKEY_CLI_SENTINEL_H */

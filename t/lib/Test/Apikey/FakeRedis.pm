@@ -36,6 +36,7 @@ package Test::Apikey::FakeRedis;
 #   $fake->words                the commands it was sent, as lists of words
 #   $fake->forget               starts that list anew
 #   $fake->connections          how many were made so far;  ->open: are there
+#   $fake->listeners            those that have subscribed
 #
 #   resp(VALUE)     bytes of a reply: a string, undef, a list as a reference,
 #                   an error as a reference to its text
@@ -131,7 +132,7 @@ sub stop {
 
 for my $order (qw(script usage usages greet publish release trickle say cut
                   refuse listen scripts
-                  words forget connections open))
+                  words forget connections open listeners))
 {
     no strict 'refs';
     *$order = sub { my $self = shift; $self->_order($order, @_) };
@@ -235,6 +236,9 @@ sub _obey {
 
     } elsif ($order eq 'forget') {
         $self->forget_all;
+
+    } elsif ($order eq 'listeners') {
+        $answer = grep { $_->{listens} } @at;
 
     } elsif ($order eq 'open') {
         $answer = grep { !$_->{listens} } @at;

@@ -218,7 +218,9 @@ sub start {
     # periods of PING, and so must a promotion, which is four of PUBLISH.
     eval { $self->cmd(qw(SENTINEL DEBUG), @$_) }
         for [ 'ASK-PERIOD', 100 ], [ 'INFO-PERIOD', 100 ],
-            [ 'PING-PERIOD', 300 ], [ 'PUBLISH-PERIOD', 500 ];
+            [ 'PING-PERIOD', 300 ], [ 'PUBLISH-PERIOD', 500 ],
+            # one that was stopped, or waited for the CPU, goes on
+            [ 'TILT-TRIGGER', 600000 ];
 
     return $self;
 }
