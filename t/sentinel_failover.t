@@ -175,7 +175,9 @@ my $asked = scripts($old);
 $results = load($free);
 my $now = $group->failover;
 is($now->{port}, $old->{port}, 'a failover by order');
-ok($nginx->wait_log(qr/\[notice\].*the master "main" is at \S+:$old->{port} now, it was at \S+:$new->{port}/),
+ok($nginx->wait_log(qr/\[notice\].*the[ ]master[ ]"main"
+                        [ ]is[ ]at[ ]\S+:$old->{port}\ now,
+                        [ ]it[ ]was[ ]at[ ]\S+:$new->{port}/x),
    'it is logged');
 ok(wait_for(sub {
     $now->cmd('PUBSUB', 'NUMSUB', 'apikey:changes')->[1] == 2
@@ -183,7 +185,8 @@ ok(wait_for(sub {
 }, 10), 'both workers listen to the new master');
 answers($free, 'and answer');
 $count = $results->();
-is(join(' ', grep { !/^(?:204|503)$/ } keys %$count), '', 'under load: 204 or 503');
+is(join(' ', grep { !/^(?:204|503)$/ } keys %$count), '',
+   'under load: 204 or 503');
 
 $asked = scripts($new);
 is(statuses($free, 30), '204', 'requests');

@@ -1,7 +1,7 @@
 /*
  * Where the master is, as a sentinel has said, and the connections that follow
- * it.  Only what calls itself a master (ROLE) is used.  When no sentinel answers,
- * what there is goes on, and is tried again where it was.
+ * it.  Only what calls itself a master (ROLE) is used.  When no sentinel
+ * answers, what there is goes on, and is tried again where it was.
  */
 
 #include "ngx_redis_sentinel.h"

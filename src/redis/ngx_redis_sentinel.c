@@ -1,8 +1,9 @@
 /*
  * Who knows where the master is.  One connection, to one sentinel at a time,
  * asks once a second and whenever the master's connections need to know, and
- * listens to "+switch-master" in between.  A sentinel that is lost, that doesn't
- * know the master, or that has named what is none, gives way to the next one.
+ * listens to "+switch-master" in between.  A sentinel that is lost, that
+ * doesn't know the master, or that has named what is none, gives way to the
+ * next one.
  */
 
 #include "ngx_redis_sentinel.h"
