@@ -26,7 +26,8 @@ my ($r, $server);
 
 
 # A server that gives these answers in turn, the last one for ever: a status,
-# with more of its header, or "never".  Each request is a line of the log.
+# with more of its header, "never", or "held", until there is a file "go".  Each
+# request is a line of the log.
 
 sub serve {
     my @answers = @_;
@@ -57,6 +58,11 @@ sub serve {
             if ($answer eq 'never') {
                 push @open, $c;
                 next;
+            }
+
+            if ($answer eq 'held') {
+                wait_for(sub { -e Test::Apikey::dir() . '/go' }, 20);
+                $answer = '200 OK';
             }
 
             print $c "HTTP/1.1 $answer\r\nContent-Length: 2\r\n",
@@ -218,12 +224,30 @@ is(webhook()->{out}, "1 sent\n", 'and is sent again');
 is(keys_sent(), 'k11', 'which it is');
 
 
+# Redis goes while an event is being sent: its place is written later.
+
+serve('held');
+$pid = background();
+$id = event('held');
+ok(wait_for(sub { keys_sent() eq 'held' }), 'an event is being sent');
+
+$redis->stop;
+file('go', '');
+ok(wait_for(sub { err() =~ /trying again/ }), 'it is taken, but Redis went');
+$redis->start;
+ok(wait_for(sub { (place() // '') eq $id }), 'its place is written then');
+
+kill 'TERM', $pid;
+is(Test::Apikey::wait_pid($pid, 10), 0, 'and all is well');
+serve('200 OK');
+
+
 # Some of them.
 
-event('k12');
-$id = event('k13', type => 'x');
+event('k4');
+$id = event('k12');
 $r = webhook('--type', 'revoked');
-is($r->{out}, "0 sent\n", 'no event of that type');
+is($r->{out}, "0 sent\n", 'no event of that type') or diag $r->{err};
 is(place(), $id, 'those before are done with');
 
 is(apikey('events', '--webhook', $url, '--webhook-secret-file', $secret,

@@ -352,7 +352,7 @@ events_send(cli_t *cli, events_t *events)
 
     follow_signals();
 
-    rc = webhook_open(&events->webhook, cli,
+    rc = webhook_open(&events->webhook, cli, events->follow,
                       options_value(cli->options, "since") ? events->since
                                                            : "", id);
     if (rc == CLI_DONE) {
@@ -383,7 +383,7 @@ events_send_one(void *data, const event_t *event)
     events_t *events = data;
 
     if (events_match(events, event)) {
-        return webhook_send(events->webhook, event, events->follow);
+        return webhook_send(events->webhook, event);
     }
 
     webhook_skip(events->webhook, event);

@@ -15,7 +15,6 @@
 
 static int follow_page(const store_events_t *events,
     char id[STORE_EVENT_ID], follow_visit_pt visit, void *data);
-static void follow_again(cli_t *cli);
 static void follow_signal(int signo);
 
 
@@ -57,6 +56,23 @@ follow_wait(unsigned ms)
         ts.tv_sec = 0;
         ts.tv_nsec = slice * 1000000L;
         (void) nanosleep(&ts, NULL);
+    }
+}
+
+
+void
+follow_again(cli_t *cli)
+{
+    (void) cli_failed(cli);
+    complain("trying again until it answers");
+
+    do {
+        follow_wait(FOLLOW_AGAIN);
+        cli_close(cli);
+    } while (!follow_ended && cli_try(cli) != CLI_DONE);
+
+    if (!follow_ended) {
+        complain("Redis at %s answers again", cli->settings.address.shown);
     }
 }
 
@@ -123,23 +139,6 @@ follow_page(const store_events_t *events, char id[STORE_EVENT_ID],
     }
 
     return CLI_DONE;
-}
-
-
-static void
-follow_again(cli_t *cli)
-{
-    (void) cli_failed(cli);
-    complain("trying again until it answers");
-
-    do {
-        follow_wait(FOLLOW_AGAIN);
-        cli_close(cli);
-    } while (!follow_ended && cli_try(cli) != CLI_DONE);
-
-    if (!follow_ended) {
-        complain("Redis at %s answers again", cli->settings.address.shown);
-    }
 }
 
 

@@ -22,6 +22,9 @@ int follow_stopped(void);
 /* Waits for so many milliseconds, or until it is to end. */
 void follow_wait(unsigned ms);
 
+/* Redis failed: tells of it, and connects anew until it can or is to end. */
+void follow_again(cli_t *cli);
+
 /*
  * Visits what came after the id, in order; id is that of the latest one read
  * then.  Where forever, goes on with what comes until a signal, and only the

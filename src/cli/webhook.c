@@ -32,6 +32,7 @@
 
 struct webhook_s {
     cli_t           *cli;
+    int              forever;
     const char      *url;
     const char      *name;
     char             made[17];              /* of the URL, where none is given */
@@ -72,8 +73,8 @@ static int webhook_progress(void *nothing, curl_off_t down_total,
 
 
 int
-webhook_open(webhook_t **opened, cli_t *cli, const char *since,
-    char id[STORE_EVENT_ID])
+webhook_open(webhook_t **opened, cli_t *cli, int forever,
+    const char *since, char id[STORE_EVENT_ID])
 {
     int         rc;
     webhook_t  *webhook;
@@ -82,6 +83,7 @@ webhook_open(webhook_t **opened, cli_t *cli, const char *since,
     *opened = webhook;
 
     webhook->cli = cli;
+    webhook->forever = forever;
 
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         complain("libcurl can't be used");
@@ -95,7 +97,7 @@ webhook_open(webhook_t **opened, cli_t *cli, const char *since,
 
 
 int
-webhook_send(webhook_t *webhook, const event_t *event, int forever)
+webhook_send(webhook_t *webhook, const event_t *event)
 {
     int        rc;
     char       why[WEBHOOK_WHY], *body;
@@ -122,7 +124,7 @@ webhook_send(webhook_t *webhook, const event_t *event, int forever)
 
         webhook_tell(webhook, why);
 
-        if (!forever && tries == WEBHOOK_TRIES) {
+        if (!webhook->forever && tries == WEBHOOK_TRIES) {
             break;
         }
 
@@ -536,23 +538,28 @@ webhook_taken(webhook_t *webhook, const event_t *event)
 }
 
 
-/*
- * A connection that failed is made anew by who reads events, and the place is
- * written with the next event then.
- */
+/* Written once more where the master is another one now, or was away. */
 
 static void
 webhook_write(webhook_t *webhook)
 {
-    store_t  *store;
+    store_t     *store;
+    store_rc_e   rc;
 
     store = &webhook->cli->store;
+    rc = store_webhook_write(store, webhook->name, webhook->taken);
 
-    if (store_webhook_write(store, webhook->name, webhook->taken)
-        == STORE_DONE)
+    if (rc != STORE_DONE
+        && webhook->forever
+        && (store->redis.failed
+            || strncmp(store->error, "READONLY", 8) == 0))
     {
-        webhook->unwritten = 0;
+        follow_again(webhook->cli);
+        rc = store_webhook_write(store, webhook->name, webhook->taken);
+    }
 
+    if (rc == STORE_DONE) {
+        webhook->unwritten = 0;
     } else {
         store_missed(store, "how far the webhook has got");
     }

@@ -24,14 +24,14 @@ typedef struct webhook_s  webhook_t;
  * is new begins behind since, or with what happens from now on if that is
  * "".  CLI_DONE, or a status told on stderr; to be closed in any case.
  */
-int webhook_open(webhook_t **webhook, cli_t *cli, const char *since,
-    char id[STORE_EVENT_ID]);
+int webhook_open(webhook_t **webhook, cli_t *cli, int forever,
+    const char *since, char id[STORE_EVENT_ID]);
 
 /*
  * Sends one, again and again where forever, and until it is to end; else a few
  * times: CLI_DONE, or CLI_REFUSED.
  */
-int webhook_send(webhook_t *webhook, const event_t *event, int forever);
+int webhook_send(webhook_t *webhook, const event_t *event);
 
 /* The event isn't asked for: it counts as taken. */
 void webhook_skip(webhook_t *webhook, const event_t *event);
