@@ -50,6 +50,7 @@ class Stage:
             "REDIS": redis,
             "REDIS_PORT": redis_port,
             "UPSTREAM_PORT": free_port(),
+            "USAGE": "on",
         }
 
         try:
