@@ -19,11 +19,12 @@ my $fake = fake_redis(behind => $redis);
 my $port = free_port();
 
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$fake->{port} connect_timeout=10s timeout=200ms;
+    apikey_redis 127.0.0.1:$fake->{port} connect_timeout=10s timeout=1s;
 
     server {
         listen 127.0.0.1:$port;
         apikey on;
+        apikey_usage off;
 
         location / { try_files /none =204; }
         location /status { apikey off; apikey_status; }
@@ -41,16 +42,19 @@ sub statuses {
     return \%seen;
 }
 
+sub logged { scalar(() = $nginx->log =~ /\[(?:error|notice)\].*$_[0]/g) }
+
 sub status { get($port, '/status')->json }
 
 
 ok(wait_for(sub { statuses(1)->{204} }), 'it answers');
 is_deeply(statuses(50), { 204 => 50 }, 'however many ask');
 
-# Neither what workers say of themselves is answered.
+# Nor is what workers say of themselves answered.
 
 $fake->script({ ask => 1, hold => 1 });
-$fake->greet(gateways => { say => "+OK\r\n", hold => 1 });
+$fake->greet($_ => { say => "+OK\r\n", hold => 1 })
+    for 'gateways', 'events';
 is_deeply(statuses(50), { 503 => 50 }, 'then it does not, in time');
 
 my $connections = $fake->connections;
@@ -65,8 +69,11 @@ my $made = $fake->connections - $connections;
 cmp_ok($asked, '<=', $made + 1, 'a thousand requests, one question a connection')
     or diag("$asked questions, $made connections");
 
-ok(wait_for(sub { statuses(10); $fake->scripts > $asked }),
+ok(wait_for(sub { statuses(10); $fake->scripts > $asked + 1 }),
    'it is asked again, now and then');
+is(logged(qr/can't be used: no reply in time/), 1, 'that is one outage');
+is(logged(qr/answers again/), 0, 'which a PING does not end');
+cmp_ok(status()->{redis}{failing_seconds}, '>', 0, 'nor in apikey_status');
 cmp_ok(status()->{redis}{refused}, '>=', 900, 'the others are refused at once');
 cmp_ok(status()->{redis}{lost}, '>=', 50, 'those without a reply are lost');
 
@@ -75,9 +82,12 @@ cmp_ok(status()->{redis}{lost}, '>=', 50, 'those without a reply are lost');
 
 $fake->script({ ask => 1 });
 $fake->greet(gateways => { say => "\$1\r\n1\r\n" });
+$fake->greet(events => { say => "+OK\r\n" });
 $fake->release;
 
 ok(wait_for(sub { statuses(1)->{204} }), 'one answer');
 is_deeply(statuses(50), { 204 => 50 }, 'and all are asked again');
+is(logged(qr/answers again/), 1, 'the end is logged, once');
+is(status()->{redis}{failing_seconds}, 0, 'and told');
 
 done_testing();

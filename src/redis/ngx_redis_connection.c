@@ -369,7 +369,6 @@ ngx_redis_is_master(redisReply *reply)
 static void
 ngx_redis_ready(ngx_redis_connection_t *rc)
 {
-    ngx_uint_t            level;
     ngx_queue_t          *q;
     ngx_redis_command_t  *cmd;
 
@@ -377,22 +376,16 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
         ngx_del_timer(&rc->timer);
     }
 
-    if (rc->failing) {
-        level = rc->subscription ? NGX_LOG_INFO : NGX_LOG_NOTICE;
-
-        ngx_log_error(level, &rc->log, 0,
-                      "redis \"%V\" answers again after %M ms",
-                      &rc->server->name, ngx_current_msec - rc->since);
-    }
-
     rc->conf->stats->made[ngx_redis_role(rc)]++;
 
     rc->state = NGX_REDIS_READY;
     ngx_redis_log_to(rc->peer.connection, &rc->log);
     rc->log.action = "talking to redis";
-    rc->failing = 0;
     rc->refused = 0;
-    rc->since = ngx_current_msec;
+
+    if (!rc->doubtful) {
+        ngx_redis_answers(rc);
+    }
 
     while (!ngx_queue_empty(&rc->waiting)) {
         q = ngx_queue_head(&rc->waiting);
@@ -425,6 +418,25 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
 
 
 void
+ngx_redis_answers(ngx_redis_connection_t *rc)
+{
+    ngx_uint_t  level;
+
+    if (rc->failing) {
+        level = rc->subscription ? NGX_LOG_INFO : NGX_LOG_NOTICE;
+
+        ngx_log_error(level, &rc->log, 0,
+                      "redis \"%V\" answers again after %M ms",
+                      &rc->server->name, ngx_current_msec - rc->since);
+    }
+
+    rc->doubtful = 0;
+    rc->failing = 0;
+    rc->since = ngx_current_msec;
+}
+
+
+void
 ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
     ngx_uint_t retry)
 {
@@ -434,6 +446,7 @@ ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
     ngx_redis_command_t  *cmd;
 
     if (rc->state == NGX_REDIS_READY
+        && !rc->failing
         && ngx_current_msec - rc->since >= NGX_REDIS_STABLE)
     {
         rc->failures = 0;

@@ -93,7 +93,7 @@ struct ngx_redis_connection_s {
     ngx_msec_t                 since;        /* READY, or failing */
     unsigned                   resolved:1;   /* addrs are fresh enough */
     unsigned                   unresolved:1; /* and it's told */
-    unsigned                   failing:1;    /* commands are refused */
+    unsigned                   failing:1;    /* refuses all, or all but one */
     unsigned                   refused:1;    /* greetings are, and it's told */
     unsigned                   loud:1;       /* a sentinel's: it is logged */
     unsigned                   subscribed:1;
@@ -146,6 +146,9 @@ void ngx_redis_located(ngx_redis_connection_t *rc, ngx_int_t found);
 void ngx_redis_connect(ngx_redis_connection_t *rc);
 void ngx_redis_connected(ngx_redis_connection_t *rc);
 void ngx_redis_greet(ngx_redis_connection_t *rc);
+
+/* It is good, until it fails. */
+void ngx_redis_answers(ngx_redis_connection_t *rc);
 
 /*
  * Every command fails.  retry: the server may have closed the connection for

@@ -526,8 +526,8 @@ ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
     ngx_queue_remove(q);
     rc->pending--;
 
-    if (rc->state == NGX_REDIS_READY) {
-        rc->doubtful = 0;
+    if (rc->doubtful && rc->state == NGX_REDIS_READY) {
+        ngx_redis_answers(rc);
     }
 
     if (ngx_redis_retry_as_eval(rc, cmd, reply)) {

@@ -86,11 +86,11 @@ ngx_redis_connection_report(ngx_redis_report_t *report,
     report->pending = rc->pending;
     report->since = rc->since;
 
-    if (rc->state == NGX_REDIS_READY) {
-        report->state = NGX_REDIS_IS_READY;
+    if (rc->failing) {
+        report->state = NGX_REDIS_IS_FAILING;
 
     } else {
-        report->state = rc->failing ? NGX_REDIS_IS_FAILING
-                                    : NGX_REDIS_IS_CONNECTING;
+        report->state = rc->state == NGX_REDIS_READY ? NGX_REDIS_IS_READY
+                                                     : NGX_REDIS_IS_CONNECTING;
     }
 }

@@ -23,7 +23,8 @@ package Test::Apikey::FakeRedis;
 #   $fake->usages               how many of those it was sent so far
 #   $fake->greet(WORD => RULE)  the same for AUTH, SELECT, PING, or any other
 #                               command; ROLE says master without; "gateways"
-#                               is the script that registers a worker
+#                               is the script that registers a worker, "events"
+#                               all that events need
 #   $fake->publish(CHANNEL, TEXT)  to whoever listens
 #   $fake->release              what is held, on every connection
 #   $fake->trickle              the same, each byte by itself
@@ -277,7 +278,7 @@ sub _command {
         $rule = $self->_rule('usage') || { say => ":1\r\n" };
 
     } elsif (($words[1] // '') =~ /:(events|expiring)$/) {
-        $rule = { say => "+OK\r\n" };
+        $rule = $self->{greet}{events} || { say => "+OK\r\n" };
 
     } else {
         push @{$self->{words}}, \@words;
