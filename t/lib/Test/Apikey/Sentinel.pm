@@ -8,10 +8,12 @@ package Test::Apikey::Sentinel;
 #   my $group = sentinels();
 #   my $group = sentinels(replicas => 2, sentinels => 3, conf => TEXT,
 #                         sentinel_conf => TEXT, password => TEXT,
-#                         sentinel_password => TEXT)
+#                         sentinel_password => TEXT,
+#                         tls => {cert => FILE, key => FILE, ca => FILE})
 #       "conf" is more of each Redis's configuration, "sentinel_conf" of each
 #       sentinel's; "password" is what each Redis wants of everybody,
-#       "sentinel_password" what each sentinel wants
+#       "sentinel_password" what each sentinel wants; with "tls" all of them
+#       speak it, among themselves, too, and the addresses are those of TLS
 #   $group->{name}              of the master: "main"
 #   $group->addresses           "127.0.0.1:PORT ...", of the sentinels
 #   $group->url                 redis-sentinel://...
@@ -48,8 +50,13 @@ sub new {
 
     $common .= qq{requirepass "$secret"\nmasterauth "$secret"\n} if @login;
 
+    if ($self->{tls}) {
+        $common .= "tls-replication yes\n";
+        push @login, tls => $self->{tls};
+    }
+
     $self->{redis} = [ Test::Apikey::redis(conf => $common, @login) ];
-    my $port = $self->{redis}[0]{port};
+    my $port = _port($self->{redis}[0]);
 
     push @{$self->{redis}},
          Test::Apikey::redis(conf => "${common}replicaof 127.0.0.1 $port\n",
@@ -62,15 +69,24 @@ sub new {
     return $self;
 }
 
+sub _sentinel {
+    my ($self) = @_;
+    my %one = (id => sprintf('%08x%032x', $$, $runs++),
+               port => Test::Apikey::free_port());
+
+    $one{tls} = { %{$self->{tls}}, port => Test::Apikey::free_port() }
+        if $self->{tls};
+
+    return \%one;
+}
+
 # They know one another from the beginning, which spares them seconds.
 
 sub _watch {
     my ($self) = @_;
     my ($name, $secret) = @$self{qw(name password)};
-    my ($master, @replicas) = map { $_->{port} } @{$self->{redis}};
-    my @all = map { { id => sprintf('%08x%032x', $$, $runs++),
-                      port => Test::Apikey::free_port() } }
-                  1 .. $self->{sentinels};
+    my ($master, @replicas) = map { _port($_) } @{$self->{redis}};
+    my @all = map { $self->_sentinel } 1 .. $self->{sentinels};
     my $quorum = int($self->{sentinels} / 2) + 1;
     my $wanted = defined $self->{sentinel_password}
                  ? qq{requirepass "$self->{sentinel_password}"\n} : '';
@@ -84,11 +100,12 @@ sub _watch {
 
     for my $one (@all) {
         my $known = join '', map {
-            "sentinel known-sentinel $name 127.0.0.1 $_->{port} $_->{id}\n"
+            "sentinel known-sentinel $name 127.0.0.1 " . _port($_)
+            . " $_->{id}\n"
         } grep { $_ != $one } @all;
 
         push @{$self->{all}}, Test::Apikey::Sentinel::One->new(
-            port => $one->{port},
+            port => $one->{port}, tls => $one->{tls},
             conf => "sentinel myid $one->{id}\n$common$known"
                     . ($self->{sentinel_conf} // '') . $wanted,
             password => $self->{sentinel_password})->start;
@@ -98,13 +115,15 @@ sub _watch {
 
 sub redis     { $_[0]{redis}[$_[1]] }
 sub sentinel  { $_[0]{all}[$_[1]] }
-sub addresses { join ' ', map { "127.0.0.1:$_->{port}" } @{$_[0]{all}} }
+sub addresses { join ' ', map { '127.0.0.1:' . _port($_) } @{$_[0]{all}} }
+
+sub _port { $_[0]{tls} ? $_[0]{tls}{port} : $_[0]{port} }
 
 sub url {
     my ($self) = @_;
     my $login = defined $self->{password} ? ":$self->{password}@" : '';
 
-    return "redis-sentinel://$login" . $self->addresses =~ tr/ /,/r
+    return ($self->{tls} ? 'rediss' : 'redis') . "-sentinel://$login" . $self->addresses =~ tr/ /,/r
            . "/$self->{name}";
 }
 
@@ -120,7 +139,7 @@ sub master {
 
     return if keys %said != 1;
 
-    my ($master) = grep { $said{$_->{port}} } @{$self->{redis}};
+    my ($master) = grep { $said{_port($_)} } @{$self->{redis}};
     my $role = eval { $master->cmd('ROLE') } or return;
 
     return $role->[0] eq 'master' ? $master : undef;
@@ -186,6 +205,14 @@ port $opt{port}
 dir $dir
 logfile $dir/sentinel.log
 daemonize no
+CONF
+    print $f <<"CONF" if $opt{tls};
+tls-port $opt{tls}{port}
+tls-cert-file $opt{tls}{cert}
+tls-key-file $opt{tls}{key}
+tls-ca-cert-file $opt{tls}{ca}
+tls-auth-clients no
+tls-replication yes
 CONF
     close $f;
 
