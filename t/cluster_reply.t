@@ -221,7 +221,7 @@ my @hundred = map { [ int(16384 * $_ / 100), int(16384 * ($_ + 1) / 100) - 1,
 $many->greet(CLUSTER => slots(@hundred));
 $many->script($first_says);
 
-nginx(conf($crowd, "127.0.0.1:$many->{port}"));
+my $crowded = nginx(conf($crowd, "127.0.0.1:$many->{port}"));
 
 sub crowd { get($crowd, '/', 'X-API-Key' => "key $_[0]" =~ s/ //r)->status }
 
@@ -230,6 +230,20 @@ cmp_ok($many->connections, '<=', 3, 'no more connections than are needed');
 is(join(' ', map { crowd($_) } 1 .. 400), join(' ', (204) x 400),
    'all slots are served');
 cmp_ok($many->connections, '<=', 101, 'by a connection each');
+
+# The longest map there can be.
+
+$many->greet(CLUSTER => slots(map { [ $_, $_, $hundred[$_ % 100][2],
+                                      $many->{port} ] } 0 .. 16383));
+$many->forget;
+$many->script("-CLUSTERDOWN\r\n", $first_says);
+crowd(1);
+ok(wait_for(sub { grep { $_->[0] eq 'CLUSTER' } @{$many->words} }),
+   'each slot is told by itself');
+is(join(' ', map { crowd($_) } 1 .. 50), join(' ', (204) x 50),
+   'and served');
+unlike($crowded->log, qr/does not tell/, 'as is understood');
+$many->greet(CLUSTER => slots(@hundred));
 
 $many->forget;
 $many->script((map { "-MOVED $_\r\n" } map { "$_ 127.0.0.1:$many->{port}" }

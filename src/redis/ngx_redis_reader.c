@@ -3,7 +3,7 @@
 #include "ngx_redis_connection.h"
 
 
-#define NGX_REDIS_ARRAY_MAX     1024
+#define NGX_REDIS_ARRAY_MAX     16384   /* each slot of a Cluster by itself */
 
 
 static void *ngx_redis_create_array(const redisReadTask *task, int elements);
