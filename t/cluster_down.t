@@ -15,7 +15,8 @@ use Test::Apikey;
 use Test::Apikey::Cluster;
 
 my $long = 25920000;
-my $cluster = cluster(timeout => 1);
+my $cluster = cluster(timeout => 1,
+                      conf => "cluster-require-full-coverage no\n");
 my $port = free_port();
 
 my $nginx = nginx(<<"CONF", workers => 2);
@@ -180,6 +181,8 @@ $cluster->restart($heard);
 my $slot = $cluster->slot('lost');
 my $owner = $cluster->node('lost');
 
+$_->cmd('CONFIG', 'SET', 'cluster-require-full-coverage', 'yes')
+    for $cluster->nodes;
 $cluster->drop($slot);
 ok(wait_for(sub { statuses(@keys) eq '503 503 503' }), 'CLUSTERDOWN');
 like($nginx->log, qr/redis could not decide: "CLUSTERDOWN/,
