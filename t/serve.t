@@ -31,7 +31,7 @@ my %described = map { $_ => [ sort grep { /^[a-z]+$/ && $_ ne 'parameters' }
                               keys %{$openapi->{paths}{$_}} ] }
                 keys %{$openapi->{paths}};
 
-delete @described{'/api/events', '/api/events/stream', '/api/keys/{id}/usage'};
+delete $described{'/api/keys/{id}/usage'};
 
 for my $path (sort keys %described) {
     my $uri = $path =~ s/\{\w+\}/x/gr;

@@ -35,6 +35,8 @@ static const route_t  routes[] = {
     { "GET", "/api/templates", 0, api_templates },
     { "PUT", "/api/templates/{name}", ROUTE_ADMIN, api_template_set },
     { "DELETE", "/api/templates/{name}", ROUTE_ADMIN, api_template_remove },
+    { "GET", "/api/events", 0, api_events },
+    { "GET", "/api/events/stream", 0, api_stream },
     { "GET", "/api/gateways", 0, api_gateways },
     { "GET", "/api/doctor", ROUTE_ADMIN, api_doctor }
 };

@@ -53,6 +53,12 @@ unsigned api_delete_project(request_t *request);
 unsigned api_limits(request_t *request);
 unsigned api_limits_reset(request_t *request);
 
+/* api_events.c */
+unsigned api_events(request_t *request);
+
+/* api_stream.c */
+unsigned api_stream(request_t *request);
+
 /* api_setup.c */
 unsigned api_templates(request_t *request);
 unsigned api_template_set(request_t *request);

@@ -82,6 +82,7 @@ api_command(request_t *request, cli_command_pt run, options_t *options,
 
     cli = api_worker_take(request->console);
     cli->options = options;
+    cli->actor = request->token->name;
 
     output_capture(&output);
     rc = run(cli);
@@ -147,6 +148,8 @@ api_worker_give(console_t *console, cli_t *cli, int status)
     cli->options = NULL;
     sodium_memzero(&cli->pepper, sizeof(cli->pepper));
     store_acks_free(&cli->store);
+
+    cli_missed(cli);
 
     if (status == CLI_REDIS || !cli->connected) {
         cli_close(cli);

@@ -73,8 +73,6 @@ typedef struct {
 
 
 static unsigned list_given(request_t *request, list_query_t *query);
-static unsigned list_number(request_t *request, const char *name,
-    uint64_t min, uint64_t max, uint64_t *value);
 static void list_find(snapshot_t *snapshot, const list_query_t *query,
     list_page_t *page);
 static int list_matches(const snapshot_key_t *key, const list_query_t *query);
@@ -194,9 +192,11 @@ list_given(request_t *request, list_query_t *query)
     if (http_query_check(request, "q status org project service plan sort "
                                   "order limit offset")
         != 0
-        || list_number(request, "limit", 1, LIST_LIMIT_MAX, &query->limit)
+        || http_query_number(request, "limit", 1, LIST_LIMIT_MAX,
+                             &query->limit)
            != 0
-        || list_number(request, "offset", 0, INT32_MAX, &query->offset) != 0)
+        || http_query_number(request, "offset", 0, INT32_MAX, &query->offset)
+           != 0)
     {
         return request->status;
     }
@@ -243,30 +243,6 @@ list_given(request_t *request, list_query_t *query)
 
     if (value != NULL && !query->descending && strcmp(value, "asc") != 0) {
         return http_error(request, 400, "order", "neither asc nor desc");
-    }
-
-    return 0;
-}
-
-
-static unsigned
-list_number(request_t *request, const char *name, uint64_t min, uint64_t max,
-    uint64_t *value)
-{
-    const char  *text;
-
-    text = http_query(request, name);
-
-    if (text == NULL) {
-        return 0;
-    }
-
-    if (apikey_text_number(store_text(text), max, value) != APIKEY_OK
-        || *value < min)
-    {
-        return http_error(request, 400, name,
-                          "not a number from %llu to %llu",
-                          (unsigned long long) min, (unsigned long long) max);
     }
 
     return 0;

@@ -45,6 +45,17 @@ cli_close(cli_t *cli)
 }
 
 
+void
+cli_missed(cli_t *cli)
+{
+    if (cli->store.missed[0] != '\0') {
+        complain("warning: it is done, but this isn't written: %s",
+                 cli->store.missed);
+        cli->store.missed[0] = '\0';
+    }
+}
+
+
 int
 cli_pepper(cli_t *cli)
 {

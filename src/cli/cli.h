@@ -79,6 +79,9 @@ int cli_try(cli_t *cli);
 /* Ends what cli_open() has begun, whatever it came to. */
 void cli_close(cli_t *cli);
 
+/* Says what wasn't written though the command is done, if anything. */
+void cli_missed(cli_t *cli);
+
 /* Reads the pepper: CLI_DONE or CLI_USAGE. */
 int cli_pepper(cli_t *cli);
 

@@ -64,6 +64,10 @@ const char *http_query(request_t *request, const char *name);
 /* Are there only parameters of this list of names?  0, or the status. */
 unsigned http_query_check(request_t *request, const char *names);
 
+/* A whole number within these bounds, if it is given: 0, or the status. */
+unsigned http_query_number(request_t *request, const char *name,
+    uint64_t min, uint64_t max, uint64_t *value);
+
 /* Text of the request's own, formatted; NULL if it isn't UTF-8. */
 const char *http_keep(request_t *request, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -165,11 +165,7 @@ main(int argc, char **argv)
         status = command ? main_run(&cli, command) : CLI_USAGE;
     }
 
-    if (cli.store.missed[0] != '\0') {
-        complain("warning: it is done, but this isn't written: %s",
-                 cli.store.missed);
-    }
-
+    cli_missed(&cli);
     cli_close(&cli);
     settings_free(&cli.settings);
     options_free(&options);

@@ -66,8 +66,9 @@ complain_option(const char *option, const char *value, const char *format,
 void
 complain_absent(const char *what, const char *name)
 {
-    if (output_captured != NULL) {
+    if (output_captured != NULL && output_captured->message[0] == '\0') {
         output_captured->absent = 1;
+        snprintf(output_captured->option, OUTPUT_OPTION, "%s", what);
     }
 
     complain("there is no %s \"%s\"", what, name);

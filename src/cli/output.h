@@ -31,7 +31,7 @@ typedef struct {
 typedef struct {
     json_t    *result;                     /* NULL: nothing */
     char       message[OUTPUT_MESSAGE];    /* the first complaint */
-    char       option[OUTPUT_OPTION];      /* whose value is wrong, or "" */
+    char       option[OUTPUT_OPTION];      /* what its value is of, or "" */
     unsigned   absent:1;                   /* what was asked for isn't there */
 } output_t;
 

@@ -11,6 +11,7 @@
 #define SNAPSHOT_BUCKETS   1024         /* at first */
 #define SNAPSHOT_CHANGES   1000         /* more: everything is read again */
 #define SNAPSHOT_ROUND     300          /* seconds until all are renewed */
+#define SNAPSHOT_RENEWED   500          /* keys a second at least, if need be */
 #define SNAPSHOT_LOOKED    600000000    /* microseconds */
 #define SNAPSHOT_PATIENCE  5000000      /* for an answer, microseconds */
 
@@ -173,11 +174,14 @@ snapshot_renew(snapshot_t *snapshot)
     unsigned char  digest[APIKEY_DIGEST_SIZE];
 
     rc = CLI_DONE;
+    n = snapshot->count / SNAPSHOT_ROUND + 1;
 
-    for (n = snapshot->count / SNAPSHOT_ROUND + 1;
-         rc == CLI_DONE && n > 0 && snapshot->count != 0;
-         n--)
-    {
+    if (n < SNAPSHOT_RENEWED) {
+        n = (snapshot->count < SNAPSHOT_RENEWED) ? snapshot->count
+                                                 : SNAPSHOT_RENEWED;
+    }
+
+    for ( /* void */ ; rc == CLI_DONE && n > 0 && snapshot->count != 0; n--) {
         snapshot->renewed %= snapshot->count;
         memcpy(digest, snapshot->list[snapshot->renewed]->digest,
                APIKEY_DIGEST_SIZE);
