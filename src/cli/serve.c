@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -18,10 +19,11 @@
 #include "memory.h"
 
 
-#define SERVE_LISTEN   "127.0.0.1:8401"
-#define SERVE_BACKLOG  128
-#define SERVE_HEADERS  32768          /* bytes */
-#define SERVE_STACK    (1024 * 1024)
+#define SERVE_LISTEN    "127.0.0.1:8401"
+#define SERVE_BACKLOG   128
+#define SERVE_HEADERS   32768          /* bytes */
+#define SERVE_STACK     (1024 * 1024)
+#define SERVE_PATIENCE  60             /* times 50 ms, for streams to end */
 
 
 /* "127.0.0.1:8401", "[::1]:8401" */
@@ -44,6 +46,7 @@ static int serve_listen(serve_listen_t *listen);
 static int serve_bind(serve_listen_t *listen, const struct addrinfo *ai);
 static int serve_run(const cli_t *cli, console_t *console,
     const serve_listen_t *listen, const char *token);
+static void serve_stop(console_t *console, struct MHD_Daemon *daemon);
 static void serve_say(const cli_t *cli, const serve_listen_t *listen,
     const char *token);
 
@@ -311,8 +314,7 @@ serve_run(const cli_t *cli, console_t *console, const serve_listen_t *listen,
         serve_say(cli, listen, token);
         (void) sigwait(&signals, &signal);
 
-        atomic_store(&console->stopping, 1);
-        MHD_stop_daemon(daemon);
+        serve_stop(console, daemon);
     }
 
     snapshot_stop(&console->snapshot);
@@ -322,6 +324,32 @@ serve_run(const cli_t *cli, console_t *console, const serve_listen_t *listen,
     sessions_free(&console->sessions);
 
     return daemon ? CLI_DONE : CLI_REFUSED;
+}
+
+
+/* Streams look around each second; what is still open then is cut. */
+
+static void
+serve_stop(console_t *console, struct MHD_Daemon *daemon)
+{
+    unsigned          i;
+    MHD_socket        fd;
+    struct timespec   ts = { 0, 50000000 };
+
+    atomic_store(&console->stopping, 1);
+    fd = MHD_quiesce_daemon(daemon);
+
+    for (i = 0; atomic_load(&console->streams) != 0 && i < SERVE_PATIENCE;
+         i++)
+    {
+        (void) nanosleep(&ts, NULL);
+    }
+
+    MHD_stop_daemon(daemon);
+
+    if (fd != MHD_INVALID_SOCKET) {
+        close(fd);
+    }
 }
 
 
