@@ -73,6 +73,8 @@ for my $i (0 .. $#masters) {
         json([ 'limits', $id, '--reset' ]);
         is(json([ 'limits', $id ])->{windows}[0]{used}, 0, 'are forgotten');
 
+        is(json([ 'usage', $id ])->{total}{requests}, 0, 'usage');
+
         my $new = json([ 'rotate', $id ]);
         is(json([ 'verify' ], stdin => $new->{key})->{result}, 'ok',
            'its successor');

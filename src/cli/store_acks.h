@@ -44,7 +44,7 @@ typedef struct store_acks_s {
 store_rc_e store_acks_open(store_t *store);
 void store_acks_free(store_t *store);
 
-/* Can answers by way of this server be heard?  STORE_FAILED and error if not. */
+/* Can answers by way of this server be heard?  STORE_FAILED if not. */
 store_rc_e store_acks_probe(store_t *store, unsigned server);
 
 /* What writes have to carry, of length 0 if nobody is waited for. */
