@@ -111,6 +111,13 @@ is(statuses($port, $key), '200', 'as it is now');
 # Redis doesn't know the worker.
 
 $redis->cmd('ACL', 'SETUSER', 'default', '-hset');
+$redis->cmd('CLIENT', 'KILL', 'TYPE', 'pubsub');
+ok(wait_for(sub {
+    $redis->cmd('PUBSUB', 'NUMSUB', 'apikey:changes')->[1] == 5
+}), 'all workers listen again');
+is(questions($port, $key), 20,
+   'but trust nothing before Redis is known to know them');
+
 ok(wait_for(sub { questions($port, $key) == 20 }, 10),
    'a worker that can not register trusts nothing');
 $redis->cmd('ACL', 'SETUSER', 'default', '+hset');
