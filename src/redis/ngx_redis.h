@@ -4,8 +4,10 @@
 /*
  * A Redis client on nginx's event loop.  It knows nothing of API keys.
  *
- * A client has nodes: a single server is its only one.  A worker has one
- * connection to a node, and all commands of the worker are multiplexed on it:
+ * A client has nodes: a single server is its only one; in a Cluster they come
+ * and go, and a command goes to the one that has the slot of its first key, or
+ * where that one sends it: what is so refused was not executed, and has no
+ * more time than any other command.  A worker has one connection to a node, and all commands of the worker are multiplexed on it:
  * the commands of one turn of the loop go out in one write, the replies come
  * back first in, first out.  nginx owns the socket, hiredis parses what is
  * read.
@@ -200,14 +202,15 @@ void ngx_redis_destroy(ngx_redis_t *redis);
 
 /*
  * Runs a script: EVALSHA and, where the server doesn't know it, EVAL.  args
- * are the keys, nkeys of them, and what follows them.  NULL: refused, for the server
- * can't be reached or too much is waiting; the handler isn't called.
+ * are the keys, nkeys of them and of one slot, and what follows them.  NULL:
+ * refused, for the server can't be reached or too much is waiting; the handler
+ * isn't called.
  */
 ngx_redis_command_t *ngx_redis_eval(ngx_redis_t *redis,
     ngx_redis_script_t *script, ngx_redis_args_t *args, ngx_uint_t nkeys,
     ngx_redis_handler_pt handler, void *data);
 
-/* Any other command; as ngx_redis_eval(). */
+/* Any other command whose first argument is its key; as ngx_redis_eval(). */
 ngx_redis_command_t *ngx_redis_command_send(ngx_redis_t *redis,
     ngx_redis_args_t *args, ngx_redis_handler_pt handler, void *data);
 

@@ -160,6 +160,7 @@ static ngx_redis_command_t *
 ngx_redis_cluster_hold(ngx_redis_cluster_t *cluster, ngx_redis_args_t *args,
     ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data)
 {
+    ngx_redis_conf_t     *conf;
     ngx_redis_command_t  *cmd;
 
     if (cluster->nheld >= NGX_REDIS_HELD_MAX) {
@@ -179,8 +180,11 @@ ngx_redis_cluster_hold(ngx_redis_cluster_t *cluster, ngx_redis_args_t *args,
     /* a worker that is to exit stays for the map */
     cluster->refresh.cancelable = 0;
 
+    conf = cluster->redis->conf;
+
     ngx_redis_cluster_time(cluster, cmd,
-                    ngx_current_msec + cluster->redis->conf->connect_timeout);
+                           ngx_current_msec + conf->connect_timeout
+                           + conf->timeout);
 
     return cmd;
 }
