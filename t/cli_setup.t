@@ -281,7 +281,8 @@ for ([ 'help' ], [ '--help' ], [ '-h' ]) {
 
 my @commands = run($program, 'help')->{out} =~ /^  ([a-z]+) /mg;
 is("@commands", 'create list show verify edit disable enable rotate revoke '
-   . 'delete limits import export events gateways template doctor', 'every command');
+   . 'delete limits usage import export events gateways template serve doctor',
+   'every command');
 
 for (@commands) {
     is(run($program, 'help', $_)->{out}, run($program, $_, '--help')->{out},
