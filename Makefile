@@ -143,6 +143,7 @@ $(BUILD)/fuzz/nginx/libfuzzer.so: t/fuzz/nginx/preload/libfuzzer.c
 
 $(BUILD)/fuzz/nginx/modules: $(gateway) $(core) $(headers) $(scripts) config \
     $(wildcard t/fuzz/nginx/*) t/fuzz/fuzz.h $(BUILD)/settings
+	rm -f $(BUILD)/fuzz/nginx/ngx_http_apikey_module.so
 	+$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz/nginx CC=clang \
 	    CFLAGS="-g -O1 -fPIC $(FUZZ)" LDFLAGS= \
 	    MODULES=--add-dynamic-module=$(CURDIR)/t/fuzz/nginx \
@@ -177,7 +178,7 @@ endef
 
 make_nginx = $(MAKE) --no-print-directory -C $(1)/tree -f $(1)/Makefile
 
-$(BUILD)/module/Makefile: config $(BUILD)/settings
+$(BUILD)/module/Makefile: config t/fuzz/nginx/config $(BUILD)/settings
 	$(call configure,$(out)/module,--add-dynamic-module=$(CURDIR) $(MODULES))
 
 $(BUILD)/static/Makefile: config $(BUILD)/settings

@@ -478,6 +478,17 @@ void ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx, uint64_t more);
 /* Little-endian. */
 u_char *ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes);
 
+/* ngx_http_apikey_answer.c: of type ngx_redis_handler_pt */
+
+/* ngx_http_apikey_ctx_t: the request goes on in a posted event. */
+void ngx_http_apikey_answered(void *data, redisReply *reply);
+
+/* ngx_http_apikey_taken_t, which is freed: for nobody who waits. */
+void ngx_http_apikey_more(void *data, redisReply *reply);
+
+/* ngx_http_apikey_main_conf_t */
+void ngx_http_apikey_added(void *data, redisReply *reply);
+
 /* ngx_http_apikey_zone.c; zone may be NULL where amcf is given */
 
 char *ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -28,6 +28,7 @@ ngx_pool_t *fuzz_pool_create(void);
 
 int fuzz_credential(const uint8_t *data, size_t size);
 int fuzz_directive(const uint8_t *data, size_t size);
+int fuzz_answer_bytes(const uint8_t *data, size_t size);
 
 
 #endif /* _NGX_HTTP_APIKEY_FUZZ_H_INCLUDED_ */

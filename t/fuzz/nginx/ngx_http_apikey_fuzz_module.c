@@ -19,6 +19,7 @@ static ngx_int_t fuzz_run(ngx_conf_t *cf);
 static fuzz_target_t  fuzz_targets[] = {
     { ngx_string("credential"), fuzz_credential },
     { ngx_string("directive"), fuzz_directive },
+    { ngx_string("answer"), fuzz_answer_bytes },
     { ngx_null_string, NULL }
 };
 

@@ -1,0 +1,387 @@
+/* What the gateway makes of the answers of decide.lua. */
+
+#include "ngx_http_apikey.h"
+
+
+#define NGX_HTTP_APIKEY_QUIET         1                  /* seconds */
+#define NGX_HTTP_APIKEY_VERDICT_SIZE  (1 + 7 + 6)        /* and counters */
+
+
+/* Of decide.lua. */
+typedef enum {
+    NGX_HTTP_APIKEY_PASSED = 0,
+    NGX_HTTP_APIKEY_REFUSED,
+    NGX_HTTP_APIKEY_UNTIMELY
+} ngx_http_apikey_code_e;
+
+
+typedef struct {
+    ngx_http_apikey_code_e     code;
+    uint64_t                   now;     /* microseconds */
+    uint64_t                   leased;
+} ngx_http_apikey_verdict_t;
+
+
+static const char *ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx,
+    redisReply *reply);
+static const char *ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx,
+    redisReply *reply);
+static const char *ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx,
+    const char *why);
+static const char *ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict,
+    redisReply *reply, const apikey_limits_t *limits,
+    apikey_counter_t *counters);
+static uint64_t ngx_http_apikey_unpack(const char *p, ngx_uint_t bytes);
+static void ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf,
+    ngx_log_t *log, const char *text, size_t len);
+
+
+/* The request goes on in the posted event, where it may end itself. */
+
+void
+ngx_http_apikey_answered(void *data, redisReply *reply)
+{
+    ngx_http_apikey_ctx_t *ctx = data;
+
+    const char        *why;
+    ngx_connection_t  *c;
+
+    c = ctx->request->connection;
+
+    if (reply == NULL) {
+        why = "";
+
+    } else if (reply->type == REDIS_REPLY_STRING) {
+        why = ngx_http_apikey_judged(ctx, reply);
+
+    } else if (reply->type == REDIS_REPLY_ARRAY) {
+        why = ngx_http_apikey_received(ctx, reply);
+
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        why = reply->str;
+
+    } else {
+        why = ngx_http_apikey_nonsense(ctx, "unexpected type of reply");
+    }
+
+    if (why == NULL) {
+
+        if (ctx->amcf->refused
+            && ngx_time() - ctx->amcf->refused > NGX_HTTP_APIKEY_QUIET)
+        {
+            ngx_log_error(NGX_LOG_NOTICE, c->log, 0,
+                          "redis answers as expected again");
+            ctx->amcf->refused = 0;
+        }
+
+    } else {
+
+        if (reply) {
+            ngx_http_apikey_complain(ctx->amcf, c->log, why, ngx_strlen(why));
+        }
+
+        if (ctx->spending
+            && ctx->alcf->limit_failure != NGX_HTTP_APIKEY_DENY)
+        {
+            ctx->uncounted = 1;
+
+        } else {
+            ctx->unavailable = 1;
+        }
+    }
+
+    ctx->command = NULL;
+
+    ngx_post_event(c->write, &ngx_posted_events);
+}
+
+
+/* The record is as the gateway knows it.  Returns what is wrong, or NULL. */
+
+static const char *
+ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+{
+    const char                *why;
+    ngx_http_apikey_taken_t    taken;
+    ngx_http_apikey_verdict_t  verdict;
+
+    if (ctx->key && ctx->entry == NULL) {
+        return ngx_http_apikey_nonsense(ctx, "verdict on no record");
+    }
+
+    why = ngx_http_apikey_verdict(&verdict, reply,
+                                  ctx->spending ? ctx->meter.limits : NULL,
+                                  ctx->counters);
+    if (why) {
+        return ngx_http_apikey_nonsense(ctx, why);
+    }
+
+    if (verdict.code == NGX_HTTP_APIKEY_UNTIMELY
+        && (!ctx->key
+            || apikey_record_usable(ctx->entry->record, verdict.now / 1000000)
+               == APIKEY_USABLE))
+    {
+        return ngx_http_apikey_nonsense(ctx, "verdict against the record");
+    }
+
+    ctx->now = verdict.now;
+    ctx->confirmed = 1;
+
+    ngx_http_apikey_failover_end(ctx->amcf, ctx->spending
+                                 && verdict.code != NGX_HTTP_APIKEY_UNTIMELY);
+
+    if (ctx->amcf->zone && ctx->key && !ctx->apart) {
+        ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+    }
+
+    if (!ctx->spending || verdict.code == NGX_HTTP_APIKEY_UNTIMELY) {
+        return NULL;
+    }
+
+    ctx->metered = 1;
+    ctx->limited = verdict.code == NGX_HTTP_APIKEY_REFUSED;
+    ctx->counted = !ctx->limited && ctx->cost;
+
+    if (ctx->meter.leased) {
+        ngx_http_apikey_taken_init(&taken, ctx);
+
+        ngx_memcpy(taken.counters, ctx->counters, sizeof(taken.counters));
+        taken.now = verdict.now;
+        taken.amount = verdict.leased;
+        taken.refused = ctx->limited ? ctx->cost : 0;
+
+        ngx_http_apikey_lease_take(&taken);
+
+        ngx_memcpy(ctx->counters, taken.counters, sizeof(taken.counters));
+
+        if (taken.spent) {
+            ctx->limited = 0;
+            ctx->counted = 1;
+
+        } else if (taken.returned && !ctx->returned) {
+            /* it may fit now: once more */
+            ctx->returned = 1;
+            ctx->metered = 0;
+            ctx->limited = 0;
+        }
+    }
+
+    apikey_quota(&ctx->quota, ctx->meter.limits, ctx->counters, ctx->now,
+                 ctx->cost, ctx->limited);
+
+    return NULL;
+}
+
+
+/* The record is another than the gateway knows, or there is none. */
+
+static const char *
+ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+{
+    char            key[APIKEY_NAME_SIZE];
+    size_t          i, n;
+    const char     *why;
+    redisReply     *name, *value;
+    apikey_text_t   expected;
+    apikey_field_t  fields[NGX_HTTP_APIKEY_FIELDS + 1];
+
+    if (!ctx->key || ctx->apart
+        || reply->elements % 2 || reply->elements < 2)
+    {
+        return ngx_http_apikey_nonsense(ctx, "malformed record");
+    }
+
+    n = reply->elements / 2 - 1;
+
+    if (n > NGX_HTTP_APIKEY_FIELDS) {
+        return "record with too many fields";
+    }
+
+    for (i = 0; i <= n; i++) {
+        name = reply->element[2 * i];
+        value = reply->element[2 * i + 1];
+
+        if (name->type != REDIS_REPLY_STRING
+            || value->type != REDIS_REPLY_STRING)
+        {
+            return ngx_http_apikey_nonsense(ctx, "malformed record");
+        }
+
+        fields[i].name.data = name->str;
+        fields[i].name.len = name->len;
+        fields[i].value.data = value->str;
+        fields[i].value.len = value->len;
+    }
+
+    /* the last one says whose record it is, and when */
+
+    expected.data = key;
+    expected.len = apikey_names_record(key,
+                                    ngx_http_apikey_text(&ctx->amcf->prefix),
+                                    ctx->digest);
+
+    if (!apikey_text_equal(fields[n].name, expected)
+        || fields[n].value.len != 7)
+    {
+        return ngx_http_apikey_nonsense(ctx, "record of another key");
+    }
+
+    ctx->now = ngx_http_apikey_unpack(fields[n].value.data, 7);
+
+    ngx_http_apikey_failover_end(ctx->amcf, 0);
+
+    if (ctx->entry) {
+        ngx_http_apikey_cache_release(ctx->entry);
+        ctx->entry = NULL;
+
+        /* its limits may be the record's own */
+        ngx_memzero(&ctx->meter, sizeof(ngx_http_apikey_meter_t));
+    }
+
+    if (n == 0) {
+        ngx_http_apikey_cache_drop(ctx->amcf->cache, ctx->digest);
+        ctx->unknown = 1;
+
+        if (ctx->amcf->zone) {
+            ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+        }
+
+        return NULL;
+    }
+
+    why = NULL;
+
+    ctx->entry = ngx_http_apikey_cache_put(ctx->amcf->cache, ctx->digest,
+                                           fields, n, &why);
+    if (ctx->entry == NULL) {
+        return why;
+    }
+
+    ctx->confirmed = 1;
+
+    if (ctx->amcf->zone) {
+        ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+    }
+
+    return NULL;
+}
+
+
+/* Not the answer to this question; the next ones would be as wrong. */
+
+static const char *
+ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx, const char *why)
+{
+    ngx_redis_distrust(ctx->command);
+
+    return why;
+}
+
+
+/* Reads a verdict of decide.lua and, if there are limits, its counters. */
+
+static const char *
+ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict, redisReply *reply,
+    const apikey_limits_t *limits, apikey_counter_t *counters)
+{
+    apikey_text_t  packed;
+
+    if (reply->len < NGX_HTTP_APIKEY_VERDICT_SIZE
+        || (u_char) reply->str[0] > NGX_HTTP_APIKEY_UNTIMELY)
+    {
+        return "malformed verdict";
+    }
+
+    verdict->code = reply->str[0];
+    verdict->now = ngx_http_apikey_unpack(reply->str + 1, 7);
+    verdict->leased = ngx_http_apikey_unpack(reply->str + 8, 6);
+
+    if (limits == NULL || verdict->code == NGX_HTTP_APIKEY_UNTIMELY) {
+        return NULL;
+    }
+
+    packed.data = reply->str + NGX_HTTP_APIKEY_VERDICT_SIZE;
+    packed.len = reply->len - NGX_HTTP_APIKEY_VERDICT_SIZE;
+
+    if (packed.len != limits->count * APIKEY_COUNTER_SIZE
+        || apikey_counters_unpack(counters, limits, packed, verdict->now)
+           != APIKEY_OK)
+    {
+        return "malformed counters";
+    }
+
+    return NULL;
+}
+
+
+static uint64_t
+ngx_http_apikey_unpack(const char *p, ngx_uint_t bytes)
+{
+    uint64_t  n;
+
+    n = 0;
+
+    while (bytes--) {
+        n = n << 8 | (u_char) p[bytes];
+    }
+
+    return n;
+}
+
+
+void
+ngx_http_apikey_more(void *data, redisReply *reply)
+{
+    ngx_http_apikey_taken_t *taken = data;
+
+    ngx_http_apikey_verdict_t  verdict;
+
+    if (reply
+        && reply->type == REDIS_REPLY_STRING
+        && ngx_http_apikey_verdict(&verdict, reply, &taken->limits,
+                                   taken->counters)
+           == NULL
+        && verdict.code == NGX_HTTP_APIKEY_PASSED)
+    {
+        taken->now = verdict.now;
+        taken->amount = verdict.leased;
+        taken->refused = 0;
+
+        ngx_http_apikey_failover_end(taken->amcf, 1);
+        ngx_http_apikey_lease_take(taken);
+    }
+
+    ngx_free(taken);
+}
+
+
+void
+ngx_http_apikey_added(void *data, redisReply *reply)
+{
+    ngx_http_apikey_main_conf_t *amcf = data;
+
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        ngx_http_apikey_complain(amcf, ngx_cycle->log, reply->str, reply->len);
+    }
+}
+
+
+/*
+ * Errors and good answers may alternate: counting fails and reading does not,
+ * one record is broken and others are not.  One error is told, until there
+ * was none for a while.
+ */
+
+static void
+ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf, ngx_log_t *log,
+    const char *text, size_t len)
+{
+    ngx_uint_t  level;
+
+    level = amcf->refused ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+    ngx_log_error(level, log, 0, "redis could not decide: \"%*s\"",
+                  (size_t) ngx_min(len, 256), text);
+
+    amcf->refused = ngx_time();
+}

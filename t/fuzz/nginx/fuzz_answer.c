@@ -1,0 +1,149 @@
+#include "ngx_http_apikey_fuzz.h"
+#include "gateway/ngx_http_apikey_metrics.h"
+#include "redis/ngx_redis_connection.h"
+
+
+static void fuzz_replies(ngx_http_apikey_ctx_t *ctx, apikey_text_t bytes);
+static void fuzz_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply);
+
+
+/*
+ * How many windows the question was about as a character, and the bytes of a
+ * Redis, each reply of which is taken for the answer to the same question about
+ * the key whose digest is all zeros.
+ */
+int
+fuzz_answer_bytes(const uint8_t *data, size_t size)
+{
+    ngx_event_t                   write;
+    ngx_connection_t              c;
+    ngx_http_request_t            r;
+    apikey_text_t                 bytes, text;
+    apikey_limits_t               limits;
+    ngx_http_apikey_ctx_t         ctx;
+    ngx_http_apikey_loc_conf_t    alcf;
+    ngx_http_apikey_main_conf_t   amcf;
+
+    static ngx_http_apikey_cache_t    *cache;
+    static ngx_http_apikey_metrics_t   metrics;
+
+    static const apikey_text_t  windows[] = {
+        apikey_text("60r/m"), apikey_text("60r/m 1000r/d")
+    };
+
+    if (size == 0) {
+        return 0;
+    }
+
+    amcf = *(ngx_http_apikey_main_conf_t *)
+           ngx_http_conf_get_module_main_conf(fuzz_cf, ngx_http_apikey_module);
+    if (cache == NULL) {
+        cache = ngx_http_apikey_cache_create(fuzz_cf->log);
+        must(cache != NULL);
+    }
+
+    amcf.cache = cache;
+    amcf.metrics = &metrics;
+
+    ngx_memzero(&write, sizeof(ngx_event_t));
+    ngx_memzero(&c, sizeof(ngx_connection_t));
+    ngx_memzero(&r, sizeof(ngx_http_request_t));
+    ngx_memzero(&alcf, sizeof(ngx_http_apikey_loc_conf_t));
+    ngx_memzero(&ctx, sizeof(ngx_http_apikey_ctx_t));
+
+    c.log = fuzz_cf->log;
+    c.write = &write;
+    write.log = c.log;
+    r.connection = &c;
+
+    ctx.request = &r;
+    ctx.amcf = &amcf;
+    ctx.alcf = &alcf;
+    ctx.key = 1;
+    ctx.cost = 1;
+
+    text = windows[data[0] & 1];
+    must(apikey_limits_parse(&limits, text, NULL) == APIKEY_OK);
+
+    if (data[0] & 2) {
+        ctx.meter.limits = &limits;
+        ctx.spending = 1;
+    }
+
+    bytes = fuzz_copy(data + 1, size - 1);
+    fuzz_replies(&ctx, bytes);
+    fuzz_free(bytes);
+
+    if (ctx.entry) {
+        ngx_http_apikey_cache_release(ctx.entry);
+    }
+
+    ngx_http_apikey_cache_drop(cache, ctx.digest);
+
+    return 0;
+}
+
+
+static void
+fuzz_replies(ngx_http_apikey_ctx_t *ctx, apikey_text_t bytes)
+{
+    void         *reply;
+    redisReader  *reader;
+
+    reader = ngx_redis_reader_create();
+    must(reader != NULL);
+
+    if (redisReaderFeed(reader, bytes.data, bytes.len) == REDIS_OK) {
+
+        while (redisReaderGetReply(reader, &reply) == REDIS_OK && reply) {
+            fuzz_answer(ctx, reply);
+            freeReplyObject(reply);
+        }
+    }
+
+    redisReaderFree(reader);
+}
+
+
+static void
+fuzz_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+{
+    ngx_redis_command_t      cmd;
+    ngx_redis_connection_t   rc;
+    const apikey_limits_t   *limits;
+
+    ngx_memzero(&cmd, sizeof(ngx_redis_command_t));
+    ngx_memzero(&rc, sizeof(ngx_redis_connection_t));
+
+    cmd.connection = &rc;
+
+    limits = ctx->meter.limits;
+    ctx->command = &cmd;
+    ctx->confirmed = 0;
+    ctx->unknown = 0;
+    ctx->unavailable = 0;
+    ctx->metered = 0;
+    ctx->limited = 0;
+    ctx->counted = 0;
+
+    ngx_queue_init(&ngx_posted_events);
+
+    ngx_http_apikey_answered(ctx, reply);
+
+    must(ctx->command == NULL);
+    must(ctx->request->connection->write->posted);
+    ngx_delete_posted_event(ctx->request->connection->write);
+
+    /* one of these, and nothing of what the others say */
+    must(ctx->confirmed + ctx->unknown + ctx->unavailable == 1);
+    must(!ctx->confirmed || ctx->entry);
+    must(!ctx->unknown || ctx->entry == NULL);
+    must(!ctx->metered || (ctx->confirmed && ctx->spending));
+    must(!ctx->counted || (ctx->metered && !ctx->limited));
+    must(rc.distrusted == NULL || ctx->unavailable);
+
+    if (ctx->meter.limits == NULL && ctx->spending) {
+        /* another record: it is asked anew */
+        ctx->meter.limits = limits;
+    }
+}
