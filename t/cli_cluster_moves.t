@@ -214,7 +214,7 @@ $master->kill;
 $r = $import->done;
 
 is($r->{exit}, 3, 'a master dies with them');
-like($r->{err}, qr/^apikey: Redis at \S+ 127.0.0.1:$master->{port}: (?i:closed|.* reset)/,
+like($r->{err}, qr/: 127.0.0.1:$master->{port}: (?i:closed|.* reset)/,
      'the reason');
 
 $cluster->failover($master);
