@@ -3,8 +3,9 @@
  * them is read from Redis.
  */
 
-#define _GNU_SOURCE   /* qsort_r, strcasestr */
+#define _GNU_SOURCE   /* qsort_r, strcasestr, hsearch_r */
 
+#include <search.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 #define LIST_LIMIT      50
 #define LIST_LIMIT_MAX  500
+#define LIST_FIRST      1000    /* keys, of the first pages */
 #define FACET_VALUES    100     /* of each */
 
 
@@ -75,6 +77,8 @@ typedef struct {
 static unsigned list_given(request_t *request, list_query_t *query);
 static void list_find(snapshot_t *snapshot, const list_query_t *query,
     list_page_t *page);
+static size_t list_insert(const snapshot_key_t **list, size_t count,
+    size_t max, const snapshot_key_t *key, const list_query_t *query);
 static int list_matches(const snapshot_key_t *key, const list_query_t *query);
 static int list_compare(const void *one, const void *two, void *data);
 static int list_order(const snapshot_key_t *a, const snapshot_key_t *b,
@@ -84,7 +88,8 @@ static const char *list_text(const snapshot_key_t *key,
     const list_field_t *field);
 static json_t *facet_values(const snapshot_t *snapshot,
     const list_field_t *field);
-static int facet_compare_text(const void *one, const void *two);
+static size_t facet_count(const snapshot_t *snapshot,
+    const list_field_t *field, facet_t *facets);
 static int facet_compare_keys(const void *one, const void *two);
 static unsigned list_failed(request_t *request, const output_t *output);
 
@@ -252,28 +257,79 @@ list_given(request_t *request, list_query_t *query)
 static void
 list_find(snapshot_t *snapshot, const list_query_t *query, list_page_t *page)
 {
-    size_t            i;
-    snapshot_key_t  **found;
+    size_t                  i, end, kept;
+    const snapshot_key_t  **found;
+
+    /* Of the first pages only what is shown, and before it, is sorted. */
+
+    end = query->offset + query->limit;
+    kept = 0;
 
     found = must(malloc((snapshot->count + 1) * sizeof(snapshot_key_t *)));
 
     for (i = 0; i < snapshot->count; i++) {
-        if (list_matches(snapshot->list[i], query)) {
-            found[page->total++] = snapshot->list[i];
+
+        if (!list_matches(snapshot->list[i], query)) {
+            continue;
+        }
+
+        page->total++;
+
+        if (end > LIST_FIRST) {
+            found[kept++] = snapshot->list[i];
+
+        } else {
+            kept = list_insert(found, kept, end, snapshot->list[i], query);
         }
     }
 
-    qsort_r(found, page->total, sizeof(snapshot_key_t *), list_compare,
-            (void *) query);
+    if (end > LIST_FIRST) {
+        qsort_r(found, kept, sizeof(snapshot_key_t *), list_compare,
+                (void *) query);
+    }
 
-    for (i = query->offset; i < page->total && page->count < query->limit;
-         i++)
-    {
+    for (i = query->offset; i < kept && i < end; i++) {
         memcpy(page->digests[page->count++], found[i]->digest,
                APIKEY_DIGEST_SIZE);
     }
 
     free(found);
+}
+
+
+/* Into a sorted list of at most max keys; returns how many there are then. */
+
+static size_t
+list_insert(const snapshot_key_t **list, size_t count, size_t max,
+    const snapshot_key_t *key, const list_query_t *query)
+{
+    size_t  low, high, middle;
+
+    if (count == max
+        && list_compare(&key, &list[count - 1], (void *) query) > 0)
+    {
+        return count;
+    }
+
+    low = 0;
+    high = count;
+
+    while (low < high) {
+        middle = (low + high) / 2;
+
+        if (list_compare(&key, &list[middle], (void *) query) < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+
+    count -= (count == max);
+
+    memmove(&list[low + 1], &list[low], (count - low) * sizeof(key));
+    list[low] = key;
+
+    return count + 1;
 }
 
 
@@ -406,35 +462,18 @@ list_text(const snapshot_key_t *key, const list_field_t *field)
 static json_t *
 facet_values(const snapshot_t *snapshot, const list_field_t *field)
 {
-    size_t     i, n, count;
+    size_t     i, count;
     json_t    *values;
     facet_t   *facets;
 
     facets = must(malloc((snapshot->count + 1) * sizeof(facet_t)));
+    count = facet_count(snapshot, field, facets);
 
-    for (i = 0, count = 0; i < snapshot->count; i++) {
-        facets[count].value = list_text(snapshot->list[i], field);
-        facets[count].keys = 1;
-        count += (*facets[count].value != '\0');
-    }
-
-    qsort(facets, count, sizeof(facet_t), facet_compare_text);
-
-    for (i = 0, n = 0; i < count; i++) {
-
-        if (n != 0 && strcmp(facets[n - 1].value, facets[i].value) == 0) {
-            facets[n - 1].keys++;
-
-        } else {
-            facets[n++] = facets[i];
-        }
-    }
-
-    qsort(facets, n, sizeof(facet_t), facet_compare_keys);
+    qsort(facets, count, sizeof(facet_t), facet_compare_keys);
 
     values = json_array();
 
-    for (i = 0; i < n && i < FACET_VALUES; i++) {
+    for (i = 0; i < count && i < FACET_VALUES; i++) {
         json_array_append_new(values,
                               json_pack("{s:s,s:I}",
                                         "value", facets[i].value,
@@ -447,11 +486,43 @@ facet_values(const snapshot_t *snapshot, const list_field_t *field)
 }
 
 
-static int
-facet_compare_text(const void *one, const void *two)
+/* Every value there is; returns how many. */
+
+static size_t
+facet_count(const snapshot_t *snapshot, const list_field_t *field,
+    facet_t *facets)
 {
-    return strcmp(((const facet_t *) one)->value,
-                  ((const facet_t *) two)->value);
+    ENTRY                 entry, *known;
+    size_t                i, count;
+    struct hsearch_data   table;
+
+    memset(&table, 0, sizeof(table));
+
+    if (hcreate_r(snapshot->count + 1, &table) == 0) {
+        (void) must(NULL);
+    }
+
+    for (i = 0, count = 0; i < snapshot->count; i++) {
+        entry.key = (char *) list_text(snapshot->list[i], field);
+        entry.data = &facets[count];
+
+        if (*entry.key == '\0') {
+            continue;
+        }
+
+        (void) hsearch_r(entry, ENTER, &known, &table);
+
+        if (known->data == &facets[count]) {
+            facets[count].value = entry.key;
+            facets[count++].keys = 0;
+        }
+
+        ((facet_t *) known->data)->keys++;
+    }
+
+    hdestroy_r(&table);
+
+    return count;
 }
 
 

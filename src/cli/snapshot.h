@@ -3,7 +3,7 @@
 
 /*
  * Every key, in memory, as far as the web console searches and sorts by it:
- * about 300 bytes a key.  It is read once, then kept up to date by what is
+ * about 350 bytes a key.  It is read once, then kept up to date by what is
  * published of each change: before it is looked at, a PING on the connection
  * that hears of changes says, by its answer, that all that was changed before
  * has been heard of.  When that connection ends, everything is read again.
