@@ -162,7 +162,8 @@ class Stage:
         os.chmod(prefix, 0o755)
 
         conf = self.render("gateways/%s.conf" % (conf or name),
-                           name + ".conf", PORT=port)
+                           name + ".conf", PORT=port,
+                           USAGE="off" if name.endswith("-off") else "on")
         log = prefix + "/error.log"
 
         process = Process([self.nginx, "-p", prefix, "-c", conf, "-e", log],
