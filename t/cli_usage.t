@@ -14,6 +14,7 @@ use POSIX qw(strftime);
 use Test::More;
 
 use Test::Apikey;
+use Test::Apikey::Console;
 
 my $redis = redis();
 my $now = $redis->cmd('TIME')->[0];
@@ -163,6 +164,20 @@ for ([ 1, 'no-such-id' ], [ 2 ], [ 2, 'a', 'b' ],
     is($r->{exit}, $exit, "usage @args") or diag($r->{err});
     is($r->{out}, '', 'prints nothing');
 }
+
+
+# The console gives the same.
+
+my $console = console();
+my $path = "/api/keys/$key->{id}/usage";
+
+is_deeply($console->call('GET', "$path?days=7")->json,
+          usage($key, '--days', 7), 'by the console: the same');
+is_deeply($console->call('GET', $path)->json, usage($key), 'thirty days');
+is($console->call('GET', "$path?$_")->status, 400, "not with $_")
+    for 'days=0', 'days=x', 'weeks=1';
+is($console->call('GET', '/api/keys/AAAAAAAAAAAAAAAA/usage')->status, 404,
+   'nor of a key that nobody has');
 
 
 # A rotated key begins anew; a deleted one takes its usage along.

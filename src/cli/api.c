@@ -27,6 +27,7 @@ static const route_t  routes[] = {
     { "POST", "/api/keys/{id}/disable", ROUTE_ADMIN, api_disable },
     { "POST", "/api/keys/{id}/enable", ROUTE_ADMIN, api_enable },
     { "POST", "/api/keys/{id}/revoke", ROUTE_ADMIN, api_revoke },
+    { "GET", "/api/keys/{id}/usage", 0, api_usage },
     { "GET", "/api/keys/{id}/limits", 0, api_limits },
     { "POST", "/api/keys/{id}/limits/reset", ROUTE_ADMIN, api_limits_reset },
     { "DELETE", "/api/services/{service}", ROUTE_ADMIN, api_delete_service },

@@ -50,6 +50,7 @@ unsigned api_revoke(request_t *request);
 unsigned api_delete(request_t *request);
 unsigned api_delete_service(request_t *request);
 unsigned api_delete_project(request_t *request);
+unsigned api_usage(request_t *request);
 unsigned api_limits(request_t *request);
 unsigned api_limits_reset(request_t *request);
 

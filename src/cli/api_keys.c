@@ -215,6 +215,31 @@ api_limits_reset(request_t *request)
 }
 
 
+unsigned
+api_usage(request_t *request)
+{
+    options_t    options;
+    const char  *id, *days;
+
+    id = api_id(request);
+
+    if (id == NULL || http_query_check(request, "days") != 0) {
+        return request->status;
+    }
+
+    options_init(&options, "usage");
+    options_add_operand(&options, id);
+
+    days = http_query(request, "days");
+
+    if (days != NULL) {
+        options_add(&options, "days", days);
+    }
+
+    return api_command(request, command_usage, &options, NULL, 200);
+}
+
+
 /* The id in the path, or NULL and an error. */
 
 static const char *
