@@ -3,6 +3,11 @@
 #include "usage.h"
 
 
+static unsigned char *apikey_pack_array(unsigned char *p, unsigned count);
+static unsigned char *apikey_pack_text(unsigned char *p,
+    const unsigned char *text, size_t len);
+static unsigned char *apikey_pack_amount(unsigned char *p,
+    const unsigned char *amount);
 static int apikey_usage_is_labelled(int kind);
 static unsigned char *apikey_tally_find(apikey_tally_t *tally, int kind,
     apikey_text_t label, unsigned *count);
@@ -225,6 +230,96 @@ apikey_tally_take(apikey_text_t *tally, apikey_usage_kind_e *kind,
     tally->len -= 1 + len + 6;
 
     return APIKEY_OK;
+}
+
+
+size_t
+apikey_tally_pack(unsigned char *out, const apikey_tally_t *tally)
+{
+    unsigned        fields, notices;
+    unsigned char  *p, *entry, *last;
+
+    last = tally->data + tally->len;
+    fields = notices = 0;
+
+    for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
+        if (entry[1] == APIKEY_USAGE_NOTICE) {
+            notices++;
+        } else {
+            fields++;
+        }
+    }
+
+    p = apikey_pack_array(out, fields + 1);
+    p = apikey_pack_text(p, (const unsigned char *) "w", 1);
+
+    for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
+        if (entry[1] != APIKEY_USAGE_NOTICE) {
+            p = apikey_pack_text(p, entry + 1, entry[0]);
+        }
+    }
+
+    p = apikey_pack_array(p, fields + 1);
+    *p++ = 0;
+
+    for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
+        if (entry[1] != APIKEY_USAGE_NOTICE) {
+            p = apikey_pack_amount(p, entry + 1 + entry[0]);
+        }
+    }
+
+    p = apikey_pack_array(p, 2 * notices);
+
+    for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
+        if (entry[1] == APIKEY_USAGE_NOTICE) {
+            p = apikey_pack_text(p, entry + 2, entry[0] - 1);
+            p = apikey_pack_amount(p, entry + 1 + entry[0]);
+        }
+    }
+
+    return p - out;
+}
+
+
+/* MessagePack: array 16, str 8 and uint 64, which are big-endian. */
+
+static unsigned char *
+apikey_pack_array(unsigned char *p, unsigned count)
+{
+    *p++ = 0xdc;
+    *p++ = (unsigned char) (count >> 8);
+    *p++ = (unsigned char) count;
+
+    return p;
+}
+
+
+static unsigned char *
+apikey_pack_text(unsigned char *p, const unsigned char *text, size_t len)
+{
+    *p++ = 0xd9;
+    *p++ = (unsigned char) len;
+
+    memcpy(p, text, len);
+
+    return p + len;
+}
+
+
+static unsigned char *
+apikey_pack_amount(unsigned char *p, const unsigned char *amount)
+{
+    int  i;
+
+    *p++ = 0xcf;
+    *p++ = 0;
+    *p++ = 0;
+
+    for (i = 5; i >= 0; i--) {
+        *p++ = amount[i];
+    }
+
+    return p;
 }
 
 

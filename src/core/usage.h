@@ -85,8 +85,8 @@ typedef struct {
 
 
 /*
- * What was counted in a while, as usage.lua takes it: for each field the
- * length of its name (1), its name, and the amount (6, little-endian).
+ * What was counted in a while: for each field the length of its name (1), its
+ * name, and the amount (6, little-endian).
  *
  * A notice is something that Redis shall tell of if it is news: "!" and a
  * letter of apikey_notice_e; of a window also, packed, its seconds (4), its end
@@ -100,6 +100,7 @@ typedef struct {
 } apikey_tally_t;
 
 #define APIKEY_NOTICE_MAX      (1 + 4 + 5 + 6)
+#define APIKEY_TALLY_PACKED(len)  (2 * (len) + 32)
 #define APIKEY_TALLY_ENTRY_MAX (1 + 1 + APIKEY_USAGE_LABEL_MAX + 6)
 
 
@@ -139,7 +140,15 @@ int apikey_tally_add(apikey_tally_t *tally, apikey_usage_kind_e kind,
 apikey_text_t apikey_notice_window(char *out, apikey_notice_e notice,
     uint32_t seconds, uint64_t end, uint64_t limit);
 
-/* Takes the first entry off a packed tally; APIKEY_INVALID: there is none. */
+/*
+ * As usage.lua takes it, three arrays of MessagePack: the names of the fields,
+ * of which the first is "w"; their amounts; and of the notices each label,
+ * followed by its amount.  out has room for APIKEY_TALLY_PACKED(tally->len)
+ * bytes; returns how many they are.
+ */
+size_t apikey_tally_pack(unsigned char *out, const apikey_tally_t *tally);
+
+/* Takes the first entry off a tally; APIKEY_INVALID: there is none. */
 int apikey_tally_take(apikey_text_t *tally, apikey_usage_kind_e *kind,
     apikey_text_t *label, uint64_t *amount);
 

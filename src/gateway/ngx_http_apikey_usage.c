@@ -86,6 +86,11 @@ static void ngx_http_apikey_usage_complain(ngx_http_apikey_usage_t *usage,
 static ngx_uint_t ngx_http_apikey_usage_refused(redisReply *reply);
 
 
+/* Of the tally that is sent; nothing stays here between calls. */
+static u_char  ngx_http_apikey_usage_packed[
+                           APIKEY_TALLY_PACKED(NGX_HTTP_APIKEY_TALLY_MAX)];
+
+
 ngx_int_t
 ngx_http_apikey_usage_handler(ngx_http_request_t *r)
 {
@@ -730,7 +735,9 @@ ngx_http_apikey_use_send(ngx_http_apikey_use_t *use)
                     use->address);
     ngx_redis_arg(&args, used, p - used);
 
-    ngx_redis_arg(&args, use->tally.data, use->tally.len);
+    ngx_redis_arg(&args, ngx_http_apikey_usage_packed,
+                  apikey_tally_pack(ngx_http_apikey_usage_packed,
+                                    &use->tally));
 
     if (ngx_redis_eval(amcf->client, &amcf->usage_script, &args, 3,
                        ngx_http_apikey_use_sent, use)

@@ -7,7 +7,7 @@
 -- ARGV[1]  the day, YYYYMMDD
 -- ARGV[2]  for how many seconds counts are kept
 -- ARGV[3]  the last use: Unix seconds, a space, the address
--- ARGV[4]  a tally, the requests first
+-- ARGV[4]  what is counted, see apikey_tally_pack(); the requests first
 --
 -- Answers 0 if there is no record, 1 if there is nothing to tell, else id,
 -- name, org and project of the key and then a list for each event: its type,
@@ -18,15 +18,53 @@ local ERROR_REQUESTS, ERROR_SHARE = 50, 0.2
 local UNUSUAL_DAYS, UNUSUAL_TIMES, UNUSUAL_REQUESTS = 3, 5, 100
 local YEAR = 366 * 86400
 
-local call, pack = redis.call, struct.pack
-local day, kept, used, tally = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-
+local call, used = redis.call, ARGV[3]
 local known = call('HMGET', KEYS[1], 'rev', 'used')
 
 if not known[1] then
     return 0
 end
 
+local names, added, notices = cmsgpack.unpack(ARGV[4])
+local had = call('HMGET', KEYS[3], unpack(names))
+
+if string.sub(known[2] or '', 1, 10) <= used then
+    call('HSET', KEYS[1], 'used', used)
+end
+
+-- Mostly nothing is new: the same fields as before, and nothing to tell.
+
+local average, hour, passed, errors = 0, 0, 0, 0
+
+if had[1] then
+    average, hour, passed, errors = struct.unpack('<I6BI4I4', had[1])
+end
+
+local this_hour = math.floor(string.sub(used, 1, 10) % 86400 / 3600)
+local usual = had[2] and #notices == 0 and (errors == 0 or hour ~= this_hour)
+local set = {}
+
+for i = 2, #names do
+    local before = had[i]
+
+    if not before or names[i] == 'x' then
+        usual = false
+        break
+    end
+
+    set[#set + 1] = names[i]
+    set[#set + 1] = before + added[i]
+end
+
+if usual and (average == 0 or set[2] < UNUSUAL_REQUESTS
+              or set[2] <= UNUSUAL_TIMES * average)
+then
+    call('HSET', KEYS[3], unpack(set))
+    return 1
+end
+
+local day, kept = ARGV[1], ARGV[2]
+local fresh = not had[1]
 local events = {}
 
 -- Marks are numbers that grow: what comes late is no news.
@@ -103,36 +141,15 @@ local function see_country(label)
     end
 end
 
--- What is added to what.
-
-local names, added, notices = { 'w' }, {}, {}
-local at, size = 1, #tally
-
-while at <= size do
-    local name, amount
-    name, amount, at = struct.unpack('<Bc0I6', tally, at)
-
-    if string.byte(name) == 33 then
-        notices[#notices + 1] = { name, amount }
-    else
-        names[#names + 1] = name
-        added[#names] = amount
-    end
-end
-
-local had = call('HMGET', KEYS[3], unpack(names))
-local fresh = not had[1]
-local average, hour, passed, errors = 0, 0, 0, 0
-
 if fresh then
     average = begin()
-else
-    average, hour, passed, errors = struct.unpack('<I6BI4I4', had[1])
 end
 
 -- Counts; a label that is one too many is another.
 
-local set, others, labels, wrong, denied = {}, {}, {}, 0, 0
+local others, labels, wrong, denied = {}, {}, 0, 0
+
+set = {}
 
 for i = 2, #names do
     local name, before, amount = names[i], had[i], added[i]
@@ -187,7 +204,6 @@ end
 -- Alerts.
 
 local requests, watched = set[2], fresh
-local this_hour = math.floor(string.sub(used, 1, 10) % 86400 / 3600)
 
 if average > 0 and requests >= UNUSUAL_REQUESTS
     and requests > UNUSUAL_TIMES * average
@@ -213,16 +229,15 @@ if wrong > 0 or errors > 0 and hour == this_hour then
     end
 end
 
-for _, notice in ipairs(notices) do
-    local name, amount = notice[1], notice[2]
-    local kind = string.sub(name, 2, 2)
+for i = 1, #notices, 2 do
+    local kind, window = string.sub(notices[i], 1, 1), string.sub(notices[i], 2)
     local address = string.sub(used, 12)
 
     if kind == 'n' then
-        tell_window('near_limit', string.sub(name, 3), amount)
+        tell_window('near_limit', window, notices[i + 1])
 
     elseif kind == 'l' then
-        tell_window('limit_reached', string.sub(name, 3), amount)
+        tell_window('limit_reached', window, notices[i + 1])
 
     elseif kind == 'e' then
         tell(tonumber(day), 'expired_used', 'expired_used',
@@ -238,17 +253,13 @@ end
 
 if watched then
     set[#set + 1] = 'w'
-    set[#set + 1] = pack('<I6BI4I4', average, hour, passed, errors)
+    set[#set + 1] = struct.pack('<I6BI4I4', average, hour, passed, errors)
 end
 
 call('HSET', KEYS[3], unpack(set))
 
 if fresh then
     call('EXPIRE', KEYS[3], kept)
-end
-
-if string.sub(known[2] or '', 1, 10) <= string.sub(used, 1, 10) then
-    call('HSET', KEYS[1], 'used', used)
 end
 
 if #events == 0 then

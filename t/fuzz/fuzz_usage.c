@@ -62,6 +62,7 @@ fuzz_tally(apikey_text_t packed)
     int                  rc;
     uint64_t             amount, taken, added;
     apikey_text_t        label;
+    unsigned char       *out;
     apikey_tally_t       tally;
     apikey_usage_kind_e  kind;
 
@@ -95,6 +96,11 @@ fuzz_tally(apikey_text_t packed)
 
     must(packed.len == 0);
     must(added == taken);
+
+    out = malloc(APIKEY_TALLY_PACKED(tally.len));
+    must(out != NULL);
+    must(apikey_tally_pack(out, &tally) <= APIKEY_TALLY_PACKED(tally.len));
+    free(out);
 
     free(tally.data);
 }

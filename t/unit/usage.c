@@ -12,6 +12,7 @@ static void test_tally(void);
 static void test_tally_room(void);
 static void test_tally_others(void);
 static void test_notices(void);
+static void test_packed(void);
 static uint64_t amount_of(const apikey_tally_t *tally, int kind,
     const char *label);
 static unsigned entries_of(const apikey_tally_t *tally, int kind);
@@ -28,6 +29,7 @@ main(void)
     test_tally_room();
     test_tally_others();
     test_notices();
+    test_packed();
 
     return done_testing();
 }
@@ -285,6 +287,43 @@ test_notices(void)
     label.len = 2 + APIKEY_NOTICE_MAX;
     ok(memcmp(label.data + label.len, "\x2a\3\0\0\0\0", 6) == 0,
        "with the most that was used");
+}
+
+
+static void
+test_packed(void)
+{
+    size_t          i;
+    unsigned char   memory[1024], out[APIKEY_TALLY_PACKED(1024)];
+    apikey_tally_t  tally = { memory, 0, sizeof(memory) };
+
+    static const char  none[] = "\xdc\0\1\xd9\1w\xdc\0\1\0\xdc\0\0";
+    static const char  some[] = "\xdc\0\3\xd9\1w\xd9\1n\xd9\4s200"
+                                "\xdc\0\3\0\xcf\0\0\0\0\0\0\1\2"
+                                "\xcf\0\0\xff\xff\xff\xff\xff\xff"
+                                "\xdc\0\2\xd9\1e\xcf\0\0\0\0\0\0\0\7";
+
+    ok(apikey_tally_pack(out, &tally) == sizeof(none) - 1
+       && memcmp(out, none, sizeof(none) - 1) == 0, "nothing, as MessagePack");
+
+    apikey_tally_add(&tally, APIKEY_USAGE_REQUESTS, text(""), 258);
+    apikey_tally_add(&tally, APIKEY_USAGE_NOTICE, text("e"), 7);
+    apikey_tally_add(&tally, APIKEY_USAGE_STATUS, text("200"), UINT64_MAX);
+
+    ok(apikey_tally_pack(out, &tally) == sizeof(some) - 1
+       && memcmp(out, some, sizeof(some) - 1) == 0,
+       "names, amounts and notices, as MessagePack");
+
+    /* the shortest entries take the most room in proportion */
+
+    tally.len = 0;
+
+    for (i = 0; apikey_tally_add(&tally, (apikey_usage_kind_e) (i % 256),
+                                 text(""), 1) == APIKEY_OK
+                && i < 255; i++);
+
+    ok(apikey_tally_pack(out, &tally) <= APIKEY_TALLY_PACKED(tally.len),
+       "never more than promised");
 }
 
 
