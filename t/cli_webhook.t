@@ -17,6 +17,10 @@ use Test::More;
 use Test::Apikey;
 use Test::Apikey::Certificates;
 
+# What the environment says of proxies isn't for these servers.
+
+delete @ENV{grep { /_proxy$/i } keys %ENV};
+
 my $redis = redis();
 my $program = "$Test::Apikey::BUILD/apikey";
 my $port = free_port();

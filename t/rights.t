@@ -17,7 +17,7 @@ use Test::Apikey;
 my $readme = slurp("$Test::Apikey::ROOT/README.md");
 my ($gateway) = $readme =~ /a gateway needs\s+`([^`]+)`/;
 my ($program) = $readme =~ /the program\s+`([^`]+)`/;
-my ($doctor) = $readme =~ /and `([^`]+)` for `apikey doctor`/;
+my ($doctor) = $readme =~ /,\s+and `([^`]+)` for `apikey doctor`/;
 
 ok($gateway && $program && $doctor, 'README.md names them');
 
