@@ -224,6 +224,14 @@ void ngx_redis_tls_alert(ngx_connection_t *c);
 /* ngx_redis_resolve.c: ends in ngx_redis_connect() */
 
 void ngx_redis_resolve(ngx_redis_connection_t *rc);
+
+/*
+ * A server that isn't configured has its name, tls_name and port: that is an
+ * address, which goes to addr and sockaddr, all zeros, or it is a host.
+ */
+void ngx_redis_server_at(ngx_redis_server_t *server, ngx_addr_t *addr,
+    ngx_sockaddr_t *sockaddr);
+
 void ngx_redis_resolve_cancel(ngx_redis_connection_t *rc);
 void ngx_redis_resolve_close(ngx_redis_connection_t *rc);
 

@@ -110,17 +110,11 @@ ngx_redis_master_is(ngx_redis_master_t *master, ngx_str_t *host,
 }
 
 
-/* An address is one; anything else is a name. */
-
 static void
 ngx_redis_master_set(ngx_redis_master_t *master, ngx_str_t *host,
     in_port_t port)
 {
-    ngx_redis_server_t   *server;
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
+    ngx_redis_server_t  *server;
 
     ngx_memzero(master, sizeof(ngx_redis_master_t));
     ngx_memcpy(master->host, host->data, host->len);
@@ -139,35 +133,7 @@ ngx_redis_master_set(ngx_redis_master_t *master, ngx_str_t *host,
                                       &server->tls_name, (int) port))
                        - master->name;
 
-    master->addr.sockaddr = &master->sockaddr.sockaddr;
-    master->addr.name = server->name;
-
-    sin = &master->sockaddr.sockaddr_in;
-    sin->sin_addr.s_addr = ngx_inet_addr(master->host, host->len);
-
-    if (sin->sin_addr.s_addr != INADDR_NONE) {
-        sin->sin_family = AF_INET;
-        master->addr.socklen = sizeof(struct sockaddr_in);
-
-#if (NGX_HAVE_INET6)
-    } else if (ngx_inet6_addr(master->host, host->len,
-                         master->sockaddr.sockaddr_in6.sin6_addr.s6_addr)
-               == NGX_OK)
-    {
-        sin6 = &master->sockaddr.sockaddr_in6;
-        sin6->sin6_family = AF_INET6;
-        master->addr.socklen = sizeof(struct sockaddr_in6);
-#endif
-
-    } else {
-        server->host = server->tls_name;
-        return;
-    }
-
-    ngx_inet_set_port(master->addr.sockaddr, port);
-
-    server->addrs = &master->addr;
-    server->naddrs = 1;
+    ngx_redis_server_at(server, &master->addr, &master->sockaddr);
 }
 
 

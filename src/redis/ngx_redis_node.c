@@ -8,8 +8,6 @@
 
 static ngx_int_t ngx_redis_node_insert(ngx_redis_t *redis,
     ngx_redis_node_t *node);
-static void ngx_redis_node_address(ngx_redis_node_t *node,
-    apikey_text_t host, in_port_t port);
 
 
 ngx_int_t
@@ -93,7 +91,7 @@ ngx_redis_node_at(ngx_redis_t *redis, apikey_text_t host, in_port_t port)
     ngx_memcpy(p, text.data, text.len);
 
     node->own.port = port;
-    ngx_redis_node_address(node, host, port);
+    ngx_redis_server_at(&node->own, &node->addr, &node->sockaddr);
 
     node->name.str = node->own.name;
 
@@ -127,54 +125,6 @@ ngx_redis_node_insert(ngx_redis_t *redis, ngx_redis_node_t *node)
     ngx_rbtree_insert(&redis->names, &node->name.node);
 
     return NGX_OK;
-}
-
-
-/* An address is one; anything else is a host. */
-
-static void
-ngx_redis_node_address(ngx_redis_node_t *node, apikey_text_t host,
-    in_port_t port)
-{
-    u_char               *text;
-    in_addr_t             inaddr;
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
-
-    text = (u_char *) host.data;
-
-    node->addr.sockaddr = &node->sockaddr.sockaddr;
-    node->addr.name = node->own.name;
-
-    inaddr = ngx_inet_addr(text, host.len);
-
-    if (inaddr != INADDR_NONE) {
-        sin = &node->sockaddr.sockaddr_in;
-        sin->sin_family = AF_INET;
-        sin->sin_addr.s_addr = inaddr;
-        node->addr.socklen = sizeof(struct sockaddr_in);
-
-#if (NGX_HAVE_INET6)
-    } else if (ngx_inet6_addr(text, host.len,
-                       node->sockaddr.sockaddr_in6.sin6_addr.s6_addr)
-               == NGX_OK)
-    {
-        sin6 = &node->sockaddr.sockaddr_in6;
-        sin6->sin6_family = AF_INET6;
-        node->addr.socklen = sizeof(struct sockaddr_in6);
-#endif
-
-    } else {
-        node->own.host = node->own.tls_name;
-        return;
-    }
-
-    ngx_inet_set_port(node->addr.sockaddr, port);
-
-    node->own.addrs = &node->addr;
-    node->own.naddrs = 1;
 }
 
 

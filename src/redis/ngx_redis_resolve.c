@@ -133,6 +133,45 @@ ngx_redis_resolve_close(ngx_redis_connection_t *rc)
 }
 
 
+void
+ngx_redis_server_at(ngx_redis_server_t *server, ngx_addr_t *addr,
+    ngx_sockaddr_t *sockaddr)
+{
+    ngx_str_t  *host;
+    in_addr_t   inaddr;
+
+    host = &server->tls_name;
+    inaddr = ngx_inet_addr(host->data, host->len);
+
+    addr->sockaddr = &sockaddr->sockaddr;
+    addr->name = server->name;
+
+    if (inaddr != INADDR_NONE) {
+        sockaddr->sockaddr_in.sin_family = AF_INET;
+        sockaddr->sockaddr_in.sin_addr.s_addr = inaddr;
+        addr->socklen = sizeof(struct sockaddr_in);
+
+#if (NGX_HAVE_INET6)
+    } else if (ngx_inet6_addr(host->data, host->len,
+                              sockaddr->sockaddr_in6.sin6_addr.s6_addr)
+               == NGX_OK)
+    {
+        sockaddr->sockaddr_in6.sin6_family = AF_INET6;
+        addr->socklen = sizeof(struct sockaddr_in6);
+#endif
+
+    } else {
+        server->host = *host;
+        return;
+    }
+
+    ngx_inet_set_port(addr->sockaddr, server->port);
+
+    server->addrs = addr;
+    server->naddrs = 1;
+}
+
+
 static ngx_redis_lookup_t *
 ngx_redis_lookup(ngx_redis_connection_t *rc)
 {
