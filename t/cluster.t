@@ -49,6 +49,11 @@ my $conf = <<"CONF";
             proxy_pass http://127.0.0.1:$up->{port};
         }
 
+        location /cached {
+            apikey_usage off;
+            empty_gif;
+        }
+
         location /charged {
             apikey_charge 5;
             proxy_pass http://127.0.0.1:$up->{port};
@@ -91,7 +96,7 @@ is(spread('apikey:{*'), 3, 'each node has records');
 is_deeply([ map { asked($_) } @keys ], [ ('200 9') x @keys ],
           'each is found, and counted');
 is_deeply([ map { asked($_) } @keys ], [ ('200 8') x @keys ],
-          'and again, of the cache');
+          'and again');
 is_deeply([ map { passed($_, 20) } @keys[0 .. 5] ], [ (8) x 6 ],
           'limits are exact over two workers');
 
@@ -100,6 +105,29 @@ is(asked({ key => substr($keys[0]{key}, 0, -1) . 'x' }), '401', 'malformed');
 my $gone = key();
 is(apikey('delete', $gone->{id})->{exit}, 0, 'a key is deleted');
 is(asked($gone), '401', 'and unknown then');
+
+
+# What is cached is trusted.
+
+sub questions {
+    my $sum = 0;
+
+    $sum += $_ for map { /^cmdstat_evalsha:calls=(\d+)/m ? $1 : 0 }
+                   $cluster->each('INFO', 'commandstats');
+    return $sum;
+}
+
+my $free = key();
+
+ok(wait_for(sub {
+    my $before = questions();
+
+    $_->status == 200 or return
+        for burst($port, 100, '/cached', 'X-API-Key' => $free->{key});
+
+    # workers say now and then that they are there
+    return questions() - $before < 20;
+}, 10), 'a cached record takes no question');
 
 
 # Shared limits, on whatever node they are.

@@ -102,6 +102,36 @@ is(() = $nginx->log =~ /\[error\].*tells where its slots/g, 1,
 $nginx->stop;
 
 
+# No more rights than README.md gives.
+
+my ($least) = slurp("$FindBin::Bin/../README.md")
+                  =~ /a gateway needs\s+`([^`]+)`;/ or die 'no rights';
+
+$_->cmd('ACL', 'SETUSER', 'gateway', 'on', '>secret', split(' ', $least),
+        '+cluster|slots', '+asking') for @nodes;
+
+($nginx, $port) = gateway($seeds, "user=gateway password_file=$right");
+passes('the least rights', $port, @keys);
+
+my $slot = $cluster->slot('apikey:gateways');
+my ($to) = grep { $_ != $cluster->node('apikey:gateways') } @nodes;
+
+$cluster->begin_move($slot, $to);
+$cluster->move_names($slot, $to);
+ok(wait_for(sub {
+    $to->cmd('INFO', 'commandstats') =~ /^cmdstat_asking:calls=[1-9]/m
+}, 10), 'are enough to follow a slot');
+$cluster->end_move($slot, $to);
+
+
+my @denied = grep { my %entry = @$_; $entry{username} eq 'gateway' }
+                  map { @{$_->cmd('ACL', 'LOG')} } @nodes;
+
+is(@denied, 0, 'nothing is denied') or diag(explain(@denied));
+unlike($nginx->log, qr/NOPERM/, 'nor needed');
+$nginx->stop;
+
+
 # TLS, with the names that the nodes tell.
 
 my $ca = authority('authority');

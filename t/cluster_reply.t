@@ -54,6 +54,7 @@ sub conf {
     return <<"CONF";
     apikey_redis $seeds mode=cluster timeout=2s connect_timeout=5s;
     apikey_format any;
+    ${\ ($more // '') }
 
     server {
         listen 127.0.0.1:$listen;
@@ -211,6 +212,25 @@ $first->greet(CLUSTER => slots([ 0, 16383, '', $second->{port} ]));
 ok(wait_for(sub { ask() eq '204 second' }), 'somebody has it again');
 ok(wait_for(sub { $first->open == 0 }, 10),
    'what has left the cluster is left');
+
+
+# A node that hears nothing of the others, though it answers.
+
+my $deaf = free_port();
+my $listening = nginx(conf($deaf, "127.0.0.1:$first->{port}",
+                           'apikey_cache zone=keys:1m valid=1h;'));
+
+$first->greet(CLUSTER => slots([ 0, 8191, '127.0.0.1', $first->{port} ],
+                               [ 8192, 16383, '127.0.0.1', $second->{port} ]));
+$second->greet(CLUSTER => $all);
+
+ok($listening->wait_log(qr/it doesn't hear other nodes/, 15),
+   'a node that hears nothing of the others is left');
+
+forget();
+get($deaf, '/', 'X-API-Key' => 'some-key') for 1 .. 10;
+is($first->scripts + $second->scripts, 10, 'and nothing cached is trusted');
+$listening->stop;
 
 
 # A hundred nodes, of which nobody needs to know but who asks.

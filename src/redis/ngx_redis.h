@@ -7,10 +7,10 @@
  * A client has nodes: a single server is its only one; in a Cluster they come
  * and go, and a command goes to the one that has the slot of its first key, or
  * where that one sends it: what is so refused was not executed, and has no
- * more time than any other command.  A worker has one connection to a node, and all commands of the worker are multiplexed on it:
- * the commands of one turn of the loop go out in one write, the replies come
- * back first in, first out.  nginx owns the socket, hiredis parses what is
- * read.
+ * more time than any other command.  A worker has one connection to a node,
+ * and all commands of the worker are multiplexed on it: the commands of one
+ * turn of the loop go out in one write, the replies come back first in, first
+ * out.  nginx owns the socket, hiredis parses what is read.
  *
  * A connection is made when the worker starts and kept.  Its commands fail
  * together: when the oldest has waited for longer than "timeout", the
@@ -158,7 +158,8 @@ typedef struct {
 /*
  * Messages of a channel, on a connection of its own.  Between up() and
  * down() none is missed; what was sent before up() or after down() is lost.
- * A server that is silent is asked once a second whether it is alive.
+ * A server that is silent is asked once a second whether it is alive, or a node
+ * of a Cluster, whether it hears the others: "heard" tells how far that goes.
  */
 typedef struct {
     ngx_str_t                  channel;

@@ -296,7 +296,8 @@ ngx_redis_subscribe(ngx_redis_t *redis, ngx_redis_subscription_t *subscription)
     redis->subscriber.subscription = subscription;
 
     if (redis->cluster) {
-        return ngx_redis_cluster_subscribe(redis->cluster);
+        ngx_redis_listener_start(redis->cluster);
+        return NGX_OK;
     }
 
     if (redis->sentinels) {

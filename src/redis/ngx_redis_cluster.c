@@ -33,9 +33,6 @@ static void ngx_redis_cluster_again(ngx_event_t *ev);
 static void ngx_redis_cluster_release(ngx_redis_cluster_t *cluster);
 static void ngx_redis_cluster_expire(ngx_event_t *ev);
 static void ngx_redis_cluster_failed(ngx_redis_connection_t *rc);
-static ngx_int_t ngx_redis_cluster_locate(ngx_redis_connection_t *rc,
-    ngx_uint_t late);
-static void ngx_redis_cluster_listen(ngx_redis_cluster_t *cluster);
 
 
 ngx_redis_cluster_t *
@@ -354,7 +351,7 @@ ngx_redis_cluster_mapped(ngx_redis_cluster_t *cluster)
     ngx_redis_cluster_release(cluster);
 
     if (cluster->mapped && cluster->redis->subscriber.subscription) {
-        ngx_redis_cluster_listen(cluster);
+        ngx_redis_listener_follow(cluster);
     }
 }
 
@@ -452,77 +449,4 @@ ngx_redis_cluster_failed(ngx_redis_connection_t *rc)
     if (node->slots) {
         ngx_redis_map_refresh(node->cluster);
     }
-}
-
-
-ngx_int_t
-ngx_redis_cluster_subscribe(ngx_redis_cluster_t *cluster)
-{
-    if (cluster->mapped) {
-        ngx_redis_cluster_listen(cluster);
-    }
-
-    return NGX_OK;
-}
-
-
-/* To any node: each tells all the others what it is to tell. */
-
-static void
-ngx_redis_cluster_listen(ngx_redis_cluster_t *cluster)
-{
-    ngx_redis_t             *redis;
-    ngx_redis_connection_t  *rc;
-
-    redis = cluster->redis;
-    rc = &redis->subscriber;
-
-    if (rc->conf == NULL) {
-        rc->owner = cluster;
-        rc->locate = ngx_redis_cluster_locate;
-
-        (void) ngx_redis_connection_init(rc, redis->conf,
-                                         redis->conf->servers.elts,
-                                         redis->log);
-
-    } else if (cluster->heard && cluster->heard->slots == 0) {
-        ngx_redis_fail(rc, "it has no slots any more", 1);
-    }
-}
-
-
-/* The next that serves slots, if it can be one that answers. */
-
-static ngx_int_t
-ngx_redis_cluster_locate(ngx_redis_connection_t *rc, ngx_uint_t late)
-{
-    ngx_uint_t            i, first, pass;
-    ngx_redis_t          *redis;
-    ngx_redis_node_t     *node;
-    ngx_redis_cluster_t  *cluster;
-
-    cluster = rc->owner;
-    redis = cluster->redis;
-
-    first = cluster->heard ? cluster->heard->number + 1
-                           : (ngx_uint_t) ngx_random();
-
-    for (pass = 0; pass < 2; pass++) {
-        for (i = 0; i < redis->nnodes; i++) {
-            node = redis->nodes[(first + i) % redis->nnodes];
-
-            if (node == NULL
-                || node->slots == 0
-                || (pass == 0 && node->open && node->connection.failing))
-            {
-                continue;
-            }
-
-            cluster->heard = node;
-            ngx_redis_connection_move(rc, node->server);
-            return NGX_OK;
-        }
-    }
-
-    return NGX_OK;
 }

@@ -25,10 +25,16 @@ struct ngx_redis_cluster_s {
     ngx_event_t                expire;
 
     ngx_redis_node_t          *heard;        /* by the subscriber */
+    ngx_uint_t                 teller;       /* of its last echo */
+    ngx_uint_t                 echo;         /* which it is */
+    ngx_msec_t                 echo_sent;
+    u_char                     own[256];     /* channel */
 
     unsigned                   mapped:1;     /* there is a map */
     unsigned                   failing:1;    /* there is none to be had */
     unsigned                   told:1;       /* why */
+    unsigned                   echoing:1;    /* not heard yet */
+    unsigned                   echo_again:1; /* one more is wanted */
 
     u_short                    slots[APIKEY_SLOTS];  /* node's number + 1 */
 };
@@ -42,6 +48,12 @@ void ngx_redis_cluster_own(ngx_redis_cluster_t *cluster,
 
 /* There is another map, or none. */
 void ngx_redis_cluster_mapped(ngx_redis_cluster_t *cluster);
+
+
+/* ngx_redis_listener.c */
+
+/* The map may be another. */
+void ngx_redis_listener_follow(ngx_redis_cluster_t *cluster);
 
 
 /* ngx_redis_map.c */

@@ -86,6 +86,10 @@ struct ngx_redis_connection_s {
     ngx_redis_subscription_t  *subscription; /* NULL: it takes commands */
     ngx_event_t                ping;         /* of a subscription */
     ngx_msec_t                 pinged;       /* the one under way, or last */
+    ngx_str_t                  own;          /* channel, for echo(), or empty */
+    void                     (*echo)(ngx_redis_connection_t *rc);
+    void                     (*echoed)(ngx_redis_connection_t *rc,
+        ngx_str_t *text);
 
     const char                *distrusted;   /* why; it is to be closed */
     ngx_uint_t                 greetings;    /* replies still expected */
@@ -127,6 +131,9 @@ ngx_redis_role(ngx_redis_connection_t *rc)
  * redirect()  takes over a command that a server has refused, or returns 0
  * demoted()   the server must be a master and, greeting it, has said that it
  *             isn't
+ * echo()      of a subscription for which an answered PING isn't enough: when
+ *             it is up, and each second; sends something to its own channel
+ * echoed()    which has come; moves "heard" on
  */
 ngx_int_t ngx_redis_connection_init(ngx_redis_connection_t *rc,
     ngx_redis_conf_t *conf, ngx_redis_server_t *server, ngx_log_t *log);

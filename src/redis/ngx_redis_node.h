@@ -87,8 +87,12 @@ ngx_redis_command_t *ngx_redis_cluster_send(ngx_redis_cluster_t *cluster,
     apikey_text_t key, ngx_redis_args_t *args, ngx_redis_script_t *script,
     ngx_redis_handler_pt handler, void *data);
 
-/* Listens as soon as a node is known; to another when that one fails. */
-ngx_int_t ngx_redis_cluster_subscribe(ngx_redis_cluster_t *cluster);
+/*
+ * ngx_redis_listener.c: listens as soon as a node is known; to another when
+ * that one fails
+ */
+
+void ngx_redis_listener_start(ngx_redis_cluster_t *cluster);
 
 
 #endif /* _NGX_REDIS_NODE_H_INCLUDED_ */

@@ -4,8 +4,12 @@
 
 
 #define NGX_REDIS_PING_INTERVAL  1000   /* milliseconds */
+#define NGX_REDIS_UNHEARD        60000  /* nothing yet, for all that counts */
 
 
+static void ngx_redis_subscription_ask(ngx_redis_connection_t *rc,
+    ngx_str_t *channel, ngx_redis_handler_pt handler);
+static void ngx_redis_subscription_own(void *data, redisReply *reply);
 static void ngx_redis_subscription_answered(void *data, redisReply *reply);
 static void ngx_redis_subscription_ping(ngx_event_t *ev);
 static void ngx_redis_subscription_pong(void *data, redisReply *reply);
@@ -14,14 +18,6 @@ static void ngx_redis_subscription_pong(void *data, redisReply *reply);
 void
 ngx_redis_subscription_start(ngx_redis_connection_t *rc)
 {
-    ngx_redis_args_t  args;
-
-    args.n = 0;
-
-    ngx_redis_arg(&args, "SUBSCRIBE", 9);
-    ngx_redis_arg(&args, rc->subscription->channel.data,
-                  rc->subscription->channel.len);
-
     rc->log.action = "listening to redis";
 
     rc->pinged = ngx_current_msec;
@@ -34,8 +30,29 @@ ngx_redis_subscription_start(ngx_redis_connection_t *rc)
 
     ngx_add_timer(&rc->ping, NGX_REDIS_PING_INTERVAL);
 
-    (void) ngx_redis_connection_send(rc, &args, NULL,
-                                     ngx_redis_subscription_answered, rc);
+    /* the own one first: nothing comes there before the other is answered */
+
+    if (rc->own.len) {
+        ngx_redis_subscription_ask(rc, &rc->own, ngx_redis_subscription_own);
+    }
+
+    ngx_redis_subscription_ask(rc, &rc->subscription->channel,
+                               ngx_redis_subscription_answered);
+}
+
+
+static void
+ngx_redis_subscription_ask(ngx_redis_connection_t *rc, ngx_str_t *channel,
+    ngx_redis_handler_pt handler)
+{
+    ngx_redis_args_t  args;
+
+    args.n = 0;
+
+    ngx_redis_arg(&args, "SUBSCRIBE", 9);
+    ngx_redis_arg(&args, channel->data, channel->len);
+
+    (void) ngx_redis_connection_send(rc, &args, NULL, handler, rc);
 }
 
 
@@ -54,6 +71,13 @@ ngx_redis_subscription_stop(ngx_redis_connection_t *rc)
 
 
 static void
+ngx_redis_subscription_own(void *data, redisReply *reply)
+{
+    /* if it is refused, so is the other, or nothing is heard there */
+}
+
+
+static void
 ngx_redis_subscription_answered(void *data, redisReply *reply)
 {
     ngx_redis_connection_t *rc = data;
@@ -65,7 +89,17 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
     if (reply->type == REDIS_REPLY_ARRAY) {
         rc->subscribed = 1;
         rc->subscription->heard = rc->pinged;
+
+        if (rc->own.len) {
+            rc->subscription->heard -= NGX_REDIS_UNHEARD;
+        }
+
         rc->subscription->up(rc->subscription->data);
+
+        if (rc->own.len) {
+            rc->echo(rc);
+        }
+
         return;
     }
 
@@ -82,17 +116,19 @@ ngx_uint_t
 ngx_redis_subscription_message(ngx_redis_connection_t *rc, redisReply *reply)
 {
     ngx_str_t    text;
-    redisReply  *kind, *message;
+    redisReply  *kind, *channel, *message;
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
         return 0;
     }
 
     kind = reply->element[0];
+    channel = reply->element[1];
     message = reply->element[2];
 
     if (kind->type != REDIS_REPLY_STRING
         || ngx_strcmp(kind->str, "message") != 0
+        || channel->type != REDIS_REPLY_STRING
         || message->type != REDIS_REPLY_STRING)
     {
         return 0;
@@ -101,7 +137,15 @@ ngx_redis_subscription_message(ngx_redis_connection_t *rc, redisReply *reply)
     text.data = (u_char *) message->str;
     text.len = message->len;
 
-    rc->subscription->message(rc->subscription->data, &text);
+    if (rc->own.len
+        && (size_t) channel->len == rc->own.len
+        && ngx_memcmp(channel->str, rc->own.data, rc->own.len) == 0)
+    {
+        rc->echoed(rc, &text);
+
+    } else {
+        rc->subscription->message(rc->subscription->data, &text);
+    }
 
     return 1;
 }
@@ -129,15 +173,17 @@ ngx_redis_subscription_ping(ngx_event_t *ev)
 
     ngx_add_timer(ev, NGX_REDIS_PING_INTERVAL);
 
-    if (rc->pinging) {
-        return;
+    if (!rc->pinging) {
+        rc->pinged = ngx_current_msec;
+        rc->pinging = 1;
+
+        (void) ngx_redis_connection_send(rc, &args, NULL,
+                                         ngx_redis_subscription_pong, rc);
     }
 
-    rc->pinged = ngx_current_msec;
-    rc->pinging = 1;
-
-    (void) ngx_redis_connection_send(rc, &args, NULL,
-                                     ngx_redis_subscription_pong, rc);
+    if (rc->own.len) {
+        rc->echo(rc);
+    }
 }
 
 
@@ -148,7 +194,7 @@ ngx_redis_subscription_pong(void *data, redisReply *reply)
 
     rc->pinging = 0;
 
-    if (reply) {
+    if (reply && rc->own.len == 0) {
         /* messages come in the order in which they were sent */
         rc->subscription->heard = rc->pinged;
     }
