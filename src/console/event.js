@@ -2,7 +2,7 @@
 
 import { get } from './api.js';
 import { fill, h } from './element.js';
-import { bytes, each, number, time } from './format.js';
+import { country, each, number, time } from './format.js';
 import { keyLink } from './record.js';
 import { href } from './route.js';
 import { patiently } from './trouble.js';
@@ -27,6 +27,7 @@ const TYPES = {
     rotated: ['Rotated', 'done'],
     revoked: ['Revoked', 'done'],
     deleted: ['Deleted', 'done'],
+    imported: ['Imported', 'done'],
 };
 
 
@@ -44,7 +45,7 @@ export function typeOf(event) {
 
 export function line(event, own) {
     const [text, weight] = typeOf(event);
-    const more = details(event.detail || {});
+    const more = details(event);
 
     return h('li', { class: `event ${weight}`, 'data-id': event.id },
         time(event.time, 'second'),
@@ -52,34 +53,46 @@ export function line(event, own) {
         h('span', { class: 'of' },
           !own && event.key && h('span', { class: 'key' },
                                  keyLink(event.key, event.name)),
-          more && h('span', { class: 'detail' }, more),
+          more && h('span', {}, more),
           event.actor && h('span', { class: 'faint' }, `by ${event.actor}`)));
 }
 
 
-const SAID = {
-    seconds: (value) => each(Number(value)),
-    window: (value) => each(Number(value)),
-    expires: (value) => time(Number(value)),
-    until: (value) => time(Number(value)),
-    bytes: (value) => bytes(Number(value)),
-    percent: (value) => `${value} %`,
-    rotated_to: (value) => keyLink(value),
-    to: (value) => keyLink(value),
+// What is behind them, in words.  Numbers come as texts.
+
+const DETAILS = {
+    near_limit: (d) => `${amount(d.used)} of ${amount(d.limit)} `
+                       + each(Number(d.window)),
+    limit_reached: (d) => [`${amount(d.limit)} ${each(Number(d.window))}`,
+                           d.reset && [', until ',
+                                       time(Number(d.reset), 'second')]],
+    expiring: (d) => d.expires && ['on ', time(Number(d.expires))],
+    expired_used: (d) => d.address && ['from ', h('code', {}, d.address)],
+    revoked_used: (d) => [d.status, d.address && [' from ',
+                                                  h('code', {}, d.address)]],
+    high_error_rate: (d) => `${amount(d.errors)} errors in `
+                            + `${amount(d.requests)} requests`,
+    unusual_use: (d) => `${amount(d.requests)} requests today, `
+                        + `${amount(d.average)} on average`,
+    new_country: (d) => [country(d.country), d.address && [' from ',
+                                                h('code', {}, d.address)]],
+    edited: (d) => d.changed,
+    rotated: (d) => [d.rotated_to && ['to ', keyLink(d.rotated_to)],
+                     d.expires && [', ends ', time(Number(d.expires))]],
+    imported: (d) => `${amount(d.imported ?? d.keys)} keys`,
 };
 
 
-function details(detail) {
-    const parts = Object.entries(detail)
-        .filter(([, value]) => value !== null && value !== '')
-        .map(([name, value]) => [
-            h('span', { class: 'faint' }, `${name.replaceAll('_', ' ')} `),
-            SAID[name] ? SAID[name](value)
-                       : /^\d+$/.test(value) ? number(Number(value))
-                                             : String(value)]);
+function details(event) {
+    const detail = event.detail || {};
+    const said = Object.keys(detail).length && DETAILS[event.type]?.(detail);
 
-    return parts.length ? parts.map((part, i) => [i > 0 && ' · ', part])
-                        : null;
+    return said || null;
+}
+
+
+function amount(text) {
+    return number(Number(text));
 }
 
 

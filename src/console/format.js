@@ -28,6 +28,8 @@ const seconds = new Intl.DateTimeFormat(undefined,
 const days = new Intl.DateTimeFormat(undefined,
     { month: 'short', day: 'numeric', timeZone: 'UTC' });
 
+const regions = new Intl.DisplayNames(undefined, { type: 'region' });
+
 const FORMS = { date: dates, minute: minutes, second: seconds };
 
 
@@ -100,6 +102,13 @@ export function day(text) {
 
 export function now() {
     return Math.floor(Date.now() / 1000);
+}
+
+
+// DE -> Germany; what isn't such a code stays as it is.
+
+export function country(code) {
+    return /^[A-Z]{2}$/.test(code) ? regions.of(code) || code : code;
 }
 
 

@@ -3,7 +3,8 @@
 import { get } from './api.js';
 import { stacked } from './chart.js';
 import { fill, h } from './element.js';
-import { bytes, count, day, milliseconds, number, percent } from './format.js';
+import { bytes, count, country, day, milliseconds, number,
+         percent } from './format.js';
 import { shares } from './shares.js';
 import { patiently } from './trouble.js';
 
@@ -124,17 +125,6 @@ function parts(one) {
 
 function sum(counts) {
     return Object.values(counts || {}).reduce((all, n) => all + n, 0);
-}
-
-
-const regions = new Intl.DisplayNames(undefined, { type: 'region' });
-
-function country(code) {
-    try {
-        return /^[A-Z]{2}$/.test(code) ? `${regions.of(code)}` : code;
-    } catch {
-        return code;
-    }
 }
 
 
