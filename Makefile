@@ -26,7 +26,7 @@ PACKAGES      = gcc make libc6-dev nginx nginx-dev libhiredis-dev \
                 libsodium-dev libjansson-dev libmicrohttpd-dev libssl-dev \
                 libcurl4-openssl-dev redis-server curl
 TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-14-dev wrk \
-                strace openssl jq
+                strace openssl jq chromium chromium-driver
 
 WARNINGS = -Wall -Wextra -Werror
 CFLAGS   = -g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \

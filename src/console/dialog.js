@@ -1,5 +1,5 @@
-// Dialogs: the browser's own <dialog>, which keeps the focus inside; it is
-// given back to where it was when the dialog closes.
+// Dialogs: the browser's own <dialog>, which keeps the focus inside, and gives
+// it back when it closes.
 
 import { fill, h, newId } from './element.js';
 import { complete, refused } from './field.js';
@@ -13,7 +13,6 @@ const open = new Set();
 // has closed it.
 
 export function dialog({ title, intro, content, locked, wide }) {
-    const before = document.activeElement;
     const id = newId('title');
     const box = h('dialog', { 'aria-labelledby': id,
         'aria-describedby': `${id}-intro`, class: wide ? 'wide' : null });
@@ -44,11 +43,6 @@ export function dialog({ title, intro, content, locked, wide }) {
         box.addEventListener('close', () => {
             open.delete(close);
             box.remove();
-
-            if (before?.isConnected) {
-                before.focus();
-            }
-
             resolve(result);
         });
     });
