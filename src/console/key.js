@@ -22,10 +22,14 @@ export async function key({ main, route, signal, title, admin }) {
     const facts = h('section', { class: 'panel', 'aria-label': 'Identity' });
     const path = `keys/${encodeURIComponent(route.id)}`;
 
-    const limits = limitsOf(path, signal, admin && (() => done(
+    // Ends with the page, or before it with the key.
+    const gone = new AbortController();
+    const life = AbortSignal.any([signal, gone.signal]);
+
+    const limits = limitsOf(path, life, admin && (() => done(
         actions.resetLimits(record), () => 'What was used is forgotten.')));
-    const usage = usageOf(path, signal);
-    const events = eventsOf(route.id, signal);
+    const usage = usageOf(path, life);
+    const events = eventsOf(route.id, life);
 
     let record = null;
 
@@ -137,6 +141,7 @@ export async function key({ main, route, signal, title, admin }) {
         const result = await actions.remove(record);
 
         if (result) {
+            gone.abort();
             fill(main, crumb(), h('h1', { tabindex: '-1' }, 'Deleted'), place,
                 h('p', {}, h('a', { href: href('keys') }, 'All keys')));
             notice(place, `${record.name} is forgotten.`, result.workers);

@@ -39,7 +39,11 @@ export function limitsOf(path, signal, reset) {
             if (!signal.aborted) {
                 fill(content, h('p', { class: 'wrong' }, error.message));
             }
+
+            return false;
         }
+
+        return true;
     }
 
     watch(PERIOD, load, signal);

@@ -1,4 +1,5 @@
-// Looking again and again, as long as somebody looks at the page.
+// Looking again and again, as long as somebody looks at the page and has no
+// dialog before it; until look() is false.
 
 
 export async function watch(period, look, signal) {
@@ -7,11 +8,11 @@ export async function watch(period, look, signal) {
     signal.addEventListener('abort', () => clearTimeout(timer));
 
     async function again() {
-        if (!document.hidden) {
-            await look();
-        }
+        const seen = !document.hidden
+                     && !document.querySelector('dialog[open]');
+        const more = !seen || await look();
 
-        if (!signal.aborted) {
+        if (more !== false && !signal.aborted) {
             timer = setTimeout(again, period);
         }
     }
