@@ -31,7 +31,6 @@ my %described = map { $_ => [ sort grep { /^[a-z]+$/ && $_ ne 'parameters' }
                               keys %{$openapi->{paths}{$_}} ] }
                 keys %{$openapi->{paths}};
 
-
 for my $path (sort keys %described) {
     my $uri = $path =~ s/\{\w+\}/x/gr;
 

@@ -25,6 +25,7 @@ my $nginx = nginx(<<"CONF", workers => 2);
         apikey on;
         apikey_resource users;
         apikey_country \$http_x_country;
+        log_subrequest on;
 
         location / {
             proxy_pass http://127.0.0.1:$up->{port};
@@ -67,7 +68,6 @@ my $nginx = nginx(<<"CONF", workers => 2);
         location /asks {
             auth_request /auth;
             mirror /auth;
-            log_subrequest on;
             proxy_pass http://127.0.0.1:$up->{port};
         }
 
