@@ -161,7 +161,7 @@ counted($key, 13, 'is dropped, what comes later is not');
     my $full = free_port();
     my $nginx = nginx(<<"CONF", redis => $kept);
         apikey_redis 127.0.0.1:$kept->{port} timeout=10s connect_timeout=10s;
-        apikey_cache zone=keys:32m valid=1h stale=1h;
+        apikey_cache zone=keys:96m valid=1h stale=1h;
 
         server {
             listen 127.0.0.1:$full;
@@ -171,7 +171,7 @@ counted($key, 13, 'is dropped, what comes later is not');
 CONF
 
     my $scopes = join ',', map { qq("resource-number-$_:read") } 1 .. 140;
-    my @keys = map { { id => "big$_", key => "big-key-number-$_" } } 1 .. 2000;
+    my @keys = map { { id => "big$_", key => "big-key-number-$_" } } 1 .. 4500;
 
     is(apikey({ redis => $kept }, 'import', file('big', join '', map {
             qq({"id":"$_->{id}","key":"$_->{key}","scopes":[$scopes]}\n)
@@ -191,11 +191,11 @@ CONF
     };
     my $counts = sub { map { $kept->usage($_)->{n} || 0 } @keys };
 
-    is($ask_all->(), 2000, 'they are known');
+    is($ask_all->(), 4500, 'they are known');
     ok(wait_for(sub { !grep { $_ != 1 } $counts->() }, 30), 'and counted');
 
     $kept->stop;
-    is($ask_all->(), 2000, 'used while Redis is away');
+    is($ask_all->(), 4500, 'used while Redis is away');
 
     my $usage = get($full, '/status')->json->{usage};
 
@@ -210,7 +210,7 @@ CONF
     my @dropped = grep { $counts[$_] != 2 } 0 .. $#counts;
 
     cmp_ok(scalar @dropped, '>', 0, 'some were dropped');
-    cmp_ok(scalar @dropped, '<', 1900, 'as few as have to be');
+    cmp_ok(scalar @dropped, '<', 4000, 'as few as have to be');
     is(get($full, '/status')->json->{usage}{dropped}, @dropped,
        'apikey_status tells how many');
 
@@ -218,7 +218,7 @@ CONF
     is_deeply([ grep { $_ > @dropped + 200 } @dropped ], [], 'the oldest');
 
     $kept->cmd('CONFIG', 'SET', 'maxmemory', 1);
-    is($ask_all->(), 2000, 'used while Redis has no memory');
+    is($ask_all->(), 4500, 'used while Redis has no memory');
     ok($nginx->wait_log(qr/could not count usage: "OOM/, 10), 'which it says');
     $kept->cmd('CONFIG', 'SET', 'maxmemory', 0);
     $nginx->stop;
@@ -228,7 +228,7 @@ CONF
     $gained -= $_ for @counts;
 
     cmp_ok($gained, '>', 100, 'is counted later, as far as there was room');
-    cmp_ok($gained, '<', 2000, 'and no further');
+    cmp_ok($gained, '<', 4500, 'and no further');
 
     my $told = () = $nginx->log =~ /usage of too many keys waits/g;
     is($told, 2, 'which is told once each time');

@@ -14,9 +14,9 @@
 #define NGX_HTTP_APIKEY_USAGE_FEW     20
 #define NGX_HTTP_APIKEY_USAGE_FLYING  1024     /* sent, not answered */
 #define NGX_HTTP_APIKEY_USAGE_LAST    256      /* at a time, of a worker's end */
-#define NGX_HTTP_APIKEY_USAGE_SIZE    (8 * 1024 * 1024)   /* bytes waiting */
+#define NGX_HTTP_APIKEY_USAGE_SIZE    (24 * 1024 * 1024)  /* bytes waiting */
 #define NGX_HTTP_APIKEY_USAGE_QUIET   60       /* seconds, between complaints */
-#define NGX_HTTP_APIKEY_TALLY_SIZE    256      /* at first */
+#define NGX_HTTP_APIKEY_TALLY_SIZE    128      /* at first */
 #define NGX_HTTP_APIKEY_TALLY_MAX     32768
 #define NGX_HTTP_APIKEY_ADDRESS_LEN   45       /* the longest of IPv6 */
 
