@@ -9,6 +9,7 @@
 
 
 #define SNAPSHOT_BUCKETS   1024         /* at first */
+#define SNAPSHOT_CLUSTER   300000000    /* microseconds, see below */
 #define SNAPSHOT_CHANGES   1000         /* more: everything is read again */
 #define SNAPSHOT_ROUND     300          /* seconds until all are renewed */
 #define SNAPSHOT_RENEWED   500          /* keys a second at least, if need be */
@@ -149,6 +150,14 @@ snapshot_keep(void *data)
 
     while (!snapshot->stopping) {
 
+        /* What nodes of a Cluster tell each other may be lost on its way. */
+
+        if (snapshot->cli.settings.address.cluster
+            && redis_clock() - snapshot->began > SNAPSHOT_CLUSTER)
+        {
+            snapshot->loaded = 0;
+        }
+
         if (snapshot_update(snapshot) == CLI_DONE
             && redis_clock() - snapshot->looked < SNAPSHOT_LOOKED)
         {
@@ -233,6 +242,7 @@ snapshot_update(snapshot_t *snapshot)
     }
 
     snapshot->loaded = (rc == CLI_DONE);
+    snapshot->began = redis_clock();
 
     return rc;
 }

@@ -9,7 +9,8 @@
  * has been heard of.  When that connection ends, everything is read again.
  *
  * When a key was last used isn't published: while somebody looks, keys are read
- * again little by little, each within five minutes.
+ * again little by little, each within five minutes.  In a Cluster, where what
+ * is published may arrive a little later, or not, all are.
  */
 
 #include <pthread.h>
@@ -41,6 +42,7 @@ typedef struct {
     cli_t               cli;             /* a connection of its own */
     redis_t             changes;         /* and the one that hears */
     int                 loaded;
+    uint64_t            began;           /* when it was, microseconds */
 
     snapshot_key_t    **list;
     size_t              count;
