@@ -1,0 +1,135 @@
+#!/usr/bin/perl
+
+# What ends by time in the console: sessions that are idle or old, and the
+# refusal of who gave wrong tokens.  Its clock is set by this test.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Test::Apikey;
+use Test::Apikey::Console;
+
+# A library that adds the seconds in a file to what the clock says.
+
+my $ahead = file('ahead', "0\n");
+my $source = file('clock.c', <<'C');
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int
+clock_gettime(clockid_t clock, struct timespec *ts)
+{
+    char  text[32];
+    int   fd, n;
+
+    if (syscall(SYS_clock_gettime, clock, ts) != 0) {
+        return -1;
+    }
+
+    fd = open(getenv("TEST_CLOCK"), O_RDONLY|O_CLOEXEC);
+    n = (fd == -1) ? 0 : read(fd, text, sizeof(text) - 1);
+    close(fd);
+
+    if (clock == CLOCK_MONOTONIC && n > 0) {
+        text[n] = '\0';
+        ts->tv_sec += atol(text);
+    }
+
+    return 0;
+}
+C
+
+my $library = $source =~ s/\.c$/.so/r;
+my $r = run('cc', '-shared', '-fPIC', '-o', $library, $source);
+
+is($r->{exit}, 0, 'a clock') or diag($r->{err});
+
+my $redis = redis();
+my $console;
+
+{
+    local $ENV{LD_PRELOAD} = $library;
+    local $ENV{TEST_CLOCK} = $ahead;
+    local $ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} || (),
+                                         'verify_asan_link_order=0';
+
+    $console = console();
+}
+
+my $now = 0;
+
+sub later {
+    my ($seconds) = @_;
+
+    $now += $seconds;
+    file('ahead', "$now\n");
+}
+
+sub login { $console->call('POST', '/api/session', { token => $_[0] }) }
+
+sub session {
+    my ($cookie) = login($console->{admin})->header('Set-Cookie')
+                   =~ /^([^;]+)/;
+
+    return $cookie;
+}
+
+sub status {
+    $console->call('GET', '/api/session', undef, Cookie => $_[0])->status;
+}
+
+
+# Idle for half an hour.
+
+my ($idle, $used) = (session(), session());
+
+for my $part (1 .. 3) {
+    is(status($used), 200, "in use: $part");
+    later(900);
+}
+
+is(status($used), 200, 'one that is used goes on');
+is(status($idle), 401, 'one that is not ends');
+
+# Twelve hours.
+
+for my $part (1 .. 26) {
+    later(1700);
+    status($used);
+}
+
+is(status($used), 401, 'one that is old ends, however much it is used');
+
+
+# More sessions than there is room for: the one longest idle goes.
+
+my @sessions = map { later(1) if $_ < 3; session() } 1 .. 256;
+
+later(1);
+is(status($sessions[0]), 200, 'room for 256');
+session();
+is(status($sessions[0]), 200, 'one more: who was here last stays');
+is(status($sessions[1]), 401, 'who was not goes');
+
+
+# Wrong tokens.
+
+is(login('x' x 32)->status, 401, "guess $_") for 1 .. 10;
+is(login($console->{admin})->status, 429, 'too many');
+later(50);
+is(login($console->{admin})->status, 429, 'even a little later');
+later(11);
+is(login($console->{admin})->status, 200, 'until the minute is over');
+is(login('x' x 32)->status, 401, 'and they count anew');
+is(login($console->{admin})->status, 200, 'from the beginning');
+
+done_testing();
