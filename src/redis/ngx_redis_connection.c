@@ -132,7 +132,10 @@ ngx_redis_located(ngx_redis_connection_t *rc, ngx_int_t found)
         return;
     }
 
-    ngx_del_timer(&rc->timer);
+    if (rc->timer.timer_set) {
+        ngx_del_timer(&rc->timer);
+    }
+
     ngx_add_timer(&rc->timer, rc->conf->connect_timeout);
 
     if (rc->resolved || rc->server->host.len == 0) {
