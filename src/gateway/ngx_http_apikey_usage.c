@@ -34,6 +34,8 @@ struct ngx_http_apikey_usage_s {
     uint32_t                      day;        /* the same, YYYYMMDD */
     time_t                        complained; /* 0: never */
     ngx_uint_t                    dropping;
+    ngx_uint_t                    ending;     /* nothing waits any more */
+    ngx_uint_t                    lost;       /* at the end */
 };
 
 
@@ -42,6 +44,7 @@ struct ngx_http_apikey_use_s {
     ngx_queue_t                   queue;
     ngx_http_apikey_usage_t      *usage;
     ngx_http_apikey_entry_t      *entry;      /* held */
+    ngx_redis_command_t          *command;    /* that it flies with */
     ngx_msec_t                    since;
     uint32_t                      day;
     time_t                        used;       /* last, by Redis's clock */
@@ -74,6 +77,7 @@ static void ngx_http_apikey_use_notices(ngx_http_apikey_use_t *use,
 static void ngx_http_apikey_use_windows(ngx_http_apikey_use_t *use,
     ngx_http_apikey_ctx_t *ctx);
 static ngx_uint_t ngx_http_apikey_usage_status(ngx_http_request_t *r);
+static void ngx_http_apikey_use_lose(ngx_http_apikey_use_t *use);
 static void ngx_http_apikey_usage_relieve(ngx_http_apikey_usage_t *usage);
 static void ngx_http_apikey_use_drop(ngx_http_apikey_use_t *use);
 static void ngx_http_apikey_usage_due(ngx_event_t *ev);
@@ -531,18 +535,19 @@ ngx_http_apikey_usage_start(ngx_http_apikey_main_conf_t *amcf, ngx_log_t *log)
 void
 ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
 {
-    ngx_uint_t                n, lost;
+    ngx_uint_t                n;
     ngx_queue_t              *q;
+    ngx_http_apikey_use_t    *use;
     ngx_http_apikey_usage_t  *usage;
 
     usage = amcf->usage;
+    usage->ending = 1;
 
     if (usage->timer.timer_set) {
         ngx_del_timer(&usage->timer);
     }
 
-    while (!ngx_queue_empty(&usage->waiting)) {
-
+    do {
         for (n = 0;
              n < NGX_HTTP_APIKEY_USAGE_LAST
                  && !ngx_queue_empty(&usage->waiting);
@@ -558,35 +563,43 @@ ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
             }
         }
 
-        if (n == 0 || ngx_redis_finish(amcf->client) != NGX_OK) {
-            break;
-        }
-    }
+    } while (ngx_redis_finish(amcf->client) == NGX_OK
+             && n && !ngx_queue_empty(&usage->waiting));
 
-    (void) ngx_redis_finish(amcf->client);
-
-    for (lost = 0; !ngx_queue_empty(&usage->waiting); lost++) {
-        q = ngx_queue_head(&usage->waiting);
-        ngx_http_apikey_use_free(ngx_queue_data(q, ngx_http_apikey_use_t,
-                                                queue));
-    }
-
-    for ( /* void */ ; !ngx_queue_empty(&usage->flying); lost++) {
+    while (!ngx_queue_empty(&usage->flying)) {
         q = ngx_queue_head(&usage->flying);
-        ngx_http_apikey_use_free(ngx_queue_data(q, ngx_http_apikey_use_t,
+        use = ngx_queue_data(q, ngx_http_apikey_use_t, queue);
+
+        /* its answer may come while other things end */
+        ngx_redis_cancel(use->command);
+
+        ngx_http_apikey_use_lose(use);
+    }
+
+    while (!ngx_queue_empty(&usage->waiting)) {
+        q = ngx_queue_head(&usage->waiting);
+        ngx_http_apikey_use_lose(ngx_queue_data(q, ngx_http_apikey_use_t,
                                                 queue));
     }
 
-    if (lost) {
-        amcf->seat->usage_dropped += lost;
+    if (usage->lost) {
+        amcf->seat->usage_dropped += usage->lost;
 
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "this worker's usage of %ui keys is lost, "
-                      "for it ends and redis doesn't answer", lost);
+                      "for it ends and redis doesn't take it", usage->lost);
     }
 
     ngx_free(usage);
     amcf->usage = NULL;
+}
+
+
+static void
+ngx_http_apikey_use_lose(ngx_http_apikey_use_t *use)
+{
+    use->usage->lost++;
+    ngx_http_apikey_use_free(use);
 }
 
 
@@ -739,10 +752,9 @@ ngx_http_apikey_use_send(ngx_http_apikey_use_t *use)
                   apikey_tally_pack(ngx_http_apikey_usage_packed,
                                     &use->tally));
 
-    if (ngx_redis_eval(amcf->client, &amcf->usage_script, &args, 3,
-                       ngx_http_apikey_use_sent, use)
-        == NULL)
-    {
+    use->command = ngx_redis_eval(amcf->client, &amcf->usage_script, &args, 3,
+                                  ngx_http_apikey_use_sent, use);
+    if (use->command == NULL) {
         return NGX_DECLINED;
     }
 
@@ -796,6 +808,11 @@ ngx_http_apikey_use_again(ngx_http_apikey_use_t *use)
     ngx_http_apikey_usage_t  *usage;
 
     usage = use->usage;
+
+    if (usage->ending) {
+        ngx_http_apikey_use_lose(use);
+        return;
+    }
 
     if (usage->size > NGX_HTTP_APIKEY_USAGE_SIZE) {
         ngx_http_apikey_use_drop(use);
