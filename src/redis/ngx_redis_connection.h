@@ -8,6 +8,7 @@
 
 #define NGX_REDIS_ADDRS_MAX  8
 #define NGX_REDIS_NO_SLOT    0xffff
+#define NGX_REDIS_HEAD_LEN   (NGX_SIZE_T_LEN + 3)   /* "$3", CR LF */
 
 
 typedef enum {
@@ -177,14 +178,6 @@ ngx_redis_command_t *ngx_redis_connection_send(ngx_redis_connection_t *rc,
 ngx_int_t ngx_redis_connection_resend(ngx_redis_connection_t *rc,
     ngx_redis_command_t *cmd);
 
-/* All commands of a worker come from one place, and return to it. */
-ngx_redis_command_t *ngx_redis_command(ngx_redis_args_t *args,
-    ngx_log_t *log);
-void ngx_redis_command_set(ngx_redis_command_t *cmd,
-    ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data);
-void ngx_redis_command_free(ngx_redis_command_t *cmd);
-void ngx_redis_commands_free(void);
-
 /* Takes the command over unless it fails. */
 ngx_int_t ngx_redis_transmit(ngx_redis_connection_t *rc,
     ngx_redis_command_t *cmd);
@@ -192,6 +185,17 @@ ngx_int_t ngx_redis_transmit(ngx_redis_connection_t *rc,
 void ngx_redis_flush_handler(ngx_event_t *ev);
 void ngx_redis_write_handler(ngx_event_t *wev);
 void ngx_redis_read_handler(ngx_event_t *rev);
+
+
+/* ngx_redis_command.c */
+
+/* All commands of a worker come from one place, and return to it. */
+ngx_redis_command_t *ngx_redis_command(ngx_redis_args_t *args,
+    ngx_log_t *log);
+void ngx_redis_command_set(ngx_redis_command_t *cmd,
+    ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data);
+void ngx_redis_command_free(ngx_redis_command_t *cmd);
+void ngx_redis_commands_free(void);
 
 
 /* ngx_redis_subscription.c */
