@@ -187,6 +187,10 @@ is_deeply(call('POST', "/api/keys/$limited/limits/reset", {})->json,
           { id => $limited, reset => JSON::PP::true }, 'reset');
 
 
+is_error(call('GET', "/api/keys/$limited/usage?days=$_"), 400, 'days',
+         "usage of $_ days") for 0, 'x', '';
+
+
 # All of a service or project.
 
 create_key('--service', 'a/b', '--project', 'q') for 1 .. 3;

@@ -57,6 +57,12 @@ static const member_t  rotate_members[] = {
     { NULL, NULL, MEMBER_TEXT }
 };
 
+/* of the query */
+static const member_t  usage_members[] = {
+    { "days", "days", MEMBER_TEXT },
+    { NULL, NULL, MEMBER_TEXT }
+};
+
 static const member_t  no_members[] = {
     { NULL, NULL, MEMBER_TEXT }
 };
@@ -236,7 +242,7 @@ api_usage(request_t *request)
         options_add(&options, "days", days);
     }
 
-    return api_command(request, command_usage, &options, NULL, 200);
+    return api_command(request, command_usage, &options, usage_members, 200);
 }
 
 
