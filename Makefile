@@ -3,7 +3,8 @@
 # make demo       a gateway on loopback, shown with curl; ONCE=1 ends after that
 # make test       everything in t/
 # make bench      CPU time a request, beside bare nginx
-# make install    the module and the program; DESTDIR, PREFIX, MODULES_DIR
+# make install    the module, the program and its man page; DESTDIR, PREFIX,
+#                 MODULES_DIR
 # make static     build/static/nginx: a whole nginx with the module inside
 # make test-asan  the tests with AddressSanitizer and UBSan
 # make test-valgrind  the tests with valgrind, which takes long
@@ -26,7 +27,7 @@ PACKAGES      = gcc make libc6-dev nginx nginx-dev libhiredis-dev \
                 libsodium-dev libjansson-dev libmicrohttpd-dev libssl-dev \
                 libcurl4-openssl-dev redis-server curl
 TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-14-dev wrk \
-                strace openssl jq chromium chromium-driver
+                strace openssl jq chromium chromium-driver groff-base
 
 WARNINGS = -Wall -Wextra -Werror
 CFLAGS   = -g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
@@ -294,9 +295,11 @@ coverage: deps
 	t/coverage $(BUILD)/coverage
 
 install: all
-	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(PREFIX)/bin \
+	    $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(BUILD)/ngx_http_apikey_module.so $(DESTDIR)$(MODULES_DIR)
 	install -m 755 $(BUILD)/apikey $(DESTDIR)$(PREFIX)/bin
+	install -m 644 docs/apikey.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 clean:
 	rm -rf $(BUILD)
