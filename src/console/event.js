@@ -68,7 +68,7 @@ const DETAILS = {
                                        time(Number(d.reset), 'second')]],
     expiring: (d) => d.expires && ['on ', time(Number(d.expires))],
     expired_used: (d) => d.address && ['from ', h('code', {}, d.address)],
-    revoked_used: (d) => [d.status, d.address && [' from ',
+    revoked_used: (d) => [d.status, d.address && [', from ',
                                                   h('code', {}, d.address)]],
     high_error_rate: (d) => `${amount(d.errors)} errors in `
                             + `${amount(d.requests)} requests`,

@@ -1,6 +1,7 @@
 // The workers that are there, and what is wrong with the set-up.
 
 import { get } from './api.js';
+import { busy, isBusy } from './dialog.js';
 import { fill, h } from './element.js';
 import { ago, count, time } from './format.js';
 import { body, headings, labelled, rows, skeleton } from './table.js';
@@ -81,7 +82,11 @@ function doctor(signal) {
                      'Check the set-up');
 
     async function check() {
-        button.disabled = true;
+        if (isBusy(button)) {
+            return;
+        }
+
+        busy(button, true);
         fill(content, h('p', { class: 'faint', role: 'status' },
                         'Checking…'));
 
@@ -99,7 +104,7 @@ function doctor(signal) {
             }
 
         } finally {
-            button.disabled = false;
+            busy(button, false);
         }
     }
 
