@@ -1,6 +1,7 @@
 # make            build/ngx_http_apikey_module.so and build/apikey
 # make deps       installs the Debian packages that building and testing need
-# make demo       a gateway on loopback, shown with curl; ONCE=1 ends after that
+# make demo       a tour of a gateway and its console on loopback; ONCE=1 ends
+#                 after that
 # make test       everything in t/
 # make bench      CPU time a request, beside bare nginx
 # make install    the module, the program and its man page; DESTDIR, PREFIX,
