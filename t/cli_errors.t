@@ -119,8 +119,8 @@ for (
 }
 
 wrong(2, qr/--name ""/, 'create', '--name', '');
-wrong(2, qr/--name "a\x{7}"/, 'create', '--name', "a\x{7}");
-wrong(2, qr/--name "\xff"/, 'create', '--name', "\xff");
+wrong(2, qr/--name "a\?"/, 'create', '--name', "a\x{7}");
+wrong(2, qr/--name "\?"/, 'create', '--name', "\xff");
 wrong(2, qr/--name/, 'create', '--name', 'x' x 257);
 wrong(2, qr/would expire before/, 'create', '--name', 'x',
       '--expires', '1h', '--not-before', '2h');

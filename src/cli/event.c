@@ -145,10 +145,13 @@ event_print(const event_t *event)
     event_cell(event->actor, 10);
 
     for (i = 0; i < event->count; i++) {
-        printf("%s%.*s=%.*s", i ? " " : "",
-               (int) event->details[i].name.len, event->details[i].name.data,
-               (int) event->details[i].value.len,
-               event->details[i].value.data);
+        if (i != 0) {
+            putchar(' ');
+        }
+
+        text_print(event->details[i].name);
+        putchar('=');
+        text_print(event->details[i].value);
     }
 
     puts(event->count ? "" : "-");
@@ -222,6 +225,6 @@ event_cell(apikey_text_t text, unsigned width)
 
     shown = text_width(text);
 
-    printf("%.*s%*s", (int) text.len, text.data,
-           (int) (shown < width ? width - shown : 0) + 2, "");
+    text_print(text);
+    printf("%*s", (int) (shown < width ? width - shown : 0) + 2, "");
 }

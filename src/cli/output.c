@@ -1,3 +1,5 @@
+#define _GNU_SOURCE   /* vasprintf */
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 
 
 static void output_complain(const char *format, va_list args);
+static char *output_clean(char *text);
 static unsigned output_width(const char *text);
 static void output_cell(const char *text, unsigned width, int last);
 
@@ -92,6 +95,19 @@ text_width(apikey_text_t text)
 
 
 void
+text_print(apikey_text_t text)
+{
+    char  *clean;
+
+    if (text.len != 0) {
+        clean = output_clean(must(strndup(text.data, text.len)));
+        fputs(clean, stdout);
+        free(clean);
+    }
+}
+
+
+void
 table_init(table_t *table, const column_t *columns, unsigned count)
 {
     memset(table, 0, sizeof(table_t));
@@ -111,7 +127,8 @@ table_add(table_t *table, apikey_text_t text)
     }
 
     table->cells[table->cell_count++] =
-        must(text.len ? strndup(text.data, text.len) : strdup("-"));
+        output_clean(must(text.len ? strndup(text.data, text.len)
+                                   : strdup("-")));
 }
 
 
@@ -218,7 +235,11 @@ json_print(json_t *json)
 json_t *
 json_text(apikey_text_t text)
 {
-    return text.len ? json_stringn(text.data, text.len) : json_null();
+    json_t  *json;
+
+    json = text.len ? json_stringn(text.data, text.len) : NULL;
+
+    return json ? json : json_null();
 }
 
 
@@ -245,6 +266,8 @@ json_words(apikey_text_t list)
 static void
 output_complain(const char *format, va_list args)
 {
+    char  *line;
+
     if (output_captured != NULL) {
 
         if (output_captured->message[0] == '\0') {
@@ -254,9 +277,44 @@ output_complain(const char *format, va_list args)
         return;
     }
 
-    fputs("apikey: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    if (vasprintf(&line, format, args) == -1) {
+        fputs("apikey: out of memory\n", stderr);
+        return;
+    }
+
+    fprintf(stderr, "apikey: %s\n", output_clean(line));
+    memory_wipe(line);
+}
+
+
+/* What a terminal would obey, or can't show, becomes question marks. */
+
+static char *
+output_clean(char *text)
+{
+    char           *p;
+    unsigned        n;
+    uint32_t        c;
+    apikey_text_t   rest;
+
+    rest = (apikey_text_t) { text, strlen(text) };
+
+    for (p = text; rest.len != 0; p += n) {
+        n = apikey_text_char(rest, &c);
+
+        if (n == 0) {
+            n = 1;
+            *p = '?';
+
+        } else if (apikey_text_is_control(c)) {
+            memset(p, '?', n);
+        }
+
+        rest.data += n;
+        rest.len -= n;
+    }
+
+    return text;
 }
 
 

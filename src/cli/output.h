@@ -52,6 +52,12 @@ void complain_option(const char *option, const char *value,
 /* There is no key, template... of that name. */
 void complain_absent(const char *what, const char *name);
 
+/*
+ * For people: what isn't UTF-8, or a control character that a terminal would
+ * obey, is shown as "?", as it is in complaints and tables.
+ */
+void text_print(apikey_text_t text);
+
 /* Characters of UTF-8: how much of a line it takes. */
 unsigned text_width(apikey_text_t text);
 
@@ -67,7 +73,7 @@ void csv_print(apikey_text_t field, int last);
 /* Prints one value and a newline, and frees it. */
 void json_print(json_t *json);
 
-/* An absent text is null. */
+/* A text that is absent, or isn't UTF-8, is null. */
 json_t *json_text(apikey_text_t text);
 
 /* The words of a list, as an array. */

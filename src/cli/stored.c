@@ -248,7 +248,9 @@ stored_show(const stored_t *stored, uint64_t now, int json)
             printf("%-13s %s UTC\n", name, date);
 
         } else if (text.len != 0) {
-            printf("%-13s %.*s\n", name, (int) text.len, text.data);
+            printf("%-13s ", name);
+            text_print(text);
+            putchar('\n');
         }
     }
 
@@ -257,7 +259,9 @@ stored_show(const stored_t *stored, uint64_t now, int json)
     if (used != 0) {
         dates_format(date, used);
         printf("%-13s %s UTC\n", "last_used", date);
-        printf("%-13s %.*s\n", "last_address", (int) text.len, text.data);
+        printf("%-13s ", "last_address");
+        text_print(text);
+        putchar('\n');
     }
 
     record = stored_parse(stored, &why);

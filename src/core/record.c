@@ -38,8 +38,6 @@ static int apikey_member_allow(apikey_record_t *record,
     const apikey_member_t *member, apikey_text_t value, char **tail);
 static int apikey_rev_check(apikey_text_t rev);
 static int apikey_scopes_check(apikey_text_t scopes);
-static unsigned apikey_utf8_char(const unsigned char *p, size_t len,
-    uint32_t *c);
 
 
 /* Networks stand between texts. */
@@ -214,23 +212,22 @@ apikey_label_check(apikey_text_t label)
 int
 apikey_name_check(apikey_text_t name)
 {
-    size_t                i;
-    unsigned              n;
-    uint32_t              c;
-    const unsigned char  *p;
+    unsigned  n;
+    uint32_t  c;
 
     if (name.len == 0 || name.len > APIKEY_NAME_MAX) {
         return APIKEY_INVALID;
     }
 
-    p = (const unsigned char *) name.data;
+    while (name.len != 0) {
+        n = apikey_text_char(name, &c);
 
-    for (i = 0; i < name.len; i += n) {
-        n = apikey_utf8_char(p + i, name.len - i, &c);
-
-        if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+        if (n == 0 || apikey_text_is_control(c)) {
             return APIKEY_INVALID;
         }
+
+        name.data += n;
+        name.len -= n;
     }
 
     return APIKEY_OK;
@@ -432,54 +429,4 @@ apikey_scopes_check(apikey_text_t scopes)
     }
 
     return apikey_scope_list_check(scopes);
-}
-
-
-/* The length of the character at p, its code in *c; 0: not UTF-8. */
-static unsigned
-apikey_utf8_char(const unsigned char *p, size_t len, uint32_t *c)
-{
-    unsigned  i, n;
-    uint32_t  least;
-
-    if (p[0] < 0x80) {
-        *c = p[0];
-        return 1;
-    }
-
-    if (p[0] >= 0xc0 && p[0] < 0xe0) {
-        n = 2;
-        least = 0x80;
-
-    } else if (p[0] >= 0xe0 && p[0] < 0xf0) {
-        n = 3;
-        least = 0x800;
-
-    } else if (p[0] >= 0xf0 && p[0] < 0xf8) {
-        n = 4;
-        least = 0x10000;
-
-    } else {
-        return 0;
-    }
-
-    if (n > len) {
-        return 0;
-    }
-
-    *c = p[0] & (0x7f >> n);
-
-    for (i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-
-        *c = *c << 6 | (p[i] & 0x3f);
-    }
-
-    if (*c < least || *c > 0x10ffff || (*c >= 0xd800 && *c <= 0xdfff)) {
-        return 0;
-    }
-
-    return n;
 }

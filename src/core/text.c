@@ -70,3 +70,66 @@ apikey_text_number(apikey_text_t text, uint64_t max, uint64_t *value)
 
     return APIKEY_OK;
 }
+
+
+unsigned
+apikey_text_char(apikey_text_t text, uint32_t *c)
+{
+    unsigned              i, n;
+    uint32_t              least;
+    const unsigned char  *p;
+
+    p = (const unsigned char *) text.data;
+
+    if (text.len == 0) {
+        return 0;
+    }
+
+    if (p[0] < 0x80) {
+        *c = p[0];
+        return 1;
+    }
+
+    if (p[0] >= 0xc0 && p[0] < 0xe0) {
+        n = 2;
+        least = 0x80;
+
+    } else if (p[0] >= 0xe0 && p[0] < 0xf0) {
+        n = 3;
+        least = 0x800;
+
+    } else if (p[0] >= 0xf0 && p[0] < 0xf8) {
+        n = 4;
+        least = 0x10000;
+
+    } else {
+        return 0;
+    }
+
+    if (n > text.len) {
+        return 0;
+    }
+
+    *c = p[0] & (0x7f >> n);
+
+    for (i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+
+        *c = *c << 6 | (p[i] & 0x3f);
+    }
+
+    if (*c < least || *c > 0x10ffff || (*c >= 0xd800 && *c <= 0xdfff)) {
+        return 0;
+    }
+
+    return n;
+}
+
+
+int
+apikey_text_is_control(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}

@@ -34,5 +34,11 @@ int apikey_text_equal(apikey_text_t a, apikey_text_t b);
 /* Decimal digits only, no sign, no more than max; APIKEY_INVALID otherwise. */
 int apikey_text_number(apikey_text_t text, uint64_t max, uint64_t *value);
 
+/* The bytes of its first character, whose code is *c then; 0: not UTF-8. */
+unsigned apikey_text_char(apikey_text_t text, uint32_t *c);
+
+/* Is that code one of C0, C1 or DEL, which a terminal obeys? */
+int apikey_text_is_control(uint32_t c);
+
 
 #endif /* APIKEY_TEXT_H */
