@@ -60,6 +60,13 @@ my $r = $nginx->test;
 is($r->{exit}, 0, 'nginx -t accepts it') or BAIL_OUT($r->{err});
 unlike($r->{err}, qr/\[warn\]/, 'without a warning');
 
+# So it is with what stands in comments, where that needs no file or name.
+
+my @modes = $example =~ /^ +#  +(apikey_redis .* mode=.*;)$/mg;
+
+is(@modes, 2, 'other modes of Redis');
+is(nginx_test($_)->{exit}, 0, $_) for @modes;
+
 $nginx->{ports} = [ $port ];
 $nginx->start;
 
@@ -94,10 +101,17 @@ is(get($port, '/users', Authorization => "Bearer $user->{key}")->status, 200,
 is(request($port, 'POST', '/users', @user)->status, 403,
    'users:read does not write users');
 
-my @bound = key('--permissions', 'full', '--project', 'apollo');
+my $bound = create_key('--permissions', 'full', '--project', 'apollo');
+my @bound = ('X-API-Key' => $bound->{key});
 
 is(get($port, '/projects/apollo/x', @bound)->status, 200, 'its own project');
 is(get($port, '/projects/gemini/x', @bound)->status, 403, 'another project');
+
+ok(wait_for(sub {
+    my $r = apikey('--json', 'usage', $bound->{id}, '--days', 2);
+
+    return $r->{out} =~ m{"GET /projects": ?2\b};
+}), 'usage has a name for projects');
 
 is(request($port, 'POST', '/billing',
            key('--scope', 'billing:write'))->status, 403,
@@ -166,6 +180,9 @@ is(get($port, '/problems')->header('Content-Type'), 'application/problem+json',
 $r = get($port, '/downloads/x');
 is($r->status, 401, 'a page of our own keeps the status');
 is($r->body, 'a page of our own', 'and is what is sent');
+
+like(get($port, '/apikey/metrics')->body,
+     qr/^apikey_requests_total\{result="tenant"\} 1$/m, 'metrics');
 
 my $log = $nginx->access_log;
 
