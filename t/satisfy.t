@@ -50,6 +50,7 @@ sub conf {
         location /any/request { satisfy any; $asks $pass }
         location /any/three { satisfy any; deny all; $asks $basic $pass }
         location /any/alone { satisfy any; $pass }
+        location /any/optional { satisfy any; apikey optional; deny all; $pass }
 
         location /page { error_page 401 403 /any/allow; $pass }
         location /page/other { error_page 403 = /any/allow; $pass }
@@ -161,6 +162,9 @@ is((split ' ', free('/any/three', @no))[0], 401, 'any of four: none');
 is(told('/any/alone', @key), '200 upstream', 'any: the key alone');
 is(free('/any/alone'), '401 ours ApiKey', 'any: alone and missing');
 is(free('/any/alone', @weak), '403 ours', 'any: alone and weak');
+
+is(free('/any/optional'), '200 upstream', 'any: no key, where none is needed');
+is(free('/any/optional', @bad), '401 ours ApiKey', 'any: a bad key there');
 
 
 # What an upstream answers is its own, whoever has admitted the request.
