@@ -31,7 +31,7 @@ sub program {
 
 sub recipe {
     my ($heading) = @_;
-    my ($section) = $readme =~ /^#### \Q$heading\E\n(.*?)^#/ms or die $heading;
+    my ($section) = $readme =~ /^### \Q$heading\E\n(.*?)^#/ms or die $heading;
     my ($command) = $section =~ /^((?:    .*\n)+)/m or die $heading;
 
     $redis->cmd('FLUSHALL');
