@@ -696,6 +696,11 @@ ngx_int_t ngx_http_apikey_charge_handler(ngx_http_request_t *r);
 
 /* ngx_http_apikey_usage.c */
 
+/* In the log phase. */
+ngx_int_t ngx_http_apikey_usage_handler(ngx_http_request_t *r);
+
+/* ngx_http_apikey_usage_send.c */
+
 /* Of a worker; the client is there. */
 ngx_int_t ngx_http_apikey_usage_start(ngx_http_apikey_main_conf_t *amcf,
     ngx_log_t *log);
@@ -703,9 +708,6 @@ void ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf);
 
 /* Bytes that wait to be written. */
 size_t ngx_http_apikey_usage_waiting(ngx_http_apikey_main_conf_t *amcf);
-
-/* In the log phase. */
-ngx_int_t ngx_http_apikey_usage_handler(ngx_http_request_t *r);
 
 /* ngx_http_apikey_events.c */
 
