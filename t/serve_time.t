@@ -55,6 +55,7 @@ is($r->{exit}, 0, 'a clock') or diag($r->{err});
 
 my $redis = redis();
 my $console;
+my @tokens = map { $_ x 32 } 'a' .. 'i';
 
 {
     local $ENV{LD_PRELOAD} = $library;
@@ -62,7 +63,8 @@ my $console;
     local $ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} || (),
                                          'verify_asan_link_order=0';
 
-    $console = console();
+    $console = console(admin => $tokens[0], tokens => join '', map {
+        "ops$_ admin $tokens[$_]\n" } 0 .. $#tokens);
 }
 
 my $now = 0;
@@ -77,7 +79,7 @@ sub later {
 sub login { $console->call('POST', '/api/session', { token => $_[0] }) }
 
 sub session {
-    my ($cookie) = login($console->{admin})->header('Set-Cookie')
+    my ($cookie) = login($_[0] || $tokens[0])->header('Set-Cookie')
                    =~ /^([^;]+)/;
 
     return $cookie;
@@ -112,11 +114,11 @@ is(status($used), 401, 'one that is old ends, however much it is used');
 
 # More sessions than there is room for: the one longest idle goes.
 
-my @sessions = map { later(1) if $_ < 3; session() } 1 .. 256;
+my @sessions = map { later(1) if $_ < 2; session($tokens[$_ % 8]) } 0 .. 255;
 
 later(1);
 is(status($sessions[0]), 200, 'room for 256');
-session();
+session($tokens[8]);
 is(status($sessions[0]), 200, 'one more: who was here last stays');
 is(status($sessions[1]), 401, 'who was not goes');
 

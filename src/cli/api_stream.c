@@ -25,6 +25,7 @@
 
 typedef struct {
     console_t        *console;
+    token_t          *token;                  /* whose it is */
     cli_t            *cli;
     int               fd;                     /* of the client */
     char              id[STORE_EVENT_ID];     /* of the latest event */
@@ -39,6 +40,7 @@ typedef struct {
 } stream_t;
 
 
+static int stream_room(console_t *console, token_t *token);
 static ssize_t stream_read(void *data, uint64_t pos, char *buf, size_t max);
 static int stream_wanted(const stream_t *stream, int wait);
 static void stream_next(stream_t *stream);
@@ -54,6 +56,7 @@ api_stream(request_t *request)
     int                              rc;
     output_t                         output;
     stream_t                        *stream;
+    token_t                         *token;
     console_t                       *console;
     const char                      *last;
     events_filter_t                  filter;
@@ -74,8 +77,9 @@ api_stream(request_t *request)
                           "not an event's id");
     }
 
-    if (atomic_fetch_add(&console->streams, 1) >= CONSOLE_STREAMS) {
-        atomic_fetch_sub(&console->streams, 1);
+    token = &console->tokens.list[request->token->number];
+
+    if (!stream_room(console, token)) {
         http_add(request, "Retry-After", "15");
         return http_error(request, 429, NULL, "too many streams of events");
     }
@@ -83,6 +87,7 @@ api_stream(request_t *request)
     stream = must(calloc(1, sizeof(stream_t)));
 
     stream->console = console;
+    stream->token = token;
     stream->cli = api_worker_take(console);
     stream->key = filter.key ? must(strdup(filter.key)) : NULL;
     stream->type = filter.type ? must(strdup(filter.type)) : NULL;
@@ -126,6 +131,26 @@ api_stream(request_t *request)
     http_add(request, "X-Accel-Buffering", "no");
 
     return 200;
+}
+
+
+/* Then it is taken; nobody may have them all. */
+
+static int
+stream_room(console_t *console, token_t *token)
+{
+    if (atomic_fetch_add(&console->streams, 1) < CONSOLE_STREAMS) {
+
+        if (atomic_fetch_add(&token->streams, 1) < CONSOLE_STREAMS_OWN) {
+            return 1;
+        }
+
+        atomic_fetch_sub(&token->streams, 1);
+    }
+
+    atomic_fetch_sub(&console->streams, 1);
+
+    return 0;
 }
 
 
@@ -305,8 +330,10 @@ stream_free(void *data)
 {
     stream_t *stream = data;
 
+    token_t    *token;
     console_t  *console;
 
+    token = stream->token;
     console = stream->console;
 
     api_worker_give(console, stream->cli, CLI_DONE);
@@ -317,5 +344,6 @@ stream_free(void *data)
     sodium_memzero(stream, sizeof(stream_t));
     free(stream);
 
+    atomic_fetch_sub(&token->streams, 1);
     atomic_fetch_sub(&console->streams, 1);
 }

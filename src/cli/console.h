@@ -20,6 +20,7 @@
 
 #define CONSOLE_CONNECTIONS  128
 #define CONSOLE_STREAMS      16
+#define CONSOLE_STREAMS_OWN  8        /* of one token */
 #define CONSOLE_TIMEOUT      30       /* seconds without a byte */
 #define CONSOLE_BODY         65536
 #define CONSOLE_HOSTS        16

@@ -6,6 +6,7 @@
 #include "sessions.h"
 
 
+static session_t *sessions_room(sessions_t *sessions, const token_t *token);
 static session_t *sessions_get(sessions_t *sessions, const char *id);
 static void sessions_hash(const sessions_t *sessions, const char *what,
     const char *id, unsigned char hash[TOKENS_HASH]);
@@ -34,7 +35,6 @@ void
 sessions_begin(sessions_t *sessions, const token_t *token,
     char id[SESSION_TEXT])
 {
-    unsigned        i;
     session_t      *session;
     unsigned char   random[(SESSION_TEXT - 1) / 2];
 
@@ -44,16 +44,7 @@ sessions_begin(sessions_t *sessions, const token_t *token,
 
     pthread_mutex_lock(&sessions->mutex);
 
-    session = &sessions->list[0];
-
-    for (i = 0; session->token != NULL && i < SESSIONS_MAX; i++) {
-
-        if (sessions->list[i].token == NULL
-            || sessions->list[i].used < session->used)
-        {
-            session = &sessions->list[i];
-        }
-    }
+    session = sessions_room(sessions, token);
 
     sessions_hash(sessions, "session", id, session->hash);
     session->token = token;
@@ -110,6 +101,40 @@ sessions_csrf(const sessions_t *sessions, const char *id,
 
     sessions_hash(sessions, "csrf", id, hash);
     sodium_bin2hex(csrf, SESSION_TEXT, hash, sizeof(hash));
+}
+
+
+/* Who begins many has to end own ones. */
+
+static session_t *
+sessions_room(sessions_t *sessions, const token_t *token)
+{
+    unsigned    i, own;
+    session_t  *session, *any, *oldest;
+
+    any = &sessions->list[0];
+    oldest = NULL;
+    own = 0;
+
+    for (i = 0; i < SESSIONS_MAX; i++) {
+        session = &sessions->list[i];
+
+        if (session->token == token) {
+            own++;
+
+            if (oldest == NULL || session->used < oldest->used) {
+                oldest = session;
+            }
+        }
+
+        /* One that is free was used at 0. */
+
+        if (session->used < any->used) {
+            any = session;
+        }
+    }
+
+    return (own >= SESSIONS_TOKEN) ? oldest : any;
 }
 
 

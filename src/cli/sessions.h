@@ -5,7 +5,8 @@
  * Who has logged in to the web console.  A session is named by a random id,
  * which only the browser has; here is its hash.  It ends when it wasn't used
  * for some time, when it is old, when it is ended, or when so many others
- * began that there is no room for it: the one not used for longest goes.
+ * began, of its token or of all, that there is no room for it: the one not used
+ * for longest goes.
  */
 
 #include <pthread.h>
@@ -15,6 +16,7 @@
 
 
 #define SESSIONS_MAX   256
+#define SESSIONS_TOKEN 32        /* of one token */
 #define SESSIONS_IDLE  1800      /* seconds */
 #define SESSIONS_AGE   43200
 

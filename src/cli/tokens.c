@@ -235,7 +235,9 @@ tokens_add(tokens_t *tokens, const char *name, role_e role, const char *text)
 
     tokens->list = must(realloc(tokens->list,
                                 (tokens->count + 1) * sizeof(token_t)));
-    token = &tokens->list[tokens->count++];
+    token = &tokens->list[tokens->count];
+    token->number = tokens->count++;
+    atomic_init(&token->streams, 0);
 
     token->name = must(strdup(name));
     token->role = role;

@@ -6,6 +6,7 @@
  * only keyed hashes of the tokens are kept.
  */
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 
@@ -25,6 +26,8 @@ typedef struct {
     char           *name;
     role_e          role;
     unsigned char   hash[TOKENS_HASH];
+    unsigned        number;     /* in the list */
+    atomic_int      streams;    /* of events, open ones */
 } token_t;
 
 
