@@ -94,6 +94,8 @@ gate_token(request_t *request, const char *text)
         return http_error(request, 401, NULL, "this token is wrong");
     }
 
+    throttle_right(&console->throttle, request->address);
+
     return 0;
 }
 

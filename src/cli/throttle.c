@@ -8,9 +8,10 @@
 #define THROTTLE_TIME  60    /* seconds */
 
 
-static throttle_count_t *throttle_find(throttle_t *throttle,
+static throttle_count_t *throttle_find(throttle_count_t *list,
     const char *address);
-static throttle_count_t *throttle_oldest(throttle_t *throttle);
+static throttle_count_t *throttle_get(throttle_count_t *list,
+    const char *address);
 static unsigned throttle_left(const throttle_count_t *count, unsigned max,
     uint64_t now);
 static void throttle_count(throttle_count_t *count, uint64_t now);
@@ -42,8 +43,9 @@ throttle_wait(throttle_t *throttle, const char *address)
 
     pthread_mutex_lock(&throttle->mutex);
 
-    all = throttle_left(&throttle->all, THROTTLE_ALL, now);
-    count = throttle_find(throttle, address);
+    all = throttle_find(throttle->right, address)
+          ? 0 : throttle_left(&throttle->all, THROTTLE_ALL, now);
+    count = throttle_find(throttle->list, address);
     one = count ? throttle_left(count, THROTTLE_ADDRESS, now) : 0;
 
     pthread_mutex_unlock(&throttle->mutex);
@@ -55,36 +57,42 @@ throttle_wait(throttle_t *throttle, const char *address)
 void
 throttle_wrong(throttle_t *throttle, const char *address)
 {
-    uint64_t           now;
-    throttle_count_t  *count;
+    uint64_t  now;
 
     now = redis_clock() / 1000000;
 
     pthread_mutex_lock(&throttle->mutex);
 
-    count = throttle_find(throttle, address);
-
-    if (count == NULL) {
-        count = throttle_oldest(throttle);
-        memset(count, 0, sizeof(throttle_count_t));
-        snprintf(count->address, THROTTLE_TEXT, "%s", address);
-    }
-
-    throttle_count(count, now);
+    throttle_count(throttle_get(throttle->list, address), now);
     throttle_count(&throttle->all, now);
 
     pthread_mutex_unlock(&throttle->mutex);
 }
 
 
+void
+throttle_right(throttle_t *throttle, const char *address)
+{
+    uint64_t  now;
+
+    now = redis_clock() / 1000000;
+
+    pthread_mutex_lock(&throttle->mutex);
+
+    throttle_get(throttle->right, address)->began = now;
+
+    pthread_mutex_unlock(&throttle->mutex);
+}
+
+
 static throttle_count_t *
-throttle_find(throttle_t *throttle, const char *address)
+throttle_find(throttle_count_t *list, const char *address)
 {
     unsigned  i;
 
     for (i = 0; i < THROTTLE_ADDRESSES; i++) {
-        if (strcmp(throttle->list[i].address, address) == 0) {
-            return &throttle->list[i];
+        if (strcmp(list[i].address, address) == 0) {
+            return &list[i];
         }
     }
 
@@ -92,21 +100,32 @@ throttle_find(throttle_t *throttle, const char *address)
 }
 
 
+/* If need be, in place of the oldest. */
+
 static throttle_count_t *
-throttle_oldest(throttle_t *throttle)
+throttle_get(throttle_count_t *list, const char *address)
 {
     unsigned           i;
-    throttle_count_t  *oldest;
+    throttle_count_t  *count;
 
-    oldest = &throttle->list[0];
+    count = throttle_find(list, address);
+
+    if (count != NULL) {
+        return count;
+    }
+
+    count = &list[0];
 
     for (i = 1; i < THROTTLE_ADDRESSES; i++) {
-        if (throttle->list[i].began < oldest->began) {
-            oldest = &throttle->list[i];
+        if (list[i].began < count->began) {
+            count = &list[i];
         }
     }
 
-    return oldest;
+    memset(count, 0, sizeof(throttle_count_t));
+    snprintf(count->address, THROTTLE_TEXT, "%s", address);
+
+    return count;
 }
 
 

@@ -3,7 +3,9 @@
 
 /*
  * Wrong tokens, counted by minute: of an address, and of all together.  Who
- * gave too many isn't heard until the minute is over, right or wrong.
+ * gave too many isn't heard until the minute is over, right or wrong.  When all
+ * together did, an address that a right one has come from before still is: who
+ * guesses can't lock out those who needn't.
  */
 
 #include <pthread.h>
@@ -12,7 +14,7 @@
 
 #define THROTTLE_ADDRESS    10      /* a minute */
 #define THROTTLE_ALL        100
-#define THROTTLE_ADDRESSES  256     /* remembered; then the oldest go */
+#define THROTTLE_ADDRESSES  256     /* of each kind; then the oldest go */
 #define THROTTLE_TEXT       64
 
 
@@ -27,6 +29,7 @@ typedef struct {
     pthread_mutex_t   mutex;
     throttle_count_t  all;
     throttle_count_t  list[THROTTLE_ADDRESSES];
+    throttle_count_t  right[THROTTLE_ADDRESSES];
 } throttle_t;
 
 
@@ -36,8 +39,9 @@ void throttle_free(throttle_t *throttle);
 /* Seconds after which that address is heard again; 0: it is heard. */
 unsigned throttle_wait(throttle_t *throttle, const char *address);
 
-/* It gave a wrong token. */
+/* It gave a wrong token, or a right one. */
 void throttle_wrong(throttle_t *throttle, const char *address);
+void throttle_right(throttle_t *throttle, const char *address);
 
 
 #endif /* APIKEY_THROTTLE_H */
