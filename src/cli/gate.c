@@ -121,7 +121,15 @@ gate_host_known(const console_t *console, const char *host)
     size_t    len;
     unsigned  i;
 
-    len = (*host == '[') ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    len = (*host == '[') ? strcspn(host, "]") : strcspn(host, ":");
+    len += (host[len] == ']');
+
+    if (host[len] != '\0'
+        && (host[len] != ':'
+            || strspn(host + len + 1, "0123456789") != strlen(host + len + 1)))
+    {
+        return 0;
+    }
 
     for (i = 0; i < console->host_count; i++) {
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api.h"
 #include "gate.h"
@@ -11,6 +12,23 @@
 
 #define HTTP_BODY_DROPPED  1048576    /* of one that is too large */
 #define HTTP_DEPTH         8          /* of JSON */
+
+
+/* Of these only the first would be seen: whoever came before, another. */
+static const char *const  http_once[] = {
+    "Authorization", "Content-Length", "Content-Type", "Host", "Origin",
+    "Transfer-Encoding", "X-CSRF-Token", "X-Forwarded-For",
+    "X-Forwarded-Proto"
+};
+
+#define HTTP_ONCE  (sizeof(http_once) / sizeof(char *))
+
+
+/* For MHD's iterator over the headers. */
+typedef struct {
+    unsigned       count[HTTP_ONCE];
+    const char    *wrong;             /* NULL: none */
+} http_headers_t;
 
 
 /* A request as it comes in. */
@@ -24,6 +42,9 @@ typedef struct {
 
 static http_incoming_t *http_begin(console_t *console,
     struct MHD_Connection *connection, const char *url, const char *method);
+static enum MHD_Result http_refuse_headers(request_t *request);
+static enum MHD_Result http_check_header(void *data, enum MHD_ValueKind kind,
+    const char *name, const char *value);
 static enum MHD_Result http_receive(http_incoming_t *incoming,
     const char *upload, size_t *upload_size);
 static void http_find(http_incoming_t *incoming);
@@ -70,8 +91,10 @@ http_handle(void *console, struct MHD_Connection *connection,
     incoming = *data;
 
     if (incoming == NULL) {
-        *data = http_begin(console, connection, url, method);
-        return MHD_YES;
+        incoming = http_begin(console, connection, url, method);
+        *data = incoming;
+
+        return http_refuse_headers(&incoming->request);
     }
 
     if (*upload_size != 0) {
@@ -218,6 +241,67 @@ http_begin(console_t *console, struct MHD_Connection *connection,
     request->path = url;
 
     return incoming;
+}
+
+
+/*
+ * What a server in front may have understood in another way ends with its
+ * connection: nobody knows where the next request begins.
+ */
+
+static enum MHD_Result
+http_refuse_headers(request_t *request)
+{
+    const char      *encoding;
+    http_headers_t   headers;
+
+    memset(&headers, 0, sizeof(headers));
+
+    (void) MHD_get_connection_values(request->connection, MHD_HEADER_KIND,
+                                     http_check_header, &headers);
+
+    encoding = http_header(request, "Transfer-Encoding");
+
+    if (headers.wrong == NULL
+        && encoding != NULL
+        && (strcasecmp(encoding, "chunked") != 0
+            || http_header(request, "Content-Length") != NULL))
+    {
+        headers.wrong = "Transfer-Encoding";
+    }
+
+    if (headers.wrong == NULL) {
+        return MHD_YES;
+    }
+
+    http_add(request, "Connection", "close");
+    (void) http_error(request, 400, headers.wrong,
+                      "this header makes the request ambiguous");
+
+    return http_send(request);
+}
+
+
+static enum MHD_Result
+http_check_header(void *data, enum MHD_ValueKind kind, const char *name,
+    const char *value)
+{
+    http_headers_t *headers = data;
+
+    size_t  i;
+
+    (void) kind;
+    (void) value;
+
+    for (i = 0; i < HTTP_ONCE; i++) {
+        if (strcasecmp(http_once[i], name) == 0
+            && headers->count[i]++ != 0)
+        {
+            headers->wrong = http_once[i];
+        }
+    }
+
+    return MHD_YES;
 }
 
 
