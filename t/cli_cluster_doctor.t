@@ -93,6 +93,12 @@ $cluster->drop($slot + 1);
 like(doctor('state'), qr/wrong .*cluster_state isn't ok/, 'it is down');
 is(doctor('keys'), 'exit 1', 'no more can be told');
 
+$one->kill;
+is_deeply([grep { /\Q$name{$one->{port}}\E/ && !/^ok +redis / }
+               split /\n/, apikey('doctor')->{out}],
+          ["wrong    cluster      $name{$one->{port}}: Connection refused"],
+          'a master that isn\'t there is told of once');
+
 
 # Clocks.  Two that say they are a Cluster, before one server.
 

@@ -27,6 +27,7 @@ static void doctor_group(doctor_t *doctor, const char *check,
 static void doctor_version(store_t *store, unsigned server,
     doctor_finding_t *finding);
 static int doctor_cluster(doctor_t *doctor);
+static int doctor_masters(doctor_t *doctor);
 static void doctor_state(store_t *store, unsigned server,
     doctor_finding_t *finding);
 static void doctor_replicas(store_t *store, unsigned server,
@@ -195,8 +196,46 @@ doctor_cluster(doctor_t *doctor)
 
     doctor_say(doctor, "cluster", &finding);
 
-    rc = doctor_each(doctor, "state", doctor_state);
+    rc = doctor_masters(doctor);
+
+    if (doctor_each(doctor, "state", doctor_state) != 0) {
+        rc = -1;
+    }
+
     (void) doctor_each(doctor, "replicas", doctor_replicas);
+
+    return rc;
+}
+
+
+/* Those that aren't there are told of once, and asked nothing else. */
+
+static int
+doctor_masters(doctor_t *doctor)
+{
+    int                rc;
+    unsigned           i, count;
+    doctor_finding_t   finding;
+
+    rc = 0;
+    count = 0;
+
+    for (i = 0; i < doctor->server_count; i++) {
+
+        if (store_server_answers(&doctor->cli->store, doctor->servers[i])) {
+            doctor->servers[count++] = doctor->servers[i];
+            continue;
+        }
+
+        doctor_find(&finding, "wrong",
+                    "start it, or CLUSTER FAILOVER TAKEOVER on a replica of "
+                    "it", "%s", doctor->cli->store.error);
+        doctor_say(doctor, "cluster", &finding);
+
+        rc = -1;
+    }
+
+    doctor->server_count = count;
 
     return rc;
 }

@@ -54,6 +54,22 @@ store_server_command(store_t *store, unsigned server,
 }
 
 
+int
+store_server_answers(store_t *store, unsigned server)
+{
+    const redis_t  *redis;
+    apikey_text_t   argv[1];
+
+    argv[0] = store_text("TIME");
+    freeReplyObject(store_server_command(store, server, argv, 1));
+
+    redis = store->cluster ? &store->cluster->nodes[server].redis
+                           : &store->redis;
+
+    return redis->fd != -1 && !redis->failed;
+}
+
+
 store_rc_e
 store_server_time(store_t *store, unsigned server, uint64_t *now)
 {

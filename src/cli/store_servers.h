@@ -18,6 +18,9 @@ const char *store_server_name(const store_t *store, unsigned server);
 redisReply *store_server_command(store_t *store, unsigned server,
     const apikey_text_t *argv, unsigned argc);
 
+/* Is it there, whatever it says?  Else error says why not. */
+int store_server_answers(store_t *store, unsigned server);
+
 /* Its clock, in microseconds. */
 store_rc_e store_server_time(store_t *store, unsigned server, uint64_t *now);
 
