@@ -351,7 +351,9 @@ ngx_http_apikey_init(ngx_conf_t *cf)
         *h = handlers[i].handler;
     }
 
-    if (ngx_http_apikey_metrics_add(cf) != NGX_OK) {
+    if (ngx_http_apikey_metrics_add(cf) != NGX_OK
+        || ngx_http_apikey_single_keep(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

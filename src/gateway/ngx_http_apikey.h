@@ -576,6 +576,9 @@ const char *ngx_http_apikey_failover_name(ngx_http_apikey_failover_e by);
 
 /* ngx_http_apikey_metrics.c */
 
+/* Its address tells this zone from others. */
+extern u_char  ngx_http_apikey_metrics_tag;
+
 /* Once all locations are known. */
 ngx_int_t ngx_http_apikey_metrics_add(ngx_conf_t *cf);
 
@@ -651,6 +654,14 @@ void ngx_http_apikey_guard_count(ngx_http_request_t *r,
 /* The name of its zone; how many addresses are in there. */
 ngx_str_t *ngx_http_apikey_guard_known(ngx_http_apikey_guard_t *guard,
     ngx_uint_t *addresses);
+
+/* Its address tells the zones of guards from others. */
+extern u_char  ngx_http_apikey_guard_tag;
+
+/* ngx_http_apikey_single.c */
+
+/* Once all zones are known: those that are in use stay. */
+ngx_int_t ngx_http_apikey_single_keep(ngx_conf_t *cf);
 
 /* ngx_http_apikey_limiter.c */
 

@@ -50,8 +50,7 @@ static void ngx_http_apikey_guard_key(ngx_http_request_t *r,
 static uint64_t ngx_http_apikey_guard_now(void);
 
 
-/* Its address tells the zones of guards from others. */
-static u_char  ngx_http_apikey_guard_tag;
+u_char  ngx_http_apikey_guard_tag;
 
 
 char *

@@ -26,8 +26,7 @@ static ngx_http_apikey_score_t *ngx_http_apikey_score_create(
     ngx_slab_pool_t *shpool, ngx_str_t *server, ngx_str_t *location);
 
 
-/* Its address tells this zone from others. */
-static u_char  ngx_http_apikey_metrics_tag;
+u_char  ngx_http_apikey_metrics_tag;
 
 
 ngx_int_t
