@@ -21,7 +21,7 @@ my $nginx = nginx(<<"CONF", workers => 2);
     apikey_cache zone=keys:1m stale=1h;
     apikey_plan plenty 1000/25920000;
 
-    log_format result '\$uri \$apikey_result';
+    log_format result '\$uri \$apikey_result \$apikey_failover';
     access_log results result;
 
     server {
@@ -137,7 +137,9 @@ my @results = split /\n/, slurp("$nginx->{dir}/results");
 my %results = map { $_ => 1 } grep { !/status|metrics/ } @results;
 
 is_deeply([ sort keys %results ],
-          [ '/allow ok', '/deny ok', '/deny unavailable', '/free ok',
-            '/local ok' ], '$apikey_result');
+          [ '/allow ok -', '/allow ok allow', '/allow ok stale,allow',
+            '/deny ok -', '/deny unavailable -', '/free ok -',
+            '/free ok stale', '/local ok -', '/local ok local' ],
+          '$apikey_result and $apikey_failover');
 
 done_testing();

@@ -570,6 +570,10 @@ void ngx_http_apikey_failover(ngx_http_apikey_ctx_t *ctx,
 void ngx_http_apikey_failover_end(ngx_http_apikey_main_conf_t *amcf,
     ngx_uint_t counted);
 
+/* Has it stood in for Redis in what was decided of the request? */
+ngx_uint_t ngx_http_apikey_failed_over(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_failover_e by);
+
 ngx_uint_t ngx_http_apikey_failing_over(ngx_http_apikey_metrics_t *metrics,
     ngx_http_apikey_failover_e by);
 const char *ngx_http_apikey_failover_name(ngx_http_apikey_failover_e by);

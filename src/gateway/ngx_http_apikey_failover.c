@@ -101,6 +101,30 @@ ngx_http_apikey_failing_over(ngx_http_apikey_metrics_t *metrics,
 }
 
 
+ngx_uint_t
+ngx_http_apikey_failed_over(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_failover_e by)
+{
+    if (ctx->result == NGX_HTTP_APIKEY_NONE
+        || ctx->result == NGX_HTTP_APIKEY_UNAVAILABLE)
+    {
+        return 0;
+    }
+
+    switch (by) {
+
+    case NGX_HTTP_APIKEY_BY_STALE:
+        return ctx->stale;
+
+    case NGX_HTTP_APIKEY_BY_ALLOW:
+        return ctx->allowed;
+
+    default: /* NGX_HTTP_APIKEY_BY_LOCAL */
+        return ctx->local;
+    }
+}
+
+
 const char *
 ngx_http_apikey_failover_name(ngx_http_apikey_failover_e by)
 {

@@ -316,6 +316,7 @@ ngx_http_apikey_seat_taken(ngx_http_apikey_seat_t *seat)
 ngx_int_t
 ngx_http_apikey_score_handler(ngx_http_request_t *r)
 {
+    ngx_uint_t                         by;
     ngx_http_apikey_ctx_t             *ctx;
     ngx_http_apikey_failover_state_t  *failovers;
 
@@ -331,27 +332,12 @@ ngx_http_apikey_score_handler(ngx_http_request_t *r)
 
     (void) ngx_atomic_fetch_add(&ctx->alcf->score->results[ctx->result], 1);
 
-    if (!(ctx->stale || ctx->allowed || ctx->local)
-        || ctx->result == NGX_HTTP_APIKEY_UNAVAILABLE)
-    {
-        return NGX_OK;
-    }
-
     failovers = ctx->amcf->metrics->failovers;
 
-    if (ctx->stale) {
-        (void) ngx_atomic_fetch_add(
-                           &failovers[NGX_HTTP_APIKEY_BY_STALE].requests, 1);
-    }
-
-    if (ctx->allowed) {
-        (void) ngx_atomic_fetch_add(
-                           &failovers[NGX_HTTP_APIKEY_BY_ALLOW].requests, 1);
-    }
-
-    if (ctx->local) {
-        (void) ngx_atomic_fetch_add(
-                           &failovers[NGX_HTTP_APIKEY_BY_LOCAL].requests, 1);
+    for (by = 0; by < NGX_HTTP_APIKEY_FAILOVERS; by++) {
+        if (ngx_http_apikey_failed_over(ctx, by)) {
+            (void) ngx_atomic_fetch_add(&failovers[by].requests, 1);
+        }
     }
 
     return NGX_OK;

@@ -7,6 +7,8 @@ static ngx_int_t ngx_http_apikey_plan_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_apikey_result_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_apikey_failover_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_apikey_quota_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_apikey_time_variable(ngx_http_request_t *r,
@@ -45,6 +47,9 @@ static ngx_http_variable_t  ngx_http_apikey_vars[] = {
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("apikey_result"), NULL, ngx_http_apikey_result_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("apikey_failover"), NULL, ngx_http_apikey_failover_variable,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("apikey_limit"), NULL, ngx_http_apikey_quota_variable,
@@ -179,6 +184,41 @@ ngx_http_apikey_result_variable(ngx_http_request_t *r,
                                            : NGX_HTTP_APIKEY_NONE);
 
     ngx_http_apikey_set(v, (char *) name->data, name->len);
+
+    return NGX_OK;
+}
+
+
+/* "stale", "allow", "local", or the first and one of the others. */
+
+static ngx_int_t
+ngx_http_apikey_failover_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                 *p;
+    ngx_uint_t              by;
+    ngx_http_apikey_ctx_t  *ctx;
+
+    ctx = ngx_http_apikey_get_ctx(r->main);
+
+    p = ngx_pnalloc(r->pool, sizeof("stale,allow,local") - 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_apikey_set(v, (char *) p, 0);
+
+    for (by = 0; ctx && by < NGX_HTTP_APIKEY_FAILOVERS; by++) {
+        if (ngx_http_apikey_failed_over(ctx, by)) {
+            p = ngx_sprintf(p, "%s%s", v->len ? "," : "",
+                            ngx_http_apikey_failover_name(by));
+            v->len = p - v->data;
+        }
+    }
+
+    if (v->len == 0) {
+        ngx_http_apikey_set(v, "-", 1);
+    }
 
     return NGX_OK;
 }
