@@ -213,7 +213,9 @@ ngx_http_apikey_use_add(ngx_http_apikey_use_t *use, apikey_usage_kind_e kind,
 
     size = tally->size ? tally->size * 2 : NGX_HTTP_APIKEY_TALLY_SIZE;
 
-    if (size > NGX_HTTP_APIKEY_TALLY_MAX) {
+    if (size > NGX_HTTP_APIKEY_TALLY_MAX
+        || (tally->size && use->usage->size > NGX_HTTP_APIKEY_USAGE_SIZE))
+    {
         return;
     }
 
