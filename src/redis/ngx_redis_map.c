@@ -206,7 +206,9 @@ ngx_redis_map_received(void *data, redisReply *reply)
         return;
     }
 
-    if (reply->type != REDIS_REPLY_ERROR && reply->elements) {
+    if (reply->type != REDIS_REPLY_ERROR
+        && (reply->type != REDIS_REPLY_ARRAY || reply->elements))
+    {
         /* it may have been the reply to something else */
         node->connection.distrusted = "a reply to another command";
     }
