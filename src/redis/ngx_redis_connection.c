@@ -93,7 +93,6 @@ ngx_redis_connection_move(ngx_redis_connection_t *rc,
 
     /* an answer still to come is about the other */
     ngx_redis_resolve_close(rc);
-    rc->lookup = NULL;
 
     rc->server = server;
     rc->addrs = server->addrs;
@@ -533,6 +532,8 @@ ngx_redis_disconnect(ngx_redis_connection_t *rc)
     if (rc->flush.posted) {
         ngx_delete_posted_event(&rc->flush);
     }
+
+    ngx_redis_resolve_cancel(rc);
 
     if (rc->subscription) {
         ngx_redis_subscription_stop(rc);

@@ -117,18 +117,23 @@ ngx_redis_resolve_cancel(ngx_redis_connection_t *rc)
 void
 ngx_redis_resolve_close(ngx_redis_connection_t *rc)
 {
+    ngx_redis_lookup_t  *lookup;
+
     ngx_redis_resolve_cancel(rc);
+
+    lookup = rc->lookup;
+    rc->lookup = NULL;
 
 #if (NGX_REDIS_GETADDRINFO_A)
     /* a thread that is still asking writes there */
 
-    if (rc->lookup && ((ngx_redis_lookup_t *) rc->lookup)->busy) {
+    if (lookup && lookup->busy) {
         return;
     }
 #endif
 
-    if (rc->lookup) {
-        ngx_free(rc->lookup);
+    if (lookup) {
+        ngx_free(lookup);
     }
 }
 
