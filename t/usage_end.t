@@ -56,4 +56,31 @@ ok(wait_for(sub { 2 == (() = $nginx->log =~ /usage of 1 keys is lost/g) }, 10),
 $fake->release;
 is(join(' ', $nginx->stop), '', 'an answer after that harms nobody');
 
+
+# A node of a Cluster whose slot is being moved.
+
+my $node = fake_redis();
+my $cluster = free_port();
+
+$node->greet(CLUSTER => "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n"
+                        . resp('127.0.0.1') . ":$node->{port}\r\n");
+$node->script(record(rev => 1, id => 'one', status => 'active'));
+$node->usage("-TRYAGAIN\r\n", "-TRYAGAIN\r\n", ":1\r\n");
+
+my $other = nginx(<<"CONF");
+    apikey_redis 127.0.0.1:$node->{port} mode=cluster timeout=1s;
+    apikey_format any;
+
+    server {
+        listen 127.0.0.1:$cluster;
+        apikey on;
+        location / { try_files /none =204; }
+    }
+CONF
+
+is(get($cluster, '/', 'X-API-Key' => 'some-key')->status, 204, 'a Cluster');
+is(join(' ', $other->stop), '', 'its worker ends');
+is($node->usages, 3, 'and tries again until it is counted');
+unlike($other->log, qr/is lost/, 'so nothing is lost');
+
 done_testing();

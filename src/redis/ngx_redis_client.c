@@ -5,6 +5,7 @@
 
 #define NGX_REDIS_FINISH      1000    /* milliseconds, at most */
 #define NGX_REDIS_FINISH_FDS  64      /* at a time */
+#define NGX_REDIS_FINISH_STEP 10      /* milliseconds, while some are held */
 
 
 static ngx_int_t ngx_redis_open(ngx_redis_t *redis);
@@ -193,6 +194,10 @@ ngx_redis_finish(ngx_redis_t *redis)
         }
 
         ngx_time_update();
+
+        if (redis->cluster) {
+            ngx_redis_cluster_retry(redis->cluster);
+        }
     }
 
     return NGX_OK;
@@ -205,7 +210,7 @@ ngx_redis_pending(ngx_redis_t *redis)
     ngx_uint_t         i, n;
     ngx_redis_node_t  *node;
 
-    n = 0;
+    n = redis->cluster ? ngx_redis_cluster_held(redis->cluster) : 0;
 
     for (i = 0; i < redis->nnodes; i++) {
         node = redis->nodes[i];
@@ -262,7 +267,10 @@ ngx_redis_wait(ngx_redis_t *redis, int timeout)
         n++;
     }
 
-    if (n == 0) {
+    if (redis->cluster && ngx_redis_cluster_held(redis->cluster)) {
+        timeout = ngx_min(timeout, NGX_REDIS_FINISH_STEP);
+
+    } else if (n == 0) {
         return NGX_ERROR;
     }
 

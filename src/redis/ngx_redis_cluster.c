@@ -387,6 +387,31 @@ ngx_redis_cluster_release(ngx_redis_cluster_t *cluster)
 }
 
 
+ngx_uint_t
+ngx_redis_cluster_held(ngx_redis_cluster_t *cluster)
+{
+    return cluster->nheld;
+}
+
+
+/* In place of the timer, for a worker that waits without the event loop. */
+
+void
+ngx_redis_cluster_retry(ngx_redis_cluster_t *cluster)
+{
+    ngx_event_t  *ev;
+
+    ev = &cluster->again;
+
+    if (ev->timer_set
+        && (ngx_msec_int_t) (ev->timer.key - ngx_current_msec) <= 0)
+    {
+        ngx_del_timer(ev);
+        ngx_redis_cluster_release(cluster);
+    }
+}
+
+
 static void
 ngx_redis_cluster_expire(ngx_event_t *ev)
 {

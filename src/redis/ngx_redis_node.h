@@ -87,6 +87,10 @@ ngx_redis_command_t *ngx_redis_cluster_send(ngx_redis_cluster_t *cluster,
     apikey_text_t key, ngx_redis_args_t *args, ngx_redis_script_t *script,
     ngx_redis_handler_pt handler, void *data);
 
+/* Commands that wait for a node; those that are due go there now. */
+ngx_uint_t ngx_redis_cluster_held(ngx_redis_cluster_t *cluster);
+void ngx_redis_cluster_retry(ngx_redis_cluster_t *cluster);
+
 /*
  * ngx_redis_listener.c: listens as soon as a node is known; to another when
  * that one fails
