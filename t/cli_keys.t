@@ -154,7 +154,7 @@ unlike(scopes('--template', 'admin'), qr/billing|^\*|\*:/,
 
 $r = apikey('create', '--name', 'x', '--template', 'apps-sdk');
 is($r->{exit}, 2, 'a template that binds needs a project');
-like($r->{err}, qr/"apps-sdk".*--project/, 'which is said');
+like($r->{err}, qr/"apps-sdk": .* the project is missing$/, 'which is said');
 
 $r = apikey('create', '--name', 'bare');
 is($r->{exit}, 0, 'a key without scopes');

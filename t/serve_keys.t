@@ -28,7 +28,8 @@ sub is_error {
 
     is($r->status, $status, "$name: $status");
     is($r->json->{field}, $field, 'and where') if defined $field;
-    ok($r->json->{message}, 'and why');
+    like($r->json->{message}, qr/^(?!.* --\w)./s,
+         'and why, without an option of the program');
 }
 
 sub verify {

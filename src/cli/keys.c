@@ -244,8 +244,8 @@ create_template(cli_t *cli, attributes_t *attributes)
         && attributes->value[attribute_find(template.binds)] == NULL)
     {
         complain_option("template", name,
-                        "its keys are bound to a %s: give --%s",
-                        template.binds, template.binds);
+                        "its keys are bound: the %s is missing",
+                        template.binds);
         rc = CLI_USAGE;
 
     } else if (attributes_add(attributes, ATTRIBUTE_SCOPES,
