@@ -11,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use JSON::PP qw(encode_json);
+use POSIX ();
 use Test::More;
 
 use Test::Apikey;
@@ -124,5 +125,36 @@ is(login($console->{admin}, @known)->status, 200, 'one that was right does not')
 is(session(Cookie => $mine), 200, 'nor does who is logged in');
 login('x' x 40, @known) for 1 .. 10;
 is(login($console->{admin}, @known)->status, 429, 'but for its own guesses');
+
+
+# What is in its memory stays there; unless no program leaves a core file here.
+
+sub dumps {
+    my ($command, $ready) = @_;
+    my $said = file('said', '');
+    my $folder = $said =~ s{/[^/]*$}{}r;
+    my $pid = fork // die $!;
+
+    exec 'sh', '-c', "cd $folder && ulimit -c unlimited && exec $command"
+                     . " > $said" or POSIX::_exit(1) if !$pid;
+
+    ok(wait_for(sub { slurp($said) =~ $ready }, 10), 'it runs');
+    kill 'SEGV', $pid;
+    waitpid $pid, 0;
+
+    return $? & 128;
+}
+
+SKIP: {
+    skip 'no core files here', 1
+        unless dumps("$^X -e '\$| = 1; print 1; sleep 60'", qr/1/);
+
+    my @args = ('--redis', $redis->url, '--pepper-file',
+                Test::Apikey::pepper_file(), 'serve', '--listen',
+                '127.0.0.1:0');
+
+    ok(!dumps("$Test::Apikey::BUILD/apikey @args", qr/its token/),
+       'the console leaves none');
+}
 
 done_testing();

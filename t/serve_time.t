@@ -134,4 +134,29 @@ is(login($console->{admin})->status, 200, 'until the minute is over');
 is(login('x' x 32)->status, 401, 'and they count anew');
 is(login($console->{admin})->status, 200, 'from the beginning');
 
+
+# Requests and answers that take forever, a byte every now and then.
+
+my $c = dial($console->{port});
+
+for my $byte (split //, 'GET') {
+    $c->send($byte);
+    later(25);
+}
+
+ok($c->closed(10), 'a request that trickles in is cut off');
+
+$c = dial($console->{port});
+$c->send("GET /api/events/stream HTTP/1.1\r\nHost: localhost\r\n"
+         . "Authorization: Bearer $tokens[0]\r\n\r\n");
+like($c->read(5), qr/^HTTP\/1\.1 200/, 'a stream');
+
+for my $event (1 .. 4) {
+    later(20);
+    $redis->cmd('XADD', 'apikey:events', '*', 'type', 'created', 'name',
+                "event $event");
+    ok(wait_for(sub { ($c->read(1) // '') =~ /event $event/ }, 10),
+       'goes on as long as it takes');
+}
+
 done_testing();

@@ -12,13 +12,13 @@
 #include <stdatomic.h>
 
 #include "cli.h"
+#include "connections.h"
 #include "sessions.h"
 #include "snapshot.h"
 #include "throttle.h"
 #include "tokens.h"
 
 
-#define CONSOLE_CONNECTIONS  128
 #define CONSOLE_STREAMS      16
 #define CONSOLE_STREAMS_OWN  8        /* of one token */
 #define CONSOLE_TIMEOUT      30       /* seconds without a byte */
@@ -32,6 +32,7 @@ typedef struct console_s {
     tokens_t       tokens;
     sessions_t     sessions;
     throttle_t     throttle;
+    connections_t  connections;
     snapshot_t     snapshot;
 
     const char    *hosts[CONSOLE_HOSTS];    /* what Host may be */

@@ -45,6 +45,7 @@ static http_incoming_t *http_begin(console_t *console,
 static enum MHD_Result http_refuse_headers(request_t *request);
 static enum MHD_Result http_check_header(void *data, enum MHD_ValueKind kind,
     const char *name, const char *value);
+static void http_hurry(request_t *request, int hurry);
 static enum MHD_Result http_receive(http_incoming_t *incoming,
     const char *upload, size_t *upload_size);
 static void http_find(http_incoming_t *incoming);
@@ -103,6 +104,8 @@ http_handle(void *console, struct MHD_Connection *connection,
 
     request = &incoming->request;
 
+    http_hurry(request, 0);
+
     if (request->status == 0) {
         http_find(incoming);
     }
@@ -132,6 +135,8 @@ http_completed(void *console, struct MHD_Connection *connection,
     incoming = *data;
 
     if (incoming != NULL) {
+        http_hurry(&incoming->request, 1);
+
         json_decref(incoming->request.body);
         json_decref(incoming->request.kept);
         json_decref(incoming->request.answer);
@@ -140,6 +145,26 @@ http_completed(void *console, struct MHD_Connection *connection,
     }
 
     *data = NULL;
+}
+
+
+void
+http_connection(void *console, struct MHD_Connection *connection,
+    void **data, enum MHD_ConnectionNotificationCode what)
+{
+    connections_t                   *connections;
+    const union MHD_ConnectionInfo  *info;
+
+    connections = &((console_t *) console)->connections;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        connections_end(connections, *data);
+        return;
+    }
+
+    info = MHD_get_connection_info(connection,
+                                   MHD_CONNECTION_INFO_CONNECTION_FD);
+    *data = connections_begin(connections, info->connect_fd);
 }
 
 
@@ -302,6 +327,21 @@ http_check_header(void *data, enum MHD_ValueKind kind, const char *name,
     }
 
     return MHD_YES;
+}
+
+
+/* While it is answered, the client has no haste. */
+
+static void
+http_hurry(request_t *request, int hurry)
+{
+    const union MHD_ConnectionInfo  *info;
+
+    info = MHD_get_connection_info(request->connection,
+                                   MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    connections_hurry(&request->console->connections, info->socket_context,
+                      hurry);
 }
 
 
@@ -486,6 +526,8 @@ http_send(request_t *request)
         (void) MHD_add_response_header(response, request->headers[i].name,
                                        request->headers[i].value);
     }
+
+    http_hurry(request, request->stream == NULL);
 
     rc = MHD_queue_response(request->connection, request->status, response);
     MHD_destroy_response(response);

@@ -48,6 +48,10 @@ enum MHD_Result http_handle(void *console, struct MHD_Connection *connection,
 void http_completed(void *console, struct MHD_Connection *connection,
     void **request, enum MHD_RequestTerminationCode why);
 
+/* What MHD calls when a client comes and goes. */
+void http_connection(void *console, struct MHD_Connection *connection,
+    void **data, enum MHD_ConnectionNotificationCode what);
+
 /* Leaves what is percent-encoded to http_decode(). */
 size_t http_unescape(void *console, struct MHD_Connection *connection,
     char *text);

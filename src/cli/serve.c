@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -277,11 +278,15 @@ static int
 serve_run(const cli_t *cli, console_t *console, const serve_listen_t *listen,
     const char *token)
 {
-    int                 signal;
     sigset_t            signals;
+    struct timespec     ts = { 1, 0 };
     struct MHD_Daemon  *daemon;
 
-    /* Inherited by all threads: only sigwait() takes them. */
+    /* Nobody reads tokens and keys in a core file. */
+
+    (void) prctl(PR_SET_DUMPABLE, 0);
+
+    /* Inherited by all threads: only sigtimedwait() takes them. */
 
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -290,6 +295,7 @@ serve_run(const cli_t *cli, console_t *console, const serve_listen_t *listen,
 
     sessions_init(&console->sessions);
     throttle_init(&console->throttle);
+    connections_init(&console->connections);
     pthread_mutex_init(&console->mutex, NULL);
     snapshot_start(&console->snapshot, &cli->settings);
 
@@ -298,9 +304,10 @@ serve_run(const cli_t *cli, console_t *console, const serve_listen_t *listen,
         |MHD_USE_POLL|MHD_USE_ITC,
         0, NULL, NULL, http_handle, console,
         MHD_OPTION_LISTEN_SOCKET, listen->fd,
+        MHD_OPTION_NOTIFY_CONNECTION, http_connection, console,
         MHD_OPTION_NOTIFY_COMPLETED, http_completed, console,
         MHD_OPTION_UNESCAPE_CALLBACK, http_unescape, console,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned) CONSOLE_CONNECTIONS,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned) CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) CONSOLE_TIMEOUT,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) SERVE_HEADERS,
         MHD_OPTION_THREAD_STACK_SIZE, (size_t) SERVE_STACK,
@@ -312,7 +319,10 @@ serve_run(const cli_t *cli, console_t *console, const serve_listen_t *listen,
 
     } else {
         serve_say(cli, listen, token);
-        (void) sigwait(&signals, &signal);
+
+        while (sigtimedwait(&signals, NULL, &ts) == -1) {
+            connections_sweep(&console->connections);
+        }
 
         serve_stop(console, daemon);
     }
@@ -320,6 +330,7 @@ serve_run(const cli_t *cli, console_t *console, const serve_listen_t *listen,
     snapshot_stop(&console->snapshot);
     api_workers_free(console);
     pthread_mutex_destroy(&console->mutex);
+    connections_free(&console->connections);
     throttle_free(&console->throttle);
     sessions_free(&console->sessions);
 
