@@ -52,8 +52,8 @@ for i = 2, #names do
         break
     end
 
-    set[#set + 1] = names[i]
-    set[#set + 1] = before + added[i]
+    set[2 * i - 3] = names[i]
+    set[2 * i - 2] = before + added[i]
 end
 
 if usual and (average == 0 or set[2] < UNUSUAL_REQUESTS
