@@ -2,16 +2,12 @@
 
 #include "ngx_http_apikey_zone.h"
 
-#include <sodium.h>
-
 
 #define NGX_HTTP_APIKEY_ZONE_MIN    (8 * ngx_pagesize)
 
 
 static ngx_int_t ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
-static ngx_http_apikey_node_t **ngx_http_apikey_index_bucket(
-    ngx_http_apikey_index_t *index, u_char *key);
 static ngx_uint_t ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
     ngx_http_apikey_known_t *known);
 static ngx_uint_t ngx_http_apikey_zone_trusted(
@@ -340,6 +336,7 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
 {
     size_t                     size;
     u_char                    *p;
+    ngx_str_t                  packed;
     apikey_text_t              rev;
     ngx_http_apikey_entry_t   *entry;
     ngx_http_apikey_known_t   *known;
@@ -348,10 +345,9 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
     entry = ctx->entry;
     shared = zone->shared;
 
-    ngx_str_t  packed = ngx_null_string;
-
     rev.data = "";
     rev.len = 0;
+    ngx_str_null(&packed);
 
     if (entry) {
         rev = entry->record->rev;
@@ -565,95 +561,4 @@ ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
     return known->rev_len
            && (ngx_msec_int_t) (ngx_current_msec - known->confirmed)
               < (ngx_msec_int_t) (zone->valid + zone->stale);
-}
-
-
-ngx_int_t
-ngx_http_apikey_index_init(ngx_http_apikey_index_t *index,
-    ngx_shm_zone_t *shm_zone, size_t each)
-{
-    ngx_uint_t        n;
-    ngx_slab_pool_t  *shpool;
-
-    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
-
-    for (n = 64; n < shm_zone->shm.size / each; n *= 2) { /* void */ }
-
-    index->buckets = ngx_slab_calloc(shpool,
-                                     n * sizeof(ngx_http_apikey_node_t *));
-    if (index->buckets == NULL) {
-        return NGX_ERROR;
-    }
-
-    index->mask = n - 1;
-    index->count = 0;
-
-    ngx_queue_init(&index->queue);
-
-    return NGX_OK;
-}
-
-
-static ngx_http_apikey_node_t **
-ngx_http_apikey_index_bucket(ngx_http_apikey_index_t *index, u_char *key)
-{
-    ngx_uint_t  hash;
-
-    ngx_memcpy(&hash, key, sizeof(ngx_uint_t));
-
-    return &index->buckets[hash & index->mask];
-}
-
-
-ngx_http_apikey_node_t *
-ngx_http_apikey_index_find(ngx_http_apikey_index_t *index, u_char *key)
-{
-    ngx_http_apikey_node_t  *node;
-
-    node = *ngx_http_apikey_index_bucket(index, key);
-
-    while (node && crypto_verify_32(node->key, key) != 0) {
-        node = node->next;
-    }
-
-    return node;
-}
-
-
-void
-ngx_http_apikey_index_insert(ngx_http_apikey_index_t *index,
-    ngx_http_apikey_node_t *node, u_char *key)
-{
-    ngx_http_apikey_node_t  **bucket;
-
-    bucket = ngx_http_apikey_index_bucket(index, key);
-
-    ngx_memcpy(node->key, key, APIKEY_DIGEST_SIZE);
-
-    node->next = *bucket;
-    *bucket = node;
-
-    ngx_queue_insert_head(&index->queue, &node->queue);
-
-    index->count++;
-}
-
-
-void
-ngx_http_apikey_index_remove(ngx_http_apikey_index_t *index,
-    ngx_http_apikey_node_t *node)
-{
-    ngx_http_apikey_node_t  **p;
-
-    p = ngx_http_apikey_index_bucket(index, node->key);
-
-    while (*p != node) {
-        p = &(*p)->next;
-    }
-
-    *p = node->next;
-
-    ngx_queue_remove(&node->queue);
-
-    index->count--;
 }

@@ -116,6 +116,15 @@ struct ngx_http_apikey_shared_s {
 char *ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *value, ngx_str_t *name, ssize_t *size);
 
+/*
+ * Makes room by forgetting, gently: what is of no use any more; NULL: there is
+ * none.  The lock is held; once it isn't, call ngx_http_apikey_lease_return().
+ */
+void *ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
+    ngx_uint_t gently);
+
+/* ngx_http_apikey_index.c */
+
 /* A bucket for so many bytes of the zone each. */
 ngx_int_t ngx_http_apikey_index_init(ngx_http_apikey_index_t *index,
     ngx_shm_zone_t *shm_zone, size_t each);
@@ -129,17 +138,9 @@ void ngx_http_apikey_index_insert(ngx_http_apikey_index_t *index,
 void ngx_http_apikey_index_remove(ngx_http_apikey_index_t *index,
     ngx_http_apikey_node_t *node);
 
-/*
- * Makes room by forgetting, gently: what is of no use any more; NULL: there is
- * none.  After it, without the lock, ngx_http_apikey_lease_return().
- */
-void *ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
-    ngx_uint_t gently);
-
 /* ngx_http_apikey_lease.c */
 
 /* By what the counters of a request are found. */
-
 void ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key);
 
 /* The lock is held. */
@@ -152,8 +153,10 @@ void ngx_http_apikey_lease_evict(ngx_http_apikey_zone_t *zone,
 void ngx_http_apikey_lease_less(apikey_counter_t *counters,
     const apikey_limits_t *limits, uint64_t amount);
 
-/* What is to be given back: of a lease, which has no tokens then, or of an
-   answer that comes too late.  The lock is held. */
+/*
+ * What is to be given back: of a lease, which has no tokens then, or of an
+ * answer that comes too late.  The lock is held.
+ */
 void ngx_http_apikey_lease_empty(ngx_http_apikey_zone_t *zone,
     ngx_http_apikey_lease_t *lease, ngx_http_apikey_rest_t *rest);
 void ngx_http_apikey_taken_rest(ngx_http_apikey_taken_t *taken,
