@@ -8,11 +8,14 @@
 
 static ngx_int_t ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
-static ngx_uint_t ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
-    ngx_http_apikey_known_t *known);
 static ngx_uint_t ngx_http_apikey_zone_trusted(
     ngx_http_apikey_main_conf_t *amcf, ngx_http_apikey_known_t *known,
     ngx_uint_t stale);
+static ngx_http_apikey_known_t *ngx_http_apikey_zone_add(
+    ngx_http_apikey_zone_t *zone, u_char *digest, apikey_text_t rev,
+    ngx_str_t *packed);
+static ngx_uint_t ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_known_t *known);
 
 
 /* A record on its way out of the zone, where the lock is held. */
@@ -334,8 +337,6 @@ void
 ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
     ngx_http_apikey_ctx_t *ctx)
 {
-    size_t                     size;
-    u_char                    *p;
     ngx_str_t                  packed;
     apikey_text_t              rev;
     ngx_http_apikey_entry_t   *entry;
@@ -375,31 +376,9 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
     }
 
     if (known == NULL) {
-        size = offsetof(ngx_http_apikey_known_t, data) + rev.len + packed.len;
-
-        if (rev.len + packed.len > 0xffff) {
-            goto done;
-        }
-
-        known = ngx_http_apikey_zone_alloc(zone, size, rev.len == 0);
+        known = ngx_http_apikey_zone_add(zone, ctx->digest, rev, &packed);
         if (known == NULL) {
             goto done;
-        }
-
-        known->touched = ngx_current_msec;
-        known->rev_len = (u_short) rev.len;
-        known->len = (u_short) (rev.len + packed.len);
-
-        p = ngx_cpymem(known->data, rev.data, rev.len);
-        ngx_memcpy(p, packed.data, packed.len);
-
-        ngx_http_apikey_index_insert(&shared->known, &known->node,
-                                     ctx->digest);
-
-        if (rev.len == 0) {
-            /* the first to make room */
-            ngx_queue_remove(&known->node.queue);
-            ngx_queue_insert_tail(&shared->known.queue, &known->node.queue);
         }
     }
 
@@ -412,6 +391,49 @@ done:
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     ngx_http_apikey_lease_return(ctx->amcf);
+}
+
+
+static ngx_http_apikey_known_t *
+ngx_http_apikey_zone_add(ngx_http_apikey_zone_t *zone, u_char *digest,
+    apikey_text_t rev, ngx_str_t *packed)
+{
+    size_t                    size;
+    u_char                   *p;
+    ngx_http_apikey_index_t  *index;
+    ngx_http_apikey_known_t  *known;
+
+    size = rev.len + packed->len;
+
+    if (size > 0xffff) {
+        return NULL;
+    }
+
+    known = ngx_http_apikey_zone_alloc(zone,
+                               offsetof(ngx_http_apikey_known_t, data) + size,
+                               rev.len == 0);
+    if (known == NULL) {
+        return NULL;
+    }
+
+    known->touched = ngx_current_msec;
+    known->rev_len = (u_short) rev.len;
+    known->len = (u_short) size;
+
+    p = ngx_cpymem(known->data, rev.data, rev.len);
+    ngx_memcpy(p, packed->data, packed->len);
+
+    index = &zone->shared->known;
+
+    ngx_http_apikey_index_insert(index, &known->node, digest);
+
+    if (rev.len == 0) {
+        /* the first to make room */
+        ngx_queue_remove(&known->node.queue);
+        ngx_queue_insert_tail(&index->queue, &known->node.queue);
+    }
+
+    return known;
 }
 
 
