@@ -159,8 +159,9 @@ $(BUILD)/fuzz/nginx/modules: $(gateway) $(core) $(headers) $(scripts) config \
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 
-# The module.  nginx is configured and built out of its tree: $(1)/tree has links
-# to what is in NGINX_SRC, for configure may write a Makefile where it stands.
+# The module.  nginx is configured and built out of its tree: $(1)/tree has
+# links to what is in NGINX_SRC, for configure may write a Makefile where it
+# stands.
 
 define configure
 	rm -rf $(1)
@@ -270,8 +271,8 @@ test-asan: deps
 # that workers share it knows only what its own worker wrote: what others have
 # written there would seem undefined.
 
-valgrind = valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
-           --errors-for-leak-kinds=definite \
+valgrind = valgrind --quiet --error-exitcode=99 --leak-check=full \
+           --show-leak-kinds=definite --errors-for-leak-kinds=definite \
            --suppressions=$(CURDIR)/t/valgrind.supp
 
 test-valgrind: deps all units

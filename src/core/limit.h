@@ -96,8 +96,8 @@ int apikey_counters_unpack(apikey_counter_t *counters,
     const apikey_limits_t *limits, apikey_text_t packed, uint64_t now_us);
 
 /*
- * Takes the first counter off the packed ones, as it is stored.  APIKEY_INVALID:
- * there is none, or the bytes can't be one.
+ * Takes the first counter off the packed ones, as it is stored.
+ * APIKEY_INVALID: there is none, or the bytes can't be one.
  */
 int apikey_counters_take(apikey_counter_t *counter, apikey_text_t *packed);
 

@@ -75,7 +75,7 @@ typedef enum {
 } ngx_http_apikey_place_e;
 
 
-/* What stands in for Redis; the order of names in ngx_http_apikey_failover.c. */
+/* What stands in for Redis; names in ngx_http_apikey_failover.c, in order. */
 typedef enum {
     NGX_HTTP_APIKEY_BY_STALE = 0,          /* records from before */
     NGX_HTTP_APIKEY_BY_ALLOW,              /* limits: none */
@@ -555,7 +555,10 @@ void ngx_http_apikey_lease_sweep(ngx_http_apikey_main_conf_t *amcf,
 
 /* ngx_http_apikey_local.c */
 
-/* Decides as Redis would, by what the gateway has counted; NGX_DECLINED: full. */
+/*
+ * Decides as Redis would, by what the gateway has counted.  NGX_DECLINED: the
+ * zone is full.
+ */
 ngx_int_t ngx_http_apikey_local_spend(ngx_http_apikey_ctx_t *ctx);
 void ngx_http_apikey_local_charge(ngx_http_apikey_ctx_t *ctx,
     uint64_t amount);

@@ -3,7 +3,7 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_FOREVER   ((uint64_t) 1 << 40)   /* five bytes hold it */
+#define NGX_HTTP_APIKEY_FOREVER   ((uint64_t) 1 << 40)  /* five bytes hold it */
 
 #define NGX_HTTP_APIKEY_SLIDING   1
 #define NGX_HTTP_APIKEY_FORCED    2

@@ -33,14 +33,14 @@ struct ngx_http_apikey_score_s {
 
 typedef struct {
     ngx_atomic_t                  requests;
-    ngx_atomic_t                  last;        /* by ngx_current_msec; 0: over */
+    ngx_atomic_t                  last;        /* ngx_current_msec; 0: over */
 } ngx_http_apikey_failover_state_t;
 
 
 struct ngx_http_apikey_seat_s {
     ngx_pid_t                     pid;         /* 0: nobody sits here */
     ngx_msec_t                    sampled;     /* what stands below it */
-    ngx_msec_t                    heard;       /* of changes; see subscription */
+    ngx_msec_t                    heard;       /* of changes, by subscription */
     ngx_uint_t                    subscribed;
     ngx_uint_t                    trusting;    /* what is cached */
     size_t                        usage_waiting;

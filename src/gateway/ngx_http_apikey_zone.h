@@ -7,15 +7,16 @@
  * A record is trusted for "valid" after Redis has confirmed it, if nothing was
  * missed meanwhile.  "generation" grows with each subscription that begins, for
  * what it has missed; "changes" grow with each message, one of 256 counters by
- * the first byte of the digest.  An answer is kept only if neither has grown since the
- * question was sent: a look-up that a revocation overtakes leaves no trace.
+ * the first byte of the digest.  An answer is kept only if neither has grown
+ * since the question was sent: a look-up that a revocation overtakes leaves no
+ * trace.
  *
  * A lease is a number of requests that Redis has counted already.  It may be
  * spent until the shortest window ends, by the gateway's clock, counted from
  * before it was asked for.
  *
- * While Redis can't count, "apikey_limit_failure local" counts here, each holder
- * in the packed form of core/limit.h, as Redis would.
+ * While Redis can't count, "apikey_limit_failure local" counts here, each
+ * holder in the packed form of core/limit.h, as Redis would.
  */
 
 #include "ngx_http_apikey.h"

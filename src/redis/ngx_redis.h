@@ -68,7 +68,7 @@ typedef struct {
     ngx_addr_t                *addrs;            /* when nginx started */
     ngx_uint_t                 naddrs;
     ngx_str_t                  tls_name;         /* empty: a unix socket */
-    ngx_str_t                  host;             /* empty: never resolved again */
+    ngx_str_t                  host;             /* empty: never looked up */
     in_port_t                  port;
 } ngx_redis_server_t;
 

@@ -1,8 +1,8 @@
 /*
  * Where a host is, asked anew before each reconnect: of the http block's
  * resolver, if there is one, else of the system (getaddrinfo_a(3), whose thread
- * lives only as long as the question).  No answer, or a bad one, keeps the addresses
- * known before.
+ * lives only as long as the question).  No answer, or a bad one, keeps the
+ * addresses known before.
  */
 
 #include "ngx_redis_connection.h"

@@ -8,8 +8,8 @@ static void fuzz_look(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx);
 
 
 /*
- * The location's number as a character, the query, a newline, and the headers as
- * nginx has parsed them, "Name:value", a line each.
+ * The location's number as a character, the query, a newline, and the headers
+ * as nginx has parsed them, "Name:value", a line each.
  */
 int
 fuzz_credential(const uint8_t *data, size_t size)

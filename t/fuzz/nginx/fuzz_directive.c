@@ -6,8 +6,8 @@ static char *fuzz_parse(ngx_conf_t *cf, apikey_text_t text);
 
 
 /*
- * What stands in http { }; of its directives only this module's are known.  What is
- * taken goes through what nginx does at its end.
+ * What stands in http { }; of its directives only this module's are known.
+ * What is taken goes through what nginx does at its end.
  */
 int
 fuzz_directive(const uint8_t *data, size_t size)
