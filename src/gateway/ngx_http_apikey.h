@@ -637,12 +637,9 @@ ngx_http_apikey_result_e ngx_http_apikey_policy(ngx_http_request_t *r,
 ngx_uint_t ngx_http_apikey_method_allowed(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf);
 
-/* The client's address: 4 or 16 bytes, 0 for a unix socket. */
-size_t ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr);
-
 /*
  * What counts as one client: an IPv4 address, or the 8 bytes of an IPv6
- * network.
+ * network; 0 for a unix socket.
  */
 size_t ngx_http_apikey_client(ngx_http_request_t *r, u_char **addr);
 
@@ -681,14 +678,6 @@ char *ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd,
 /* NULL: there is none. */
 ngx_http_apikey_plan_t *ngx_http_apikey_find_plan(
     ngx_http_apikey_main_conf_t *amcf, apikey_text_t name);
-
-/* What the request is counted in; NGX_ERROR: no memory. */
-ngx_int_t ngx_http_apikey_meter(ngx_http_request_t *r,
-    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
-
-/* NGX_DECLINED: not a whole number, and that is logged. */
-ngx_int_t ngx_http_apikey_amount(ngx_http_request_t *r,
-    ngx_http_complex_value_t *cv, const char *directive, uint64_t *amount);
 
 /*
  * NGX_OK: the request is to be counted, and its meter and cost are set;

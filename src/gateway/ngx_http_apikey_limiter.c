@@ -3,10 +3,15 @@
 #include "ngx_http_apikey.h"
 
 
+static ngx_int_t ngx_http_apikey_meter(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_pool(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, const char *kind, apikey_text_t holder);
 static size_t ngx_http_apikey_client_text(u_char *text, u_char *addr,
     size_t len);
+static ngx_int_t ngx_http_apikey_amount(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv, const char *directive, uint64_t *amount);
+
 
 static ngx_str_t  ngx_http_apikey_own_field = ngx_string("n");
 
@@ -141,7 +146,7 @@ ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
  * plan, which are counted by themselves: another location may have another.
  */
 
-ngx_int_t
+static ngx_int_t
 ngx_http_apikey_meter(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
@@ -297,7 +302,9 @@ ngx_http_apikey_find_plan(ngx_http_apikey_main_conf_t *amcf,
 }
 
 
-ngx_int_t
+/* NGX_DECLINED: not a whole number, and that is logged. */
+
+static ngx_int_t
 ngx_http_apikey_amount(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
     const char *directive, uint64_t *amount)
 {

@@ -15,6 +15,7 @@ static ngx_uint_t ngx_http_apikey_covers(ngx_array_t *methods,
     ngx_str_t *method);
 static ngx_uint_t ngx_http_apikey_granted(apikey_record_t *record,
     ngx_str_t *scope);
+static size_t ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr);
 
 
 ngx_http_apikey_result_e
@@ -224,7 +225,9 @@ ngx_http_apikey_granted(apikey_record_t *record, ngx_str_t *scope)
 }
 
 
-size_t
+/* The client's address: 4 or 16 bytes, 0 for a unix socket. */
+
+static size_t
 ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr)
 {
     struct sockaddr_in   *sin;

@@ -14,6 +14,7 @@ static void ngx_redis_opened(ngx_redis_connection_t *rc);
 static void ngx_redis_greeted(void *data, redisReply *reply);
 static ngx_uint_t ngx_redis_is_master(redisReply *reply);
 static void ngx_redis_ready(ngx_redis_connection_t *rc);
+static void ngx_redis_disconnect(ngx_redis_connection_t *rc);
 static void ngx_redis_timer_handler(ngx_event_t *ev);
 static u_char *ngx_redis_log_error(ngx_log_t *log, u_char *buf, size_t len);
 
@@ -522,7 +523,7 @@ ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
 }
 
 
-void
+static void
 ngx_redis_disconnect(ngx_redis_connection_t *rc)
 {
     if (rc->timer.timer_set) {

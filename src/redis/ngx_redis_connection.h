@@ -164,7 +164,6 @@ void ngx_redis_answers(ngx_redis_connection_t *rc);
  */
 void ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
     ngx_uint_t retry);
-void ngx_redis_disconnect(ngx_redis_connection_t *rc);
 
 
 /* ngx_redis_pipeline.c */
