@@ -152,8 +152,12 @@ void ngx_redis_located(ngx_redis_connection_t *rc, ngx_int_t found);
 
 /* The addresses are found, or stay as they were. */
 void ngx_redis_connect(ngx_redis_connection_t *rc);
+
+/* The socket can be written: connect() has done what it could. */
 void ngx_redis_connected(ngx_redis_connection_t *rc);
-void ngx_redis_greet(ngx_redis_connection_t *rc);
+
+/* The server takes commands: what waits is sent, the owner is told. */
+void ngx_redis_ready(ngx_redis_connection_t *rc);
 
 /* It is good, until it fails. */
 void ngx_redis_answers(ngx_redis_connection_t *rc);
@@ -164,6 +168,12 @@ void ngx_redis_answers(ngx_redis_connection_t *rc);
  */
 void ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
     ngx_uint_t retry);
+
+
+/* ngx_redis_greeting.c */
+
+/* The connection is open; TLS, if it is asked for, is agreed upon. */
+void ngx_redis_greet(ngx_redis_connection_t *rc);
 
 
 /* ngx_redis_pipeline.c */
