@@ -175,7 +175,9 @@ fails('a wrong password', "redis-cluster://who:secret\@127.0.0.1:"
 # As a user who may do no more than README.md says.
 
 my ($rights, $more) = slurp("$Test::Apikey::ROOT/README.md")
-    =~ /the program\s+`([^`]+)`.*in a Cluster both need\s+`([^`]+)`/s;
+    =~ /the program\s+`([^`]+)`.*in a Cluster\s+`([^`]+)`/s;
+
+ok($rights && $more, 'README.md names rights');
 
 $_->cmd('ACL', 'SETUSER', 'operator', 'on', '>operator-secret',
         split ' ', "$rights $more") for $cluster->nodes;

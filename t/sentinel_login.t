@@ -25,8 +25,8 @@ my $group = sentinels(sentinel_password => 'of the sentinels',
 my $readme = slurp("$Test::Apikey::ROOT/README.md");
 my ($gateway) = $readme =~ /a gateway needs\s+`([^`]+)`/;
 my ($program) = $readme =~ /the program\s+`([^`]+)`/;
-my ($role) = $readme =~ /theirs needs `([^`]+)` besides/;
-my ($asks) = $readme =~ /a sentinel's user\s+`([^`]+)`/;
+my ($role) = $readme =~ /program need `([^`]+)` besides/;
+my ($asks) = $readme =~ /the sentinels' user\s+`([^`]+)`/;
 my ($doctor) = $readme =~ /\(and `([^`]+)` for `apikey doctor`\)/;
 
 ok($gateway && $program && $role && $asks && $doctor, 'README.md names them');
