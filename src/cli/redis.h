@@ -83,6 +83,12 @@ int redis_closed(redis_t *redis);
  */
 redisReply *redis_message(redis_t *redis, uint64_t until);
 
+/* Waits until it can be read or written: 1, 0 after so many ms, or -1. */
+int redis_poll(redis_t *redis, int events, int milliseconds);
+
+/* The same, but that the time is over is an error, too: 0, or -1. */
+int redis_wait(redis_t *redis, int events, int milliseconds);
+
 /* Microseconds, only ever growing. */
 uint64_t redis_clock(void);
 
