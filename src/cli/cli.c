@@ -101,6 +101,22 @@ cli_read(cli_t *cli, const char *id, stored_t **stored)
 
 
 int
+cli_read_operand(cli_t *cli, stored_t **stored)
+{
+    int  rc;
+
+    rc = cli_operands(cli, 1, 1, "the id of one key");
+
+    if (rc == CLI_DONE) {
+        rc = cli_open(cli);
+    }
+
+    return (rc == CLI_DONE)
+           ? cli_read(cli, cli->options->operands[0], stored) : rc;
+}
+
+
+int
 cli_operands(const cli_t *cli, unsigned min, unsigned max, const char *what)
 {
     unsigned  count;

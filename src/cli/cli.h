@@ -91,6 +91,9 @@ int cli_failed(const cli_t *cli);
 /* Reads the record of an id: CLI_DONE, CLI_REFUSED or CLI_REDIS. */
 int cli_read(cli_t *cli, const char *id, stored_t **stored);
 
+/* The same of the one operand, once Redis is open. */
+int cli_read_operand(cli_t *cli, stored_t **stored);
+
 /* Wrong number of operands: says so, returns CLI_USAGE. */
 int cli_operands(const cli_t *cli, unsigned min, unsigned max,
     const char *what);

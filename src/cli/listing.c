@@ -98,15 +98,7 @@ command_show(cli_t *cli)
     stored_t  *stored;
 
     stored = NULL;
-    rc = cli_operands(cli, 1, 1, "the id of one key");
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = cli_read(cli, cli->options->operands[0], &stored);
-    }
+    rc = cli_read_operand(cli, &stored);
 
     if (rc == CLI_DONE) {
         stored_show(stored, cli_now(cli), cli->json);
