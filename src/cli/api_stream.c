@@ -41,6 +41,8 @@ typedef struct {
 
 
 static int stream_room(console_t *console, token_t *token);
+static stream_t *stream_make(request_t *request, token_t *token,
+    const events_filter_t *filter, const char *last);
 static ssize_t stream_read(void *data, uint64_t pos, char *buf, size_t max);
 static int stream_wanted(const stream_t *stream, int wait);
 static void stream_next(stream_t *stream);
@@ -53,14 +55,13 @@ static void stream_free(void *data);
 unsigned
 api_stream(request_t *request)
 {
-    int                              rc;
-    output_t                         output;
-    stream_t                        *stream;
-    token_t                         *token;
-    console_t                       *console;
-    const char                      *last;
-    events_filter_t                  filter;
-    const union MHD_ConnectionInfo  *info;
+    int               rc;
+    output_t          output;
+    stream_t         *stream;
+    token_t          *token;
+    console_t        *console;
+    const char       *last;
+    events_filter_t   filter;
 
     console = request->console;
 
@@ -72,7 +73,11 @@ api_stream(request_t *request)
 
     last = http_header(request, "Last-Event-ID");
 
-    if (last != NULL && *last != '\0' && !events_id_check(last)) {
+    if (last == NULL) {
+        last = "";
+    }
+
+    if (*last != '\0' && !events_id_check(last)) {
         return http_error(request, 400, "Last-Event-ID",
                           "not an event's id");
     }
@@ -84,25 +89,7 @@ api_stream(request_t *request)
         return http_error(request, 429, NULL, "too many streams of events");
     }
 
-    stream = must(calloc(1, sizeof(stream_t)));
-
-    stream->console = console;
-    stream->token = token;
-    stream->cli = api_worker_take(console);
-    stream->key = filter.key ? must(strdup(filter.key)) : NULL;
-    stream->type = filter.type ? must(strdup(filter.type)) : NULL;
-
-    info = MHD_get_connection_info(request->connection,
-                                   MHD_CONNECTION_INFO_CONNECTION_FD);
-    stream->fd = info->connect_fd;
-
-    if (last != NULL && *last != '\0') {
-        strcpy(stream->id, last);
-    }
-
-    if (request->session != NULL) {
-        snprintf(stream->session, SESSION_TEXT, "%s", request->session);
-    }
+    stream = stream_make(request, token, &filter, last);
 
     /* What happens from now on, not from when it is read first. */
 
@@ -151,6 +138,35 @@ stream_room(console_t *console, token_t *token)
     atomic_fetch_sub(&console->streams, 1);
 
     return 0;
+}
+
+
+static stream_t *
+stream_make(request_t *request, token_t *token,
+    const events_filter_t *filter, const char *last)
+{
+    stream_t                        *stream;
+    const union MHD_ConnectionInfo  *info;
+
+    stream = must(calloc(1, sizeof(stream_t)));
+
+    stream->console = request->console;
+    stream->token = token;
+    stream->cli = api_worker_take(request->console);
+    stream->key = filter->key ? must(strdup(filter->key)) : NULL;
+    stream->type = filter->type ? must(strdup(filter->type)) : NULL;
+
+    strcpy(stream->id, last);
+
+    info = MHD_get_connection_info(request->connection,
+                                   MHD_CONNECTION_INFO_CONNECTION_FD);
+    stream->fd = info->connect_fd;
+
+    if (request->session != NULL) {
+        snprintf(stream->session, SESSION_TEXT, "%s", request->session);
+    }
+
+    return stream;
 }
 
 
