@@ -153,11 +153,11 @@ is($r->{exit}, 0, 'limits');
 my $reset = sub { $time - $time % $_[0] + $_[0] };
 
 is_deeply(decode_json($r->{out}), { id => $key->{id}, windows => [
-    { plan => undef, seconds => 30 * 86400, limit => 5, used => 3,
+    { plan => undef, per => 'key', seconds => 30 * 86400, limit => 5, used => 3,
       remaining => 2, reset => $reset->(30 * 86400) },
-    { plan => undef, seconds => 360 * 86400, limit => 20, used => 0,
+    { plan => undef, per => 'key', seconds => 360 * 86400, limit => 20, used => 0,
       remaining => 20, reset => $reset->(360 * 86400) },
-    { plan => 'free', seconds => 90 * 86400, limit => undef, used => 7,
+    { plan => 'free', per => 'key', seconds => 90 * 86400, limit => undef, used => 7,
       remaining => undef, reset => $reset->(90 * 86400) },
 ]}, 'what is used and left');
 

@@ -1,6 +1,6 @@
 /*
- * limits: what is used of a key's windows.  Its own limits are in its record;
- * of a plan only the counters are known here, the limits are the gateway's.
+ * limits: what is used of a key's windows, and what is left.  Its own limits
+ * are in its record, those of a plan are what gateways have told of it.
  */
 
 #include <inttypes.h>
@@ -12,6 +12,7 @@
 
 #include "cli.h"
 #include "dates.h"
+#include "store_plans.h"
 
 
 typedef struct {
@@ -22,13 +23,19 @@ typedef struct {
 
 
 static int limits_show(cli_t *cli, const stored_t *stored);
-static void limits_own(limits_output_t *output,
+static int limits_all(limits_output_t *output, const stored_t *stored,
+    const apikey_record_t *record);
+static int limits_assigned(limits_output_t *output,
     const apikey_record_t *record, apikey_text_t packed);
-static void limits_plan(limits_output_t *output, apikey_text_t plan,
+static int limits_plan(limits_output_t *output, apikey_text_t name,
+    apikey_text_t packed);
+static void limits_known(limits_output_t *output, apikey_text_t plan,
+    const char *per, const apikey_limits_t *limits, apikey_text_t packed);
+static void limits_unknown(limits_output_t *output, apikey_text_t plan,
     apikey_text_t packed);
 static void limits_window(limits_output_t *output, apikey_text_t plan,
-    const apikey_counter_t *counter, const apikey_window_t *window,
-    int sliding);
+    const char *per, const apikey_counter_t *counter,
+    const apikey_window_t *window, int sliding);
 static void limits_cell(table_t *table, uint64_t number);
 static int limits_reset(cli_t *cli, const stored_t *stored);
 static int limits_is_counter(apikey_text_t field);
@@ -67,9 +74,8 @@ command_limits(cli_t *cli)
 static int
 limits_show(cli_t *cli, const stored_t *stored)
 {
-    unsigned            i;
+    int                 rc;
     const char         *why;
-    apikey_text_t       name;
     limits_output_t     output;
     apikey_record_t    *record;
 
@@ -85,28 +91,12 @@ limits_show(cli_t *cli, const stored_t *stored)
     table_init(&output.table, limits_columns,
                sizeof(limits_columns) / sizeof(column_t));
 
-    if (record->limits.count != 0) {
-        limits_own(&output, record, stored_get(stored, "n"));
-    }
+    rc = limits_all(&output, stored, record);
 
-    for (i = 0; i < stored->count; i++) {
-        name = stored->fields[i].name;
+    if (rc != CLI_DONE) {
+        /* told already */
 
-        if (!limits_is_counter(name)) {
-            continue;
-        }
-
-        if (name.len > 2) {
-            name.data += 2;
-            name.len -= 2;
-            limits_plan(&output, name, stored->fields[i].value);
-
-        } else if (record->limits.count == 0) {
-            limits_plan(&output, record->plan, stored->fields[i].value);
-        }
-    }
-
-    if (cli->json) {
+    } else if (cli->json) {
         json_print(json_pack("{s:o,s:O}", "id",
                              json_text(stored_get(stored, "id")),
                              "windows", output.json));
@@ -122,13 +112,128 @@ limits_show(cli_t *cli, const stored_t *stored)
     table_free(&output.table);
     free(record);
 
+    return rc;
+}
+
+
+static int
+limits_all(limits_output_t *output, const stored_t *stored,
+    const apikey_record_t *record)
+{
+    int            rc;
+    unsigned       i;
+    apikey_text_t  name, none;
+
+    none = (apikey_text_t) { NULL, 0 };
+    rc = CLI_DONE;
+
+    if (record->limits.count != 0) {
+        limits_known(output, none, "key", &record->limits,
+                     stored_get(stored, "n"));
+
+    } else {
+        rc = limits_assigned(output, record, stored_get(stored, "n"));
+    }
+
+    /* What it has used of locations' default plans. */
+
+    for (i = 0; rc == CLI_DONE && i < stored->count; i++) {
+        name = stored->fields[i].name;
+
+        if (limits_is_counter(name) && name.len > 2) {
+            name.data += 2;
+            name.len -= 2;
+            rc = limits_plan(output, name, stored->fields[i].value);
+        }
+    }
+
+    return rc;
+}
+
+
+/* The plan of the key itself, of which it may not have used anything. */
+
+static int
+limits_assigned(limits_output_t *output, const apikey_record_t *record,
+    apikey_text_t packed)
+{
+    redisReply     *reply;
+    store_rc_e      rc;
+    store_plan_t    plan;
+    apikey_text_t   holder;
+
+    if (record->plan.len == 0) {
+        limits_unknown(output, record->plan, packed);
+        return CLI_DONE;
+    }
+
+    rc = store_plan_read(&output->cli->store, record->plan, &plan);
+
+    if (rc == STORE_FAILED) {
+        return cli_failed(output->cli);
+    }
+
+    if (rc != STORE_DONE) {
+        limits_unknown(output, record->plan, packed);
+        return CLI_DONE;
+    }
+
+    holder = (strcmp(plan.per, "org") == 0) ? record->org : record->project;
+
+    /* a key that belongs to nobody is counted by itself */
+
+    if (strcmp(plan.per, "key") == 0 || holder.len == 0) {
+        limits_known(output, record->plan, "key", &plan.limits, packed);
+        return CLI_DONE;
+    }
+
+    reply = store_pool_read(&output->cli->store, plan.per, holder,
+                            record->plan);
+
+    if (reply == NULL) {
+        return cli_failed(output->cli);
+    }
+
+    packed = (apikey_text_t) { NULL, 0 };
+
+    if (reply->type == REDIS_REPLY_STRING) {
+        packed = (apikey_text_t) { reply->str, reply->len };
+    }
+
+    limits_known(output, record->plan, plan.per, &plan.limits, packed);
+    freeReplyObject(reply);
+
+    return CLI_DONE;
+}
+
+
+static int
+limits_plan(limits_output_t *output, apikey_text_t name,
+    apikey_text_t packed)
+{
+    store_rc_e    rc;
+    store_plan_t  plan;
+
+    rc = store_plan_read(&output->cli->store, name, &plan);
+
+    if (rc == STORE_FAILED) {
+        return cli_failed(output->cli);
+    }
+
+    if (rc == STORE_DONE) {
+        limits_known(output, name, "key", &plan.limits, packed);
+
+    } else {
+        limits_unknown(output, name, packed);
+    }
+
     return CLI_DONE;
 }
 
 
 static void
-limits_own(limits_output_t *output, const apikey_record_t *record,
-    apikey_text_t packed)
+limits_known(limits_output_t *output, apikey_text_t plan, const char *per,
+    const apikey_limits_t *limits, apikey_text_t packed)
 {
     unsigned           i;
     apikey_text_t      none;
@@ -138,23 +243,24 @@ limits_own(limits_output_t *output, const apikey_record_t *record,
 
     /* Counters that can't be read are those of a key never used. */
 
-    if (apikey_counters_unpack(counters, &record->limits, packed,
-                               output->cli->now)
+    if (apikey_counters_unpack(counters, limits, packed, output->cli->now)
         != APIKEY_OK)
     {
-        (void) apikey_counters_unpack(counters, &record->limits, none,
+        (void) apikey_counters_unpack(counters, limits, none,
                                       output->cli->now);
     }
 
-    for (i = 0; i < record->limits.count; i++) {
-        limits_window(output, none, &counters[i], &record->limits.window[i],
-                      record->limits.sliding);
+    for (i = 0; i < limits->count; i++) {
+        limits_window(output, plan, per, &counters[i], &limits->window[i],
+                      limits->sliding);
     }
 }
 
 
+/* Of a plan that no gateway has told of. */
+
 static void
-limits_plan(limits_output_t *output, apikey_text_t plan,
+limits_unknown(limits_output_t *output, apikey_text_t plan,
     apikey_text_t packed)
 {
     apikey_counter_t  counter;
@@ -164,15 +270,15 @@ limits_plan(limits_output_t *output, apikey_text_t plan,
             return;
         }
 
-        limits_window(output, plan, &counter, NULL, 0);
+        limits_window(output, plan, "key", &counter, NULL, 0);
     }
 }
 
 
 static void
 limits_window(limits_output_t *output, apikey_text_t plan,
-    const apikey_counter_t *counter, const apikey_window_t *window,
-    int sliding)
+    const char *per, const apikey_counter_t *counter,
+    const apikey_window_t *window, int sliding)
 {
     char       text[DATES_SIZE];
     json_t    *json;
@@ -187,6 +293,7 @@ limits_window(limits_output_t *output, apikey_text_t plan,
     json = json_object();
 
     json_object_set_new(json, "plan", json_text(plan));
+    json_object_set_new(json, "per", json_string(per));
     json_object_set_new(json, "seconds", json_integer(counter->seconds));
     json_object_set_new(json, "limit",
                         window ? json_integer(window->limit) : json_null());

@@ -47,6 +47,14 @@ store_name_ids(const store_t *store, store_name_t *name, unsigned bucket)
 
 
 void
+store_name_plans(const store_t *store, store_name_t *name)
+{
+    name->text.data = name->data;
+    name->text.len = apikey_names_plans(name->data, store->prefix);
+}
+
+
+void
 store_name_gateways(const store_t *store, store_name_t *name)
 {
     name->text.data = name->data;

@@ -32,8 +32,8 @@ export function limitsOf(path, signal, reset) {
                 : h('p', { class: 'faint' },
                     'Nothing is counted for this key.'),
                 limits.windows.some((one) => one.limit === null)
-                && h('p', { class: 'hint' }, 'The limits of a plan are in the '
-                     + 'gateways\' configuration.'));
+                && h('p', { class: 'hint' }, 'No gateway has told the limits '
+                     + 'of this plan.'));
 
         } catch (error) {
             if (!signal.aborted) {
@@ -61,13 +61,23 @@ function windowOf(one) {
     return h('div', { class: `window ${state}` },
         h('div', { class: 'over' },
           h('span', {}, known ? [h('strong', {}, number(one.limit)),
-                                 ` ${each(one.seconds)}`]
+                                 ` ${each(one.seconds)}`,
+                                 one.plan !== null && origin(one)]
                               : `Plan ${one.plan}, ${length(one.seconds)}`),
           h('span', {}, `${number(one.used)} used`, known
               && [', ', h('strong', {}, number(one.remaining)), ' left'])),
         known && gauge(part, one),
         h('p', { class: 'hint' }, 'Starts anew ', ahead(one.reset), ', ',
           time(one.reset, 'second'), '.'));
+}
+
+
+// Of a plan, and of what all keys of an organization or a project share.
+function origin(one) {
+    const shared = { org: ', all of the organization\'s keys',
+                     project: ', all of the project\'s keys' };
+
+    return `, plan ${one.plan}${shared[one.per] || ''}`;
 }
 
 

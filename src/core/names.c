@@ -152,6 +152,17 @@ apikey_names_templates(char *out, apikey_text_t prefix)
 
 
 size_t
+apikey_names_plans(char *out, apikey_text_t prefix)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+
+    return apikey_names_append_text(p, "plans") - out;
+}
+
+
+size_t
 apikey_names_gateways(char *out, apikey_text_t prefix)
 {
     char  *p;

@@ -21,6 +21,9 @@
  *   Pwebhooks          hash: name of a webhook => id of the latest event that
  *                      it has taken
  *   Ptemplates         hash: template => JSON
+ *   Pplans             hash: plan => "LIMITS [per=org | per=project]
+ *                      [mode=leased]", LIMITS as apikey_limits_parse() takes
+ *                      them: what a gateway has told of it last; it stays
  *   Pgateways          hash: "HOST:PID" of a gateway's worker => "TIME VERSION
  *                      SINCE", in Unix seconds by Redis's clock, TIME being
  *                      that of its last heartbeat, one a second; it is removed
@@ -62,6 +65,7 @@ size_t apikey_names_events(char *out, apikey_text_t prefix);
 size_t apikey_names_expiring(char *out, apikey_text_t prefix);
 size_t apikey_names_webhooks(char *out, apikey_text_t prefix);
 size_t apikey_names_templates(char *out, apikey_text_t prefix);
+size_t apikey_names_plans(char *out, apikey_text_t prefix);
 size_t apikey_names_gateways(char *out, apikey_text_t prefix);
 size_t apikey_names_changes(char *out, apikey_text_t prefix);
 size_t apikey_names_acks(char *out, apikey_text_t prefix,

@@ -111,6 +111,7 @@ typedef struct {
     apikey_limits_t               limits;
     ngx_http_apikey_per_e         per;
     ngx_uint_t                    leased;
+    ngx_str_t                     told;    /* what Redis is told of it */
 } ngx_http_apikey_plan_t;
 
 

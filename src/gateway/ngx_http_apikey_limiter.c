@@ -3,6 +3,8 @@
 #include "ngx_http_apikey.h"
 
 
+static ngx_int_t ngx_http_apikey_plan_tell(ngx_conf_t *cf,
+    ngx_http_apikey_plan_t *plan);
 static ngx_int_t ngx_http_apikey_meter(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_pool(ngx_http_request_t *r,
@@ -107,7 +109,37 @@ ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                       "the plan has no limit");
     }
 
+    if (ngx_http_apikey_plan_tell(cf, plan) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
+}
+
+
+/* In the words of the directive, for those who don't have it (names.h). */
+
+static ngx_int_t
+ngx_http_apikey_plan_tell(ngx_conf_t *cf, ngx_http_apikey_plan_t *plan)
+{
+    u_char             *p;
+    static const char  *per[] = { "", " per=org", " per=project" };
+
+    p = ngx_pnalloc(cf->pool, APIKEY_LIMITS_TEXT
+                              + sizeof(" per=project mode=leased"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    plan->told.data = p;
+
+    p += apikey_limits_format((char *) p, &plan->limits);
+    p = ngx_sprintf(p, "%s%s", per[plan->per],
+                    plan->leased ? " mode=leased" : "");
+
+    plan->told.len = p - plan->told.data;
+
+    return NGX_OK;
 }
 
 

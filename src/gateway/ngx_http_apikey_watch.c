@@ -4,6 +4,8 @@
  * every second.  Whoever changes a record waits for the workers registered
  * within the last five seconds; a worker that has not been heard of, or has not
  * heard of Redis, for less than that trusts nothing that it has cached.
+ *
+ * To a Redis that didn't know it a worker also tells the plans.
  */
 
 #include "ngx_http_apikey_metrics.h"
@@ -23,12 +25,14 @@ struct ngx_http_apikey_watch_s {
     ngx_msec_t                    started;
     ngx_msec_t                    registered;  /* without a lapse since */
     ngx_uint_t                    known;     /* to Redis, ever */
+    ngx_uint_t                    planned;   /* the plans are told */
     ngx_uint_t                    told;      /* that Redis refuses */
     ngx_uint_t                    up;
     ngx_uint_t                    beating;   /* a beat is under way */
     ngx_str_t                     gateways;
+    ngx_str_t                     plans;
     ngx_str_t                     name;
-    u_char                        buf[2 * APIKEY_NAME_SIZE
+    u_char                        buf[3 * APIKEY_NAME_SIZE
                                       + NGX_HTTP_APIKEY_NAME_LEN];
 };
 
@@ -38,6 +42,8 @@ static void ngx_http_apikey_watch_down(void *data);
 static void ngx_http_apikey_watch_message(void *data, ngx_str_t *text);
 static void ngx_http_apikey_watch_beat(ngx_event_t *ev);
 static void ngx_http_apikey_watch_beaten(void *data, redisReply *reply);
+static void ngx_http_apikey_watch_plans(ngx_http_apikey_watch_t *watch);
+static void ngx_http_apikey_watch_planned(void *data, redisReply *reply);
 static void ngx_http_apikey_watch_ignore(void *data, redisReply *reply);
 
 
@@ -65,6 +71,10 @@ ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
     watch->gateways.data = (u_char *) p;
     watch->gateways.len = apikey_names_gateways(p, prefix);
     p += watch->gateways.len;
+
+    watch->plans.data = (u_char *) p;
+    watch->plans.len = apikey_names_plans(p, prefix);
+    p += watch->plans.len;
 
     watch->name.data = (u_char *) p;
     watch->name.len = ngx_sprintf(watch->name.data, "%V:%P", &cycle->hostname,
@@ -308,6 +318,11 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
         watch->known = 1;
         watch->told = 0;
         watch->beaten = watch->sent;
+
+        if (reply->len == 3 /* "new" */ || !watch->planned) {
+            ngx_http_apikey_watch_plans(watch);
+        }
+
         return;
     }
 
@@ -318,6 +333,48 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
                       "redis does not register this worker, "
                       "so it trusts no cached record: \"%*s\"",
                       (size_t) ngx_min(reply->len, 256), reply->str);
+    }
+}
+
+
+static void
+ngx_http_apikey_watch_plans(ngx_http_apikey_watch_t *watch)
+{
+    ngx_uint_t               i;
+    ngx_redis_args_t         args;
+    ngx_http_apikey_plan_t  *plan;
+
+    watch->planned = 1;
+
+    plan = watch->amcf->plans.elts;
+
+    for (i = 0; i < watch->amcf->plans.nelts; i++) {
+        args.n = 0;
+
+        ngx_redis_arg(&args, "HSET", 4);
+        ngx_redis_arg(&args, watch->plans.data, watch->plans.len);
+        ngx_redis_arg(&args, plan[i].name.data, plan[i].name.len);
+        ngx_redis_arg(&args, plan[i].told.data, plan[i].told.len);
+
+        if (!ngx_redis_command_send(watch->amcf->client, &args,
+                                    ngx_http_apikey_watch_planned, watch))
+        {
+            watch->planned = 0;
+            return;
+        }
+    }
+}
+
+
+/* What is lost is told again; what Redis refuses, it would refuse again. */
+
+static void
+ngx_http_apikey_watch_planned(void *data, redisReply *reply)
+{
+    ngx_http_apikey_watch_t *watch = data;
+
+    if (reply == NULL) {
+        watch->planned = 0;
     }
 }
 

@@ -1,11 +1,12 @@
--- A worker of a gateway says that it is there.
+-- A worker of a gateway says that it is there, and hears "new" if Redis didn't
+-- know it, else "known".
 --
 -- KEYS[1]  the gateways
 -- ARGV[1]  its name, ARGV[2] its version, ARGV[3] for how many seconds it runs
 
 local now = redis.call('TIME')[1]
 
-redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2] .. ' ' ..
+local new = redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2] .. ' ' ..
     string.format('%.0f', now - ARGV[3]))
 
-return now
+return new == 1 and 'new' or 'known'
