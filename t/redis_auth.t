@@ -133,6 +133,10 @@ passes('the new password', $port);
                           . password('gw', 'gw-secret'));
 passes('a user with the rights it needs', $port);
 is(ask($port, $free), 204, 'and without limits');
+ok($nginx->wait_log(qr/\[info\][^\n]* refused the subscription: "NOPERM/, 10),
+   'it may not subscribe, however often it asks');
+is(scalar(() = $nginx->log =~ /\[error\][^\n]* refused the subscription/g), 1,
+   'which is one error');
 
 ($nginx, $port) = gateway('db=0 user=reader password_file='
                           . password('rd', 'rd-secret'));

@@ -100,6 +100,7 @@ struct ngx_redis_connection_s {
     unsigned                   unresolved:1; /* and it's told */
     unsigned                   failing:1;    /* refuses all, or all but one */
     unsigned                   refused:1;    /* greetings are, and it's told */
+    unsigned                   unheard:1;    /* so is the subscription */
     unsigned                   loud:1;       /* a sentinel's: it is logged */
     unsigned                   subscribed:1;
     unsigned                   pinging:1;    /* not answered yet */

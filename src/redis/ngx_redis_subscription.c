@@ -82,6 +82,8 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
 {
     ngx_redis_connection_t *rc = data;
 
+    ngx_uint_t  level;
+
     if (reply == NULL) {
         return;
     }
@@ -94,6 +96,7 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
             rc->subscription->heard -= NGX_REDIS_UNHEARD;
         }
 
+        rc->unheard = 0;
         rc->subscription->up(rc->subscription->data);
 
         if (rc->own.len) {
@@ -105,10 +108,14 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
 
     /* asked again with the next PING */
 
-    ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
+    level = rc->unheard ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+    ngx_log_error(level, &rc->log, 0,
                   "redis refused the subscription: \"%*s\"",
                   (size_t) ngx_min(reply->len, 256),
                   reply->str ? reply->str : "");
+
+    rc->unheard = 1;
 }
 
 
