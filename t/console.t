@@ -139,7 +139,8 @@ $browser->click('button', 'As a table');
 like($browser->text, qr/\b4\t0\t0$/m, 'and stand in a table, too');
 ok($browser->sees('Last used'), 'last used');
 ok($browser->sees('from 127.0.0.1'), 'from where');
-ok($browser->sees('Plan small, 1 day'), 'what is used of its plan');
+ok($browser->sees('a day, plan small'), 'the limits of its plan');
+ok($browser->sees('4 used, 996 left'), 'what is used of them, and left');
 
 
 # Edited.
