@@ -145,15 +145,25 @@ sub master {
     return $role->[0] eq 'master' ? $master : undef;
 }
 
+# All that the master has said by now is heard by every replica.
+
 sub replicated {
     my ($self) = @_;
 
     return Test::Apikey::wait_for(sub {
         my $master = $self->{all} ? $self->master : $self->{redis}[0];
 
-        return $master
-               && $master->cmd('WAIT', $self->{replicas}, 10)
-                  >= $self->{replicas};
+        return 0 unless $master;
+
+        my ($said) = $master->cmd('INFO', 'replication')
+                     =~ /^master_repl_offset:(\d+)/m;
+        my @heard = grep {
+            /^master_link_status:up/m
+            && /^slave_repl_offset:(\d+)/m && $1 >= $said
+        } map { eval { $_->cmd('INFO', 'replication') } // '' }
+          @{$self->{redis}};
+
+        return @heard >= $self->{replicas};
     }, 20) || die 'the replicas are not in step';
 }
 
