@@ -136,9 +136,10 @@ sub start {
     my ($self) = @_;
     my @command = $self->_command;
 
-    # nginx's own: it forgets a context of PCRE
+    # nginx's own: it forgets a context of PCRE, and a worker its connections
     local $ENV{LSAN_OPTIONS} = 'suppressions='
-        . Test::Apikey::file('leaks', "leak:ngx_regex_malloc\n");
+        . Test::Apikey::file('leaks', "leak:ngx_regex_malloc\n"
+                                      . "leak:ngx_event_process_init\n");
 
     $self->{pid} = Test::Apikey::fork_child(sub {
         open STDIN, '<', '/dev/null';
