@@ -436,6 +436,9 @@ sub end_move {
     $_->cmd('CLUSTER', 'SETSLOT', $slot, 'NODE', $to->{id})
         for $to, grep { $_ != $to } $self->masters;
 
+    # of two claims that replicas hear, its is the later one
+    $to->cmd('CLUSTER', 'BUMPEPOCH');
+
     return $self->settle;
 }
 
