@@ -103,7 +103,7 @@ sub _apikey {
     $lines .= '    apikey_redis '
               . ($redis->can('servers') ? $redis->servers
                                         : "127.0.0.1:$redis->{port}")
-              . " connect_timeout=3s timeout=3s;\n"
+              . " connect_timeout=60s timeout=60s;\n"
         if $redis && $text !~ /^\s*apikey_redis\s/m;
 
     $lines .= '    apikey_pepper_file ' . Test::Apikey::pepper_file() . ";\n"
