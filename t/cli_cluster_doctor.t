@@ -84,7 +84,7 @@ is(doctor('replicas'), "exit 0\nwarning " . names($one)
 
 my $slot = $cluster->slot('apikey:ids:0000');
 $cluster->node('apikey:ids:0000')->cmd('CLUSTER', 'DELSLOTS', $slot);
-like(doctor('cluster'), qr/^exit 1\nwrong 1 of 16384 slots are on no node/,
+like(doctor('cluster'), qr/^exit 1\nwrong 1 of 16384 slots is on no node/,
      'a slot that is nowhere');
 
 $_->cmd('CONFIG', 'SET', 'cluster-require-full-coverage', 'yes')

@@ -103,7 +103,7 @@ for my $case (
 # Rows that can't; those around them are imported.
 
 my @bad = (
-    [ 'secret-3', '1 fields, but 2 columns' ],
+    [ 'secret-3', '1 field, but 2 columns' ],
     [ 'secret-3,a,b', '3 fields, but 2 columns' ],
     [ 'secret"3,a', 'a quote within a field that isn\'t quoted' ],
     [ '"secret-3"x,a', 'text behind the closing quote of a field' ],

@@ -48,7 +48,13 @@ wrong(2, qr/options only/, 'list', 'x');
 wrong(2, qr/show needs/, 'show');
 wrong(2, qr/show takes the id of one key/, 'show', 'x', 'y');
 wrong(2, qr/edit needs/, 'edit', 'x');
+wrong(2, qr/edit can't change --$_: scopes and bindings are for life/,
+      'edit', $key->{id}, "--$_", 'read')
+    for 'permissions', 'scope', 'permissions-json', 'template', 'org',
+        'project', 'service';
 wrong(2, qr/delete needs/, 'delete');
+wrong(1, qr/there is no key "nope"/, $_, 'nope')
+    for 'show', 'delete', 'revoke', 'disable', 'rotate', 'usage', 'limits';
 wrong(2, qr/create needs --name/, 'create');
 wrong(2, qr/template needs/, 'template', 'show');
 wrong(2, qr/--status "alive"/, 'list', '--status', 'alive');

@@ -121,7 +121,7 @@ $redis->cmd('DEL', $name);
 
 is(apikey('show', 'cut')->{exit}, 1, 'an id without a record');
 is(apikey('--json', 'list')->{out}, "[]\n", 'is not listed');
-like(apikey('doctor')->{out}, qr/^warning +keys +1 ids without a key.*cut$/m,
+like(apikey('doctor')->{out}, qr/^warning +keys +1 id without a key.*cut$/m,
      'the doctor sees it');
 
 is(import_lines(qq({"key":"cut","id":"cut"}\n))->{exit}, 0, 'import again');

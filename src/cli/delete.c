@@ -69,7 +69,7 @@ command_delete(cli_t *cli)
         }
     }
 
-    if (rc != CLI_REDIS || deleted != 0) {
+    if (rc == CLI_DONE || deleted != 0 || cli->json) {
         delete_print(cli, deleted);
     }
 

@@ -158,14 +158,15 @@ doctor_index(doctor_t *doctor)
     } else if (doctor->unreadable != 0) {
         doctor_find(&finding, "wrong",
                     "apikey show ID says why; delete it and make a new key",
-                    "%u of %u keys have a record that can't be read: %s",
+                    "the records of %u of %u can't be read: %s",
                     doctor->unreadable, doctor->keys, ids);
 
     } else if (doctor->dangling != 0) {
         doctor_find(&finding, "warning",
                     "apikey delete ID, unless they are being made right now",
-                    "%u ids without a key, left by something that was "
-                    "interrupted: %s", doctor->dangling, ids);
+                    "%u %s without a key, left by something that was "
+                    "interrupted: %s", doctor->dangling,
+                    doctor->dangling == 1 ? "id" : "ids", ids);
 
     } else {
         doctor_find(&finding, "ok", NULL, "%u, all of them readable",

@@ -187,11 +187,13 @@ doctor_cluster(doctor_t *doctor)
 
     if (missing != 0) {
         doctor_find(&finding, "wrong", "redis-cli --cluster fix HOST:PORT",
-                    "%u of %d slots are on no node: what is there can't be "
-                    "used", missing, APIKEY_SLOTS);
+                    "%u of %d slots %s on no node: what is there can't be "
+                    "used", missing, APIKEY_SLOTS,
+                    missing == 1 ? "is" : "are");
     } else {
-        doctor_find(&finding, "ok", NULL, "all slots are on %u masters",
-                    doctor->server_count);
+        doctor_find(&finding, "ok", NULL, "all slots are on %u %s",
+                    doctor->server_count,
+                    doctor->server_count == 1 ? "master" : "masters");
     }
 
     doctor_say(doctor, "cluster", &finding);
@@ -521,10 +523,12 @@ doctor_clocks(const doctor_t *doctor, const int64_t *drifts,
         high = (drifts[i] > drifts[high]) ? i : high;
     }
 
-    least = drifts[low] / 1000000.0;
-    most = drifts[high] / 1000000.0;
+    /* Whole milliseconds: what is less is no "-0.000". */
+
+    least = drifts[low] / 1000 / 1000.0;
+    most = drifts[high] / 1000 / 1000.0;
     n = (-least > most) ? low : high;
-    worst = drifts[n] / 1000000.0;
+    worst = drifts[n] / 1000 / 1000.0;
 
     if (worst > DOCTOR_DRIFT || worst < -DOCTOR_DRIFT) {
         doctor_find(finding, "warning",

@@ -87,8 +87,10 @@ entry_csv(entry_t *entry, const entry_columns_t *columns, const rows_t *row)
     memset(entry, 0, sizeof(entry_t));
 
     if (row->count != columns->count) {
-        return entry_refuse(entry->why, "%u fields, but %u columns",
-                            row->count, columns->count);
+        return entry_refuse(entry->why, "%u %s, but %u %s",
+                            row->count, row->count == 1 ? "field" : "fields",
+                            columns->count,
+                            columns->count == 1 ? "column" : "columns");
     }
 
     for (i = 0; i < row->count; i++) {

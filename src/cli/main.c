@@ -1,7 +1,11 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -15,97 +19,102 @@ typedef struct {
     cli_command_pt   run;
     const char      *operands;
     const char      *options;
+    const char      *refused;   /* options that it takes to say why not */
     const char      *help;
     const char      *more;      /* NULL: nothing */
 } command_t;
 
 
+static int main_streams(void);
 static const command_t *main_find(const char *name);
 static int main_run(cli_t *cli, const command_t *command);
 static int main_help(const char *name);
 static void main_help_command(const command_t *command);
 static int main_finish(int status);
+static int main_unread(void);
 
 
-#define MAIN_ATTRIBUTES                                                       \
-    "name permissions scope permissions-json template org project service "   \
-    "plan limits expires not-before allow"
+#define MAIN_LASTING                                                          \
+    "permissions scope permissions-json template org project service"
 
 static const command_t  commands[] = {
 
-    { "create", command_create, "", MAIN_ATTRIBUTES " prefix",
+    { "create", command_create, "",
+      "name plan limits expires not-before allow prefix " MAIN_LASTING, NULL,
       "Makes a key and prints it, once, with its public id.", NULL },
 
-    { "list", command_list, "", FILTER_OPTIONS,
+    { "list", command_list, "", FILTER_OPTIONS, NULL,
       "Lists keys.", NULL },
 
-    { "show", command_show, "ID", "",
+    { "show", command_show, "ID", "", NULL,
       "Shows what is known of a key.", NULL },
 
-    { "verify", command_verify, "", "method require",
+    { "verify", command_verify, "", "method require", NULL,
       "Judges the key on standard input.",
       "Exit status 0 if it may be used, 1 if not.  Of a resource that is\n"
       "required, the method (GET otherwise) asks what apikey_resource would\n"
       "ask; a method alone has to be allowed somewhere." },
 
-    { "edit", command_edit, "ID", MAIN_ATTRIBUTES " wait",
+    { "edit", command_edit, "ID",
+      "name plan limits expires not-before allow wait", MAIN_LASTING,
       "Changes name, plan, limits, expires, not-before or allow.",
       "\"none\" removes them.  Scopes and bindings never change: make a new\n"
       "key." },
 
-    { "disable", command_disable, "ID...", "wait",
+    { "disable", command_disable, "ID...", "wait", NULL,
       "Refuses keys until they are enabled.", NULL },
 
-    { "enable", command_enable, "ID...", "wait",
+    { "enable", command_enable, "ID...", "wait", NULL,
       "Makes disabled keys usable again.", NULL },
 
-    { "rotate", command_rotate, "ID", "grace wait",
+    { "rotate", command_rotate, "ID", "grace wait", NULL,
       "Makes a new key like an old one, which ends.",
       "The old key ends at once, or lives on for --grace." },
 
-    { "revoke", command_revoke, "[ID...]", "key-stdin wait",
+    { "revoke", command_revoke, "[ID...]", "key-stdin wait", NULL,
       "Refuses keys from now on, for good.",
       "Like every change, it is told to all gateways at once, and waits for\n"
       "them: exit status 1, though the key is revoked, if one didn't answer." },
 
-    { "delete", command_delete, "[ID...]", "service project wait",
+    { "delete", command_delete, "[ID...]", "service project wait", NULL,
       "Forgets keys: those named, or all of a service or project.", NULL },
 
-    { "limits", command_limits, "ID", "reset",
+    { "limits", command_limits, "ID", "reset", NULL,
       "Shows what is used of a key's limits, and what is left.", NULL },
 
-    { "usage", command_usage, "ID", "days format",
+    { "usage", command_usage, "ID", "days format", NULL,
       "Shows what a key was used for, by days.",
       "--format csv writes a line for each day and count." },
 
-    { "import", command_import, "FILE", "format",
+    { "import", command_import, "FILE", "format", NULL,
       "Takes over existing keys from CSV or JSON lines.",
       "Keys are plain, or hashed with this pepper; - is standard input.  What\n"
       "is known already is left alone, so an import can be run again." },
 
-    { "export", command_export, "", "format " FILTER_OPTIONS,
+    { "export", command_export, "", "format " FILTER_OPTIONS, NULL,
       "Writes keys as JSON lines or CSV, for an import.",
       "With their digests: who has the pepper can import them elsewhere." },
 
     { "events", command_events, "", "follow id type since count "
       "webhook webhook-secret-file webhook-name webhook-timeout webhook-ca",
+      NULL,
       "Shows what has happened to keys, and what gateways have noticed.",
       "With --json, one object a line.  With --webhook, they are sent from\n"
       "where it stopped the last time; with --follow too, it goes on." },
 
-    { "gateways", command_gateways, "", "",
+    { "gateways", command_gateways, "", "", NULL,
       "Lists the workers of gateways that are registered.", NULL },
 
     { "template", command_template,
-      "list | show NAME | set NAME | remove NAME", "scope binds",
+      "list | show NAME | set NAME | remove NAME", "scope binds", NULL,
       "Manages scope templates, for create --template.", NULL },
 
-    { "serve", command_serve, "", "listen token-file host",
+    { "serve", command_serve, "", "listen token-file host", NULL,
       "Serves the web console and its JSON API.",
       "Lines of the token file are \"NAME ROLE TOKEN\", ROLE being viewer or\n"
       "admin.  Without one, a token of an admin is made and printed." },
 
-    { "doctor", command_doctor, "", "",
+    { "doctor", command_doctor, "", "", NULL,
       "Says what is wrong with this set-up, and how to mend it.", NULL },
 };
 
@@ -125,9 +134,17 @@ main(int argc, char **argv)
     setvbuf(stdin, input, _IOFBF, sizeof(input));
     setvbuf(stdout, output, _IOFBF, sizeof(output));
 
-    /* A reader that goes away is an error of writing, told by main_finish(). */
+    if (main_streams() != 0) {
+        return CLI_REFUSED;
+    }
+
+    /* A reader that goes away is an error of writing: see main_finish(). */
 
     signal(SIGPIPE, SIG_IGN);
+
+    /* UTF-8, whatever the user's locale is. */
+
+    (void) setlocale(LC_CTYPE, "C.UTF-8");
 
     if (sodium_init() == -1) {
         complain("libsodium can't be used");
@@ -180,6 +197,30 @@ main(int argc, char **argv)
 }
 
 
+/*
+ * A stream that is closed is opened, such that it can't be used: else the
+ * connection to Redis would take its place, and get what is printed.
+ */
+
+static int
+main_streams(void)
+{
+    int  fd;
+
+    for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+
+        if (fcntl(fd, F_GETFD) == -1
+            && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+               != fd)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 static const command_t *
 main_find(const char *name)
 {
@@ -214,7 +255,7 @@ main_run(cli_t *cli, const command_t *command)
         }
     }
 
-    if (options_check(cli->options, command->options) != 0
+    if (options_check(cli->options, command->options, command->refused) != 0
         || settings_read(&cli->settings, cli->options) != 0)
     {
         return CLI_USAGE;
@@ -290,11 +331,32 @@ main_help_command(const command_t *command)
 static int
 main_finish(int status)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout)) {
+    if (fflush(stdout) != 0) {
+
+        if (errno != EPIPE) {
+            complain("standard output: %s", strerror(errno));
+        }
+
+    } else if (!ferror(stdout)) {
         return status;
+
+    } else if (!main_unread()) {
+        complain("standard output: not all could be written");
     }
 
-    complain("standard output: %s", strerror(errno));
-
     return status ? status : CLI_REFUSED;
+}
+
+
+/* Who has stopped reading, as head does, knows that there was more. */
+
+static int
+main_unread(void)
+{
+    struct pollfd  output;
+
+    output.fd = STDOUT_FILENO;
+    output.events = POLLOUT;
+
+    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
 }

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
+
 #include "memory.h"
 #include "options.h"
 #include "output.h"
@@ -11,12 +13,17 @@ static int options_parse_one(options_t *options, int argc, char **argv,
     int *i);
 static const option_t *options_find(const char *name, size_t len);
 static int options_listed(const char *names, const char *name);
+static void options_help_text(const char *text);
+
+
+#define OPTIONS_LEFT   33    /* columns of help before an option's text */
+#define OPTIONS_WIDTH  80
 
 
 static const option_t  options_known[] = {
 
     { "redis", "URL", 0,
-      "redis[s][-sentinel|-cluster]://HOST[:PORT][,...] or unix:/PATH" },
+      "redis[s][-sentinel|-cluster]://HOST[:PORT],... or unix:/PATH" },
     { "pepper-file", "FILE", 0, "the secret of the keyed hash" },
     { "redis-prefix", "TEXT", 0, "what names in Redis begin with" },
     { "tls-ca", "FILE", 0, "authorities of rediss://, else the system's" },
@@ -47,7 +54,8 @@ static const option_t  options_known[] = {
     { "allow", "NETWORK", 1, "where the key may be used from" },
     { "prefix", "TEXT", 0, "what the key begins with, ak otherwise" },
 
-    { "status", "STATUS", 0, "active, disabled, revoked, expired or early" },
+    { "status", "STATUS", 0, 
+      "active, disabled, revoked, expired, early or unreadable" },
     { "method", "METHOD", 0, "what it asks of a resource is required" },
     { "require", "SCOPE", 1,
       "a scope, or a resource to which the method adds the action" },
@@ -178,7 +186,8 @@ options_parse_one(options_t *options, int argc, char **argv, int *i)
 
 
 int
-options_check(const options_t *options, const char *allowed)
+options_check(const options_t *options, const char *allowed,
+    const char *refused)
 {
     unsigned     i;
     const char  *name;
@@ -187,7 +196,8 @@ options_check(const options_t *options, const char *allowed)
         name = options->given[i].option->name;
 
         if (!options_listed(OPTIONS_GLOBAL, name)
-            && !options_listed(allowed, name))
+            && !options_listed(allowed, name)
+            && (refused == NULL || !options_listed(refused, name)))
         {
             complain("%s takes no option --%s", options->command, name);
             return -1;
@@ -266,7 +276,7 @@ options_next(const options_t *options, const char *name, unsigned *i)
 void
 options_help(const char *names)
 {
-    char             left[64];
+    char             left[64], text[160];
     unsigned         i;
     const option_t  *option;
 
@@ -281,9 +291,43 @@ options_help(const char *names)
                  option->argument ? " " : "",
                  option->argument ? option->argument : "");
 
-        printf("  %-30s %s%s\n", left, option->help,
-               option->list ? " (may be repeated)" : "");
+        snprintf(text, sizeof(text), "%s%s", option->help,
+                 option->list ? " (may be repeated)" : "");
+
+        printf("  %-*s", OPTIONS_LEFT - 2, left);
+        options_help_text(text);
     }
+}
+
+
+static void
+options_help_text(const char *text)
+{
+    size_t         column;
+    apikey_text_t  rest, word;
+
+    column = OPTIONS_LEFT;
+    rest = (apikey_text_t) { text, strlen(text) };
+
+    while ((word = apikey_text_word(&rest)).len != 0) {
+
+        if (word.data == text) {
+            /* the first */
+
+        } else if (column + 1 + word.len > OPTIONS_WIDTH) {
+            printf("\n%*s", OPTIONS_LEFT, "");
+            column = OPTIONS_LEFT;
+
+        } else {
+            putchar(' ');
+            column++;
+        }
+
+        printf("%.*s", (int) word.len, word.data);
+        column += word.len;
+    }
+
+    putchar('\n');
 }
 
 

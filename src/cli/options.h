@@ -44,8 +44,9 @@ typedef struct {
 /* All of these tell what is wrong on stderr and return -1 then. */
 int options_parse(options_t *options, int argc, char **argv);
 
-/* Is every option global, or one of this list of names? */
-int options_check(const options_t *options, const char *allowed);
+/* Is every option global, or one of these lists of names?  NULL: none. */
+int options_check(const options_t *options, const char *allowed,
+    const char *refused);
 
 /*
  * Those of a command that no arguments gave.  Nothing is copied; the options

@@ -1,10 +1,11 @@
-#define _GNU_SOURCE   /* vasprintf */
+#define _GNU_SOURCE   /* vasprintf, wcwidth */
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "memory.h"
 #include "output.h"
@@ -12,6 +13,8 @@
 
 static void output_complain(const char *format, va_list args);
 static char *output_clean(char *text);
+static int output_obeyed(uint32_t c);
+static unsigned output_char(apikey_text_t text, unsigned *width);
 static unsigned output_width(const char *text);
 static void output_cell(const char *text, unsigned width, int last);
 
@@ -81,16 +84,16 @@ complain_absent(const char *what, const char *name)
 unsigned
 text_width(apikey_text_t text)
 {
-    size_t    i;
-    unsigned  n;
+    unsigned  n, width, total;
 
-    /* What isn't the first byte of a character doesn't count. */
+    for (total = 0; text.len != 0; total += width) {
+        n = output_char(text, &width);
 
-    for (i = 0, n = 0; i < text.len; i++) {
-        n += ((text.data[i] & 0xc0) != 0x80);
+        text.data += n;
+        text.len -= n;
     }
 
-    return n;
+    return total;
 }
 
 
@@ -306,7 +309,7 @@ output_clean(char *text)
             n = 1;
             *p = '?';
 
-        } else if (apikey_text_is_control(c)) {
+        } else if (output_obeyed(c)) {
             memset(p, '?', n);
         }
 
@@ -315,6 +318,47 @@ output_clean(char *text)
     }
 
     return text;
+}
+
+
+/* Controls, and what turns the direction of all that follows in the line. */
+
+static int
+output_obeyed(uint32_t c)
+{
+    return apikey_text_is_control(c)
+           || (c >= 0x202a && c <= 0x202e)
+           || (c >= 0x2066 && c <= 0x2069);
+}
+
+
+/* The bytes of the first character, and the columns that it takes. */
+
+static unsigned
+output_char(apikey_text_t text, unsigned *width)
+{
+    int       columns;
+    unsigned  n;
+    uint32_t  c;
+
+    n = apikey_text_char(text, &c);
+
+    if (n == 0) {
+        *width = 1;
+        return 1;
+    }
+
+    if (output_obeyed(c)) {
+        *width = n;
+        return n;
+    }
+
+    /* -1: the C library doesn't know it. */
+
+    columns = wcwidth((wchar_t) c);
+    *width = (columns < 0) ? 1 : columns;
+
+    return n;
 }
 
 
@@ -328,21 +372,25 @@ output_width(const char *text)
 static void
 output_cell(const char *text, unsigned width, int last)
 {
-    unsigned  n, shown;
+    unsigned        n, columns, room, shown;
+    apikey_text_t   rest;
 
-    n = output_width(text);
-    shown = (n > width) ? width - 1 : n;
+    rest = (apikey_text_t) { text, strlen(text) };
+    room = (text_width(rest) > width) ? width - 1 : width;
 
-    for (n = 0; *text != '\0'; text++) {
-        n += ((*text & 0xc0) != 0x80);
+    for (shown = 0; rest.len != 0; shown += columns) {
+        n = output_char(rest, &columns);
 
-        if (n > shown) {
+        if (shown + columns > room) {
             fputs("…", stdout);
             shown++;
             break;
         }
 
-        putchar(*text);
+        printf("%.*s", (int) n, rest.data);
+
+        rest.data += n;
+        rest.len -= n;
     }
 
     if (last) {

@@ -53,12 +53,12 @@ void complain_option(const char *option, const char *value,
 void complain_absent(const char *what, const char *name);
 
 /*
- * For people: what isn't UTF-8, or a control character that a terminal would
- * obey, is shown as "?", as it is in complaints and tables.
+ * For people: what isn't UTF-8, or a character that a terminal would obey, is
+ * shown as "?", as it is in complaints and tables.
  */
 void text_print(apikey_text_t text);
 
-/* Characters of UTF-8: how much of a line it takes. */
+/* The columns of a terminal that text_print() takes. */
 unsigned text_width(apikey_text_t text);
 
 void table_init(table_t *table, const column_t *columns, unsigned count);
