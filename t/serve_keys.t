@@ -184,8 +184,9 @@ $r = call('GET', "/api/keys/$limited/limits");
 is_deeply([ map { [ @$_{qw(seconds limit used remaining)} ] }
             @{$r->json->{windows}} ], [ [ 60, 5, 0, 5 ], [ 86400, 100, 0, 100 ] ],
           'limits');
-is_deeply(call('POST', "/api/keys/$limited/limits/reset", {})->json,
-          { id => $limited, reset => JSON::PP::true }, 'reset');
+$r = call('POST', "/api/keys/$limited/limits/reset", {})->json;
+is_deeply((delete $r->{workers})->{missing}, [], 'reset, and gateways know');
+is_deeply($r, { id => $limited, reset => JSON::PP::true }, 'as the program');
 
 
 is_error(call('GET', "/api/keys/$limited/usage?days=$_"), 400, 'days',

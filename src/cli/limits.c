@@ -10,7 +10,8 @@
 
 #include "core/names.h"
 
-#include "cli.h"
+#include "change.h"
+#include "confirm.h"
 #include "dates.h"
 #include "store_plans.h"
 
@@ -37,7 +38,9 @@ static void limits_window(limits_output_t *output, apikey_text_t plan,
     const char *per, const apikey_counter_t *counter,
     const apikey_window_t *window, int sliding);
 static void limits_cell(table_t *table, uint64_t number);
-static int limits_reset(cli_t *cli, const stored_t *stored);
+static int limits_reset(cli_t *cli);
+static int limits_forget(cli_t *cli, const stored_t *stored,
+    change_t *change, void *data);
 static int limits_is_counter(apikey_text_t field);
 
 
@@ -57,12 +60,15 @@ command_limits(cli_t *cli)
     int        rc;
     stored_t  *stored;
 
+    if (options_value(cli->options, "reset") != NULL) {
+        return limits_reset(cli);
+    }
+
     stored = NULL;
     rc = cli_read_operand(cli, &stored);
 
     if (rc == CLI_DONE) {
-        rc = (options_value(cli->options, "reset") != NULL)
-             ? limits_reset(cli, stored) : limits_show(cli, stored);
+        rc = limits_show(cli, stored);
     }
 
     free(stored);
@@ -333,44 +339,60 @@ limits_cell(table_t *table, uint64_t number)
 }
 
 
-/* Removing fields brings no deleted key back. */
+static int
+limits_reset(cli_t *cli)
+{
+    int        rc;
+    json_t    *json;
+    stored_t  *stored;
+
+    stored = NULL;
+    rc = cli_operands(cli, 1, 1, "the id of one key");
+
+    if (rc == CLI_DONE) {
+        rc = confirm_open(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = cli_read(cli, cli->options->operands[0], &stored);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = change_key(cli, &stored, limits_forget, NULL);
+    }
+
+    if (rc == CLI_DONE) {
+        json = json_pack("{s:o,s:b}", "id",
+                         json_text(stored_get(stored, "id")), "reset", 1);
+
+        if (cli->json) {
+            confirm_print(cli, json);
+
+        } else {
+            puts("what was used is forgotten");
+            json_decref(json);
+        }
+    }
+
+    free(stored);
+
+    return confirm_close(cli, rc);
+}
+
+
+/* What gateways have counted ahead is void with the record that they know. */
 
 static int
-limits_reset(cli_t *cli, const stored_t *stored)
+limits_forget(cli_t *cli, const stored_t *stored, change_t *change,
+    void *data)
 {
-    char            name[APIKEY_NAME_SIZE];
-    unsigned        i;
-    redisReply     *reply;
-    apikey_text_t   argv[3];
+    (void) cli;
+    (void) stored;
+    (void) data;
 
-    argv[0] = store_text("HDEL");
-    argv[1].data = name;
-    argv[1].len = apikey_names_record(name, cli->store.prefix,
-                                      stored->digest);
-
-    for (i = 0; i < stored->count; i++) {
-        argv[2] = stored->fields[i].name;
-
-        if (!limits_is_counter(argv[2])) {
-            continue;
-        }
-
-        reply = store_command(&cli->store, argv, 3);
-
-        if (reply == NULL) {
-            return cli_failed(cli);
-        }
-
-        freeReplyObject(reply);
-    }
-
-    if (cli->json) {
-        json_print(json_pack("{s:o,s:b}", "id",
-                             json_text(stored_get(stored, "id")),
-                             "reset", 1));
-    } else {
-        puts("what was used is forgotten");
-    }
+    change->fields[0].name = store_text("reset");
+    change->fields[0].value = store_text("now");
+    change->count = 1;
 
     return CLI_DONE;
 }

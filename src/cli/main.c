@@ -79,7 +79,7 @@ static const command_t  commands[] = {
     { "delete", command_delete, "[ID...]", "service project wait", NULL,
       "Forgets keys: those named, or all of a service or project.", NULL },
 
-    { "limits", command_limits, "ID", "reset", NULL,
+    { "limits", command_limits, "ID", "reset wait", NULL,
       "Shows what is used of a key's limits, and what is left.", NULL },
 
     { "usage", command_usage, "ID", "days format", NULL,

@@ -7,6 +7,7 @@
 
 
 #define APIKEY_TIME_MAX  253402300799  /* the end of the year 9999 */
+#define APIKEY_REV_MAX   ((uint64_t) 1 << 53)  /* in Redis's Lua */
 
 
 typedef struct apikey_member_s  apikey_member_t;
@@ -29,6 +30,8 @@ static const apikey_member_t *apikey_member_find(apikey_text_t name);
 static int apikey_member_text(apikey_record_t *record,
     const apikey_member_t *member, apikey_text_t value, char **tail);
 static int apikey_member_time(apikey_record_t *record,
+    const apikey_member_t *member, apikey_text_t value, char **tail);
+static int apikey_member_rev(apikey_record_t *record,
     const apikey_member_t *member, apikey_text_t value, char **tail);
 static int apikey_member_status(apikey_record_t *record,
     const apikey_member_t *member, apikey_text_t value, char **tail);
@@ -84,6 +87,8 @@ static const apikey_member_t  apikey_members[] = {
                   "not_before is not a time"),
     apikey_member(revoked, apikey_member_time, NULL, 0,
                   "revoked is not a time"),
+    apikey_member(reset, apikey_member_rev, NULL, 0,
+                  "reset is not a rev"),
     apikey_member(allow, apikey_member_allow, NULL, 0,
                   "allow is malformed"),
     apikey_member(template, apikey_member_text, apikey_label_check, 0,
@@ -328,6 +333,17 @@ apikey_member_time(apikey_record_t *record, const apikey_member_t *member,
     (void) tail;
 
     return apikey_text_number(value, APIKEY_TIME_MAX,
+                              (uint64_t *) ((char *) record + member->offset));
+}
+
+
+static int
+apikey_member_rev(apikey_record_t *record, const apikey_member_t *member,
+    apikey_text_t value, char **tail)
+{
+    (void) tail;
+
+    return apikey_text_number(value, APIKEY_REV_MAX,
                               (uint64_t *) ((char *) record + member->offset));
 }
 

@@ -24,6 +24,8 @@
  *   used        when and from where it was used last, see usage.h
  *   n           counters of the key's own plan or limits, see limit.h
  *   n:PLAN      counters of a plan that is a location's default
+ *   reset       the rev with which all of these were forgotten last: what was
+ *               counted ahead before then is void
  *
  * A field that is empty is absent.  Fields unknown here are kept and ignored.
  */
@@ -69,6 +71,7 @@ typedef struct {
     uint64_t           expires;
     uint64_t           not_before;
     uint64_t           revoked;
+    uint64_t           reset;        /* a rev; 0: never */
     apikey_limits_t    limits;       /* count 0: the plan's */
     apikey_network_t  *allow;
     unsigned           allow_count;

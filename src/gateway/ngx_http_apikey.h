@@ -259,6 +259,7 @@ typedef struct {
     ngx_str_t                     plan;
     ngx_str_t                     field;
     ngx_str_t                     pool;        /* empty: with the record */
+    uint64_t                      epoch;       /* since they were forgotten */
     ngx_uint_t                    leased;
 } ngx_http_apikey_meter_t;
 
@@ -342,6 +343,7 @@ typedef struct {
     ngx_http_apikey_main_conf_t  *amcf;
     apikey_limits_t               limits;
     apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
+    uint64_t                      epoch;
     uint64_t                      now;
     uint64_t                      want;        /* what was asked for */
     uint64_t                      amount;

@@ -8,8 +8,8 @@
 
 
 static void ngx_http_apikey_rest_pack(ngx_http_apikey_rest_t *rest,
-    const apikey_limits_t *limits, const apikey_counter_t *counters,
-    uint64_t amount);
+    uint64_t epoch, const apikey_limits_t *limits,
+    const apikey_counter_t *counters, uint64_t amount);
 static void ngx_http_apikey_lease_given(void *data, redisReply *reply);
 static ngx_uint_t ngx_http_apikey_lease_collect(ngx_http_apikey_zone_t *zone,
     ngx_http_apikey_rest_t *rests, ngx_uint_t all);
@@ -45,8 +45,8 @@ ngx_http_apikey_lease_empty(ngx_http_apikey_zone_t *zone,
     rest->field_len = lease->field_len;
     ngx_memcpy(rest->field, lease->data + lease->name_len, lease->field_len);
 
-    ngx_http_apikey_rest_pack(rest, &lease->limits, lease->counters,
-                              lease->tokens);
+    ngx_http_apikey_rest_pack(rest, lease->epoch, &lease->limits,
+                              lease->counters, lease->tokens);
 
     ngx_http_apikey_lease_less(lease->counters, &lease->limits, lease->tokens);
 
@@ -68,20 +68,21 @@ ngx_http_apikey_taken_rest(ngx_http_apikey_taken_t *taken,
     rest->field_len = taken->field_len;
     ngx_memcpy(rest->field, taken->field, taken->field_len);
 
-    ngx_http_apikey_rest_pack(rest, &taken->limits, taken->counters,
-                              taken->amount);
+    ngx_http_apikey_rest_pack(rest, taken->epoch, &taken->limits,
+                              taken->counters, taken->amount);
 }
 
 
 static void
 ngx_http_apikey_rest_pack(ngx_http_apikey_rest_t *rest,
-    const apikey_limits_t *limits, const apikey_counter_t *counters,
-    uint64_t amount)
+    uint64_t epoch, const apikey_limits_t *limits,
+    const apikey_counter_t *counters, uint64_t amount)
 {
     u_char    *p;
     unsigned   i;
 
-    p = ngx_http_apikey_pack(rest->packed, amount, 6);
+    p = ngx_http_apikey_pack(rest->packed, epoch, 7);
+    p = ngx_http_apikey_pack(p, amount, 6);
 
     for (i = 0; i < limits->count; i++) {
         p = ngx_http_apikey_pack(p, counters[i].seconds, 4);

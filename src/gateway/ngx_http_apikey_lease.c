@@ -24,7 +24,7 @@ static ngx_http_apikey_lease_t *ngx_http_apikey_lease_create(
     ngx_http_apikey_zone_t *zone, ngx_http_apikey_taken_t *taken);
 static void ngx_http_apikey_lease_begin(ngx_http_apikey_ctx_t *ctx);
 static ngx_uint_t ngx_http_apikey_lease_fits(ngx_http_apikey_lease_t *lease,
-    const apikey_limits_t *limits);
+    const apikey_limits_t *limits, uint64_t epoch);
 static ngx_uint_t ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
     ngx_http_apikey_taken_t *taken);
 static void ngx_http_apikey_lease_renew(ngx_http_apikey_lease_t *lease,
@@ -64,7 +64,8 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
                   > NGX_HTTP_APIKEY_LEASE_RETRY);
 
     if (lease == NULL
-        || !ngx_http_apikey_lease_fits(lease, ctx->meter.limits)
+        || !ngx_http_apikey_lease_fits(lease, ctx->meter.limits,
+                                       ctx->meter.epoch)
         || (ngx_msec_int_t) (lease->ends - ngx_current_msec) <= 0
         || lease->tokens < ctx->cost)
     {
@@ -167,7 +168,8 @@ ngx_http_apikey_lease_charge(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
     lease = ngx_http_apikey_lease_find(zone, key);
 
     if (lease
-        && ngx_http_apikey_lease_fits(lease, ctx->meter.limits)
+        && ngx_http_apikey_lease_fits(lease, ctx->meter.limits,
+                                       ctx->meter.epoch)
         && (ngx_msec_int_t) (lease->ends - ngx_current_msec) > 0)
     {
         n = ngx_min(lease->tokens, amount);
@@ -194,6 +196,7 @@ ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
 
     taken->amcf = ctx->amcf;
     taken->limits = *meter->limits;
+    taken->epoch = meter->epoch;
     taken->sent = ctx->sent;
     taken->want = ctx->want;
 
@@ -327,6 +330,7 @@ ngx_http_apikey_lease_renew(ngx_http_apikey_lease_t *lease,
     }
 
     lease->limits = taken->limits;
+    lease->epoch = taken->epoch;
     ngx_memcpy(lease->counters, taken->counters, sizeof(lease->counters));
     lease->now = taken->now;
     lease->taken = taken->sent;
@@ -407,11 +411,12 @@ ngx_http_apikey_lease_create(ngx_http_apikey_zone_t *zone,
 
 static ngx_uint_t
 ngx_http_apikey_lease_fits(ngx_http_apikey_lease_t *lease,
-    const apikey_limits_t *limits)
+    const apikey_limits_t *limits, uint64_t epoch)
 {
     unsigned  i;
 
-    if (lease->limits.count != limits->count
+    if (lease->epoch != epoch
+        || lease->limits.count != limits->count
         || lease->limits.sliding != limits->sliding)
     {
         return 0;
@@ -429,7 +434,7 @@ ngx_http_apikey_lease_fits(ngx_http_apikey_lease_t *lease,
 }
 
 
-/* Do both count in the same windows? */
+/* Do both count in the same windows, since the same time? */
 
 static ngx_uint_t
 ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
@@ -437,7 +442,7 @@ ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
 {
     unsigned  i;
 
-    if (!ngx_http_apikey_lease_fits(lease, &taken->limits)) {
+    if (!ngx_http_apikey_lease_fits(lease, &taken->limits, taken->epoch)) {
         return 0;
     }
 
@@ -452,8 +457,9 @@ ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
 
 
 /*
- * Windows are over, or the limits are others.  What is left of the lease goes
- * back to the windows that are the same still, which have counted it.
+ * Windows are over, or the limits are others, or counting began anew.  What is
+ * left of the lease goes back to the windows that are the same still, which
+ * have counted it.
  */
 
 static void
@@ -468,7 +474,8 @@ ngx_http_apikey_lease_replace(ngx_http_apikey_zone_t *zone,
         counter = &taken->counters[i];
 
         for (k = 0; k < lease->limits.count; k++) {
-            if (lease->counters[k].seconds == counter->seconds
+            if (lease->epoch == taken->epoch
+                && lease->counters[k].seconds == counter->seconds
                 && lease->counters[k].start == counter->start)
             {
                 counter->current -= ngx_min(counter->current, lease->tokens);

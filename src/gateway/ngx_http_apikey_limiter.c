@@ -215,6 +215,7 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
     }
 
     record = ctx->entry->record;
+    meter->epoch = record->reset ? record->reset : record->created;
 
     plan = record->plan.len ? ngx_http_apikey_find_plan(ctx->amcf, record->plan)
                             : NULL;
@@ -264,6 +265,7 @@ ngx_http_apikey_pool(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 
     meter = &ctx->meter;
     meter->field = ngx_http_apikey_own_field;
+    meter->epoch = 0;
 
     meter->pool.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
     if (meter->pool.data == NULL) {

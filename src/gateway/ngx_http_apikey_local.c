@@ -179,7 +179,7 @@ ngx_http_apikey_local_get(ngx_http_apikey_ctx_t *ctx)
     lease = (ngx_http_apikey_lease_t *)
                 ngx_http_apikey_index_find(&zone->shared->leases, key);
 
-    if (lease) {
+    if (lease && lease->epoch == ctx->meter.epoch) {
         ngx_http_apikey_local_pack(local, lease->counters,
                                    lease->limits.count);
     }

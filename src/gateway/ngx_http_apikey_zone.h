@@ -13,7 +13,9 @@
  *
  * A lease is a number of requests that Redis has counted already.  It may be
  * spent until the shortest window ends, by the gateway's clock, counted from
- * before it was asked for.
+ * before it was asked for, and of a record with the same epoch: once counters
+ * have been forgotten, or their key was made anew, what was leased before is
+ * neither spent nor given back.
  *
  * While Redis can't count, "apikey_limit_failure local" counts here, each
  * holder in the packed form of core/limit.h, as Redis would.
@@ -22,7 +24,7 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_LAYOUT      3      /* of all below */
+#define NGX_HTTP_APIKEY_LAYOUT      4      /* of all below */
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
 
 
@@ -51,7 +53,8 @@ typedef struct {
     ngx_http_apikey_node_t        node;
     apikey_limits_t               limits;
     apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
-    uint64_t                      now;         /* of the counters */
+    uint64_t                      epoch;       /* of the counters */
+    uint64_t                      now;
     ngx_msec_t                    taken;       /* and by our clock */
     ngx_msec_t                    ends;
     ngx_msec_t                    used;
@@ -90,7 +93,7 @@ typedef struct {
     size_t                     packed_len;
     char                       name[APIKEY_NAME_SIZE];
     char                       field[NGX_HTTP_APIKEY_FIELD_SIZE];
-    u_char                     packed[6 + APIKEY_WINDOWS_MAX * 9];
+    u_char                     packed[7 + 6 + APIKEY_WINDOWS_MAX * 9];
 } ngx_http_apikey_rest_t;
 
 

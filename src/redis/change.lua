@@ -3,7 +3,8 @@
 -- KEYS: record
 -- ARGV: channel of changes, digest, token for the gateways' answers ('' if
 --       nobody waits), rev seen by the reader ('' if none), field, value ...;
---       an empty value removes the field
+--       an empty value removes the field; "reset", whatever its value, becomes
+--       the new rev, and forgets what is used
 --
 -- Returns the new rev, or 0: changed or deleted meanwhile, nothing done.
 
@@ -32,7 +33,16 @@ redis.call('HSET', KEYS[1], 'rev', rev)
 local limited = false
 
 for i = 5, #ARGV, 2 do
-    if ARGV[i + 1] == '' then
+    if ARGV[i] == 'reset' then
+        redis.call('HSET', KEYS[1], 'reset', rev)
+
+        for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+            if field == 'n' or string.sub(field, 1, 2) == 'n:' then
+                redis.call('HDEL', KEYS[1], field)
+            end
+        end
+
+    elseif ARGV[i + 1] == '' then
         redis.call('HDEL', KEYS[1], ARGV[i])
     else
         redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])

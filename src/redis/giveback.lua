@@ -1,18 +1,21 @@
 -- Gives back what a lease has counted and nobody has spent, to the windows
--- that are the same still, or are now the previous ones.
+-- that are the same still, or are now the previous ones; not to counters that
+-- were begun anew since.
 --
 -- KEYS[1]  what holds the counters
 -- ARGV[1]  their field
--- ARGV[2]  packed, little-endian: the amount (6), then for each window its
---          seconds (4) and its start (5)
+-- ARGV[2]  packed, little-endian: since when they count, the record's "reset",
+--          else "created", else 0 (7), the amount (6), then for each window
+--          its seconds (4) and its start (5)
 
-local stored = redis.call('HGET', KEYS[1], ARGV[1])
+local got = redis.call('HMGET', KEYS[1], ARGV[1], 'reset', 'created')
+local stored = got[1]
+local epoch, amount, at = struct.unpack('<I7I6', ARGV[2])
 
-if not stored then
+if not stored or tonumber(got[2] or got[3] or 0) ~= epoch then
     return 0
 end
 
-local amount, at = struct.unpack('<I6', ARGV[2])
 local starts = {}
 
 while at <= #ARGV[2] do

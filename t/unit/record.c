@@ -70,6 +70,7 @@ test_whole(void)
     trial_add(&t, "expires", "1767225601");
     trial_add(&t, "not_before", "1767225602");
     trial_add(&t, "revoked", "1767225603");
+    trial_add(&t, "reset", "1767225600000001");
     trial_add(&t, "allow", "10.0.0.0/8 2001:db8::/32 192.0.2.7");
     trial_add(&t, "template", "read-only");
     trial_add(&t, "rotated_to", "next");
@@ -100,6 +101,7 @@ test_whole(void)
     is_number(r->expires, 1767225601, "expires");
     is_number(r->not_before, 1767225602, "not_before");
     is_number(r->revoked, 1767225603, "revoked");
+    is_number(r->reset, 1767225600000001, "reset");
     is_number(r->allow_count, 3, "networks");
     is_number(r->allow[1].bits, 32, "the second of them");
     is_text(r->template, "read-only", "template");
@@ -170,6 +172,9 @@ test_fields(void)
         { "expires", "99999999999999999999999", APIKEY_INVALID },
         { "not_before", "0x10", APIKEY_INVALID },
         { "revoked", "1 ", APIKEY_INVALID },
+        { "reset", "9007199254740992", APIKEY_OK },
+        { "reset", "9007199254740993", APIKEY_INVALID },
+        { "reset", "now", APIKEY_INVALID },
         { "allow", "10.0.0.1", APIKEY_OK },
         { "allow", "10.0.0.1,10.0.0.2", APIKEY_INVALID },
         { "allow", "10.0.0.1 10.0.0.1/8", APIKEY_INVALID },
