@@ -161,7 +161,7 @@ for (
     [ 'p 1/1 2/2 3/3 4/4 5/5 6/6 7/7 8/8 9/9', '9/9', qr/more than 8/ ],
     [ 'p 1r/s algorithm=leaky', 'algorithm=leaky', qr/"fixed", "sliding"/ ],
     [ 'p 1r/s per=user', 'per=user', qr/"key", "org", "project"/ ],
-    [ 'p 1r/s mode=fast', 'mode=fast', qr/exact/ ],
+    [ 'p 1r/s mode=fast', 'mode=fast', qr/"exact", "leased"/ ],
 ) {
     my ($plan, $value, $why) = @$_;
 
@@ -222,7 +222,7 @@ for ([ "$dir/none", qr/can't be opened.*No such file/ ],
 
 refused("apikey_pepper_file $short;", $short, qr/shorter than 32 bytes/);
 
-refused("apikey_prefix \"$_\";", $_, qr/64 printable characters/)
+refused("apikey_prefix \"$_\";", $_, qr/1 to 64 printable ASCII characters/)
     for '', 'a b', 'a{b', 'x' x 65;
 
 
@@ -279,6 +279,7 @@ accepted(server($_))
         'apikey_cost "$arg_cost"; apikey_charge 0;', 'apikey_realm "";',
         'apikey_resource off; apikey_require off; apikey_bind off;';
 
+accepted('apikey_cache off;', 'no cache, in so many words');
 accepted('apikey_cache zone=keys:1m;' . server('apikey_limit_failure local;'),
          'local with a cache');
 accepted(server('apikey_guard zone=a:1m rate=20r/m;'

@@ -434,7 +434,8 @@ ngx_http_apikey_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         != APIKEY_OK)
     {
         return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                          "not up to 64 printable characters without braces");
+                          "not 1 to 64 printable ASCII characters without "
+                          "space and braces");
     }
 
     amcf->prefix = value[1];

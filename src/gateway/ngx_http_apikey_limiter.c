@@ -92,7 +92,7 @@ ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         } else if (ngx_http_apikey_begins(&value[i], "mode=")) {
             return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                          "the mode is not \"exact\"");
+                              "it is none of \"exact\", \"leased\"");
 
         } else if (apikey_window_parse(&window, ngx_http_apikey_text(&value[i]),
                                        &why)

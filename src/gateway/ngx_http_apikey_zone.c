@@ -38,6 +38,12 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_http_apikey_is(&value[1], "off")) {
+        return NGX_CONF_OK;
+    }
+
     zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_apikey_zone_t));
     if (zone == NULL) {
         return NGX_CONF_ERROR;
@@ -48,8 +54,6 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     size = 0;
     ngx_str_null(&name);
-
-    value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
