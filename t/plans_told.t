@@ -101,10 +101,34 @@ is_deeply(limits($alone), [ "team key $long 9 1 8" ],
 is_deeply(limits(key('--plan', 'crew', '--project', 'p')),
           [ "crew project $long 9 0 9" ], 'a project, not used yet');
 
+
+# A plan that is mistyped would be no limit.
+
+my $warned = qr/^apikey: warning: no gateway has told of a plan "fre"/m;
+
+for my $args ([ 'create', '--name', 'x' ], [ 'edit', $free->{id} ]) {
+    my $r = apikey(@$args, '--plan', 'fre');
+
+    is($r->{exit}, 0, "$args->[0] with a plan that nobody has told of");
+    like($r->{err}, $warned, 'is done, with a warning');
+    unlike(apikey(@$args, '--plan', $_)->{err}, qr/warning/,
+           "but not of the plan \"$_\"") for 'free', 'slide';
+    apikey(@$args, '--plan', 'free');
+}
+
+unlike(apikey('edit', $free->{id}, '--name', 'y')->{err}, qr/warning/,
+       'nor without a plan');
+
+
 for my $unknown ('', 'nonsense', 'per=org') {
     $redis->cmd('HSET', 'apikey:plans', 'free', $unknown);
     is(limits($free)->[0], "free key $long - 1 -",
        "of a plan told as \"$unknown\", only what is used");
 }
+
+my $new = redis();
+
+unlike(apikey({ redis => $new }, 'create', '--name', 'x', '--plan', 'p')->{err},
+       qr/warning/, 'nor before there is a gateway');
 
 done_testing();

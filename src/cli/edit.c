@@ -87,6 +87,8 @@ command_edit(cli_t *cli)
         } else {
             stored_show(stored, cli_now(cli), 0);
         }
+
+        given_plan_warn(cli);
     }
 
     rc = confirm_close(cli, rc);

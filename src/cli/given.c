@@ -3,6 +3,7 @@
 
 #include "given.h"
 #include "permissions.h"
+#include "store_plans.h"
 
 
 static int given_add(attributes_t *attributes, attribute_e attribute,
@@ -44,6 +45,23 @@ given_text(const cli_t *cli, attributes_t *attributes, attribute_e attribute)
     }
 
     return CLI_DONE;
+}
+
+
+void
+given_plan_warn(cli_t *cli)
+{
+    const char  *plan;
+
+    plan = options_value(cli->options, "plan");
+
+    if (plan != NULL
+        && !given_none(plan)
+        && store_plan_unknown(&cli->store, store_text(plan)))
+    {
+        complain("warning: no gateway has told of a plan \"%s\": without it, "
+                 "the location's default plan holds, or no limit", plan);
+    }
 }
 
 

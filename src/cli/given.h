@@ -23,6 +23,9 @@ typedef struct {
 int given_text(const cli_t *cli, attributes_t *attributes,
     attribute_e attribute);
 
+/* Once it is done: is --plan none that gateways know? */
+void given_plan_warn(cli_t *cli);
+
 /* --allow, which may be repeated. */
 int given_allow(const cli_t *cli, attributes_t *attributes);
 

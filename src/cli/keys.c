@@ -94,6 +94,10 @@ command_create(cli_t *cli)
         rc = new_key_print(cli, &key);
     }
 
+    if (rc == CLI_DONE) {
+        given_plan_warn(cli);
+    }
+
     new_key_free(&key);
 
     return rc;

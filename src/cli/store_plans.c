@@ -42,6 +42,41 @@ store_plan_read(store_t *store, apikey_text_t name, store_plan_t *plan)
 }
 
 
+int
+store_plan_unknown(store_t *store, apikey_text_t name)
+{
+    int             unknown;
+    size_t          i;
+    redisReply     *reply, *told;
+    store_name_t    plans;
+    apikey_text_t   argv[2];
+
+    store_name_plans(store, &plans);
+
+    argv[0] = store_text("HKEYS");
+    argv[1] = plans.text;
+
+    reply = store_command(store, argv, 2);
+
+    if (reply == NULL) {
+        return 0;
+    }
+
+    unknown = (reply->type == REDIS_REPLY_ARRAY && reply->elements != 0);
+
+    for (i = 0; unknown && i < reply->elements; i++) {
+        told = reply->element[i];
+
+        unknown = !apikey_text_equal(name,
+                                     (apikey_text_t) { told->str, told->len });
+    }
+
+    freeReplyObject(reply);
+
+    return unknown;
+}
+
+
 redisReply *
 store_pool_read(store_t *store, const char *per, apikey_text_t holder,
     apikey_text_t plan)

@@ -19,6 +19,12 @@ store_rc_e store_plan_read(store_t *store, apikey_text_t name,
     store_plan_t *plan);
 
 /*
+ * Have gateways told of plans, but none of this one?  0, too, if Redis doesn't
+ * say.
+ */
+int store_plan_unknown(store_t *store, apikey_text_t name);
+
+/*
  * The counters that the keys of a holder (an org, a project) share: a reply to
  * be freed, a string or nil; or NULL and error.
  */
