@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# The dashboard and the README name the metrics that there are, and no other.
+# The dashboard, the alerts and the README name the metrics that there are, and
+# no other.
 
 use strict;
 use warnings;
@@ -54,6 +55,34 @@ for my $panel (@{$dashboard->{panels}}) {
 cmp_ok(keys %shown, '>', 20, 'it shows many');
 is_deeply([ grep { !$exists{$_} } sort keys %shown ], [],
           'the dashboard shows no metric that there is not');
+
+# Alerts.
+
+my $alerts = slurp("$Test::Apikey::ROOT/contrib/alerts.yml");
+my @rules = $alerts =~ /^      - alert: (\w+)$/mg;
+my @exprs = $alerts =~ /^        expr: (?:>-\n +)?(.*)$/mg;
+my %watched = map { $_ => 1 } map { /\b(apikey_\w+)/g } @exprs;
+
+cmp_ok(@rules, '>', 5, 'there are alerts');
+is(@exprs, @rules, 'each has an expression');
+is_deeply([ grep { !$exists{$_} } sort keys %watched ], [],
+          'of no metric that there is not');
+
+my %results = map { /result="(\w+)"/ ? ($1 => 1) : () }
+              split /\n/, $metrics->text;
+
+is_deeply([ grep { !$results{$_} }
+            map { map { split /\|/ } /result=~?"([^"]+)"/g } @exprs ], [],
+          'and of no result');
+
+SKIP: {
+    skip 'no promtool', 1 unless grep { -x "$_/promtool" } split /:/, $ENV{PATH};
+
+    my $r = run('promtool', 'check', 'rules',
+                "$Test::Apikey::ROOT/contrib/alerts.yml");
+    is($r->{exit}, 0, 'promtool accepts them') or diag $r->{out}, $r->{err};
+}
+
 
 # What a histogram consists of goes by one name.
 
