@@ -138,6 +138,23 @@ is_counted($key, { n => 5, l => 5, s200 => 1, s204 => 1, s404 => 1,
            'errors of the upstream');
 
 
+# One kind of request after another, so that none follows its like.
+
+$key = key();
+
+for (1 .. 8) {
+    ask($key, '/', headers => { 'X-Echo-Status' => 204 });
+    ask($key, '/v1/');
+    ask($key, '/', method => 'HEAD');
+    ask($key, '/', method => $_) for qw(SHIFT STORE);
+}
+
+is_counted($key, { n => 40, l => 24, s204 => 8, s200 => 16, s403 => 16,
+                   dscope => 16, 'eGET /' => 8, 'eGET /v1/' => 8,
+                   'eHEAD /' => 8, 'eSHIFT /' => 8, 'eSTORE /' => 8 },
+           'locations, statuses and methods in turn, of any name');
+
+
 $key = key();
 ask($key, '/', headers => { 'X-Country' => $_ }) for qw(DE DE FR), '';
 is_counted($key, { n => 4, l => 4, s200 => 4, 'eGET /' => 4,

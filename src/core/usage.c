@@ -11,7 +11,8 @@ static unsigned char *apikey_pack_amount(unsigned char *p,
 static int apikey_usage_is_labelled(int kind);
 static unsigned char *apikey_tally_find(apikey_tally_t *tally, int kind,
     apikey_text_t label, unsigned *count);
-static uint64_t apikey_usage_unpack(const unsigned char *p);
+static uint64_t apikey_amount_read(const unsigned char *p);
+static unsigned char *apikey_amount_write(unsigned char *p, uint64_t n);
 static unsigned char *apikey_usage_pack(unsigned char *p, uint64_t n,
     unsigned bytes);
 
@@ -130,11 +131,10 @@ apikey_usage_read(apikey_usage_field_t *field, apikey_text_t name,
 }
 
 
-int
+size_t
 apikey_tally_add(apikey_tally_t *tally, apikey_usage_kind_e kind,
     apikey_text_t label, uint64_t amount)
 {
-    uint64_t        n;
     unsigned        count;
     unsigned char  *p;
 
@@ -154,22 +154,18 @@ apikey_tally_add(apikey_tally_t *tally, apikey_usage_kind_e kind,
     }
 
     if (p != NULL) {
-        n = apikey_usage_unpack(p);
+        if (kind != APIKEY_USAGE_NOTICE) {
+            apikey_tally_more(tally, p - tally->data, amount);
 
-        if (kind == APIKEY_USAGE_NOTICE) {
-            n = (n > amount) ? n : amount;
-
-        } else {
-            n = (n > APIKEY_USAGE_AMOUNT_MAX - amount)
-                ? APIKEY_USAGE_AMOUNT_MAX : n + amount;
+        } else if (amount > apikey_amount_read(p)) {
+            apikey_amount_write(p, amount);
         }
 
-        apikey_usage_pack(p, n, 6);
-        return APIKEY_OK;
+        return p - tally->data;
     }
 
     if (tally->size - tally->len < 1 + 1 + label.len + 6) {
-        return APIKEY_INVALID;
+        return 0;
     }
 
     p = tally->data + tally->len;
@@ -181,11 +177,29 @@ apikey_tally_add(apikey_tally_t *tally, apikey_usage_kind_e kind,
         memcpy(p, label.data, label.len);
     }
 
-    p = apikey_usage_pack(p + label.len, amount, 6);
+    p = apikey_amount_write(p + label.len, amount);
 
     tally->len = p - tally->data;
 
-    return APIKEY_OK;
+    return tally->len - 6;
+}
+
+
+void
+apikey_tally_more(apikey_tally_t *tally, size_t at, uint64_t amount)
+{
+    uint64_t        n;
+    unsigned char  *p;
+
+    p = tally->data + at;
+    n = apikey_amount_read(p);
+
+    /* Neither has more than 48 bits, so the sum doesn't overflow. */
+
+    n += (amount < APIKEY_USAGE_AMOUNT_MAX) ? amount : APIKEY_USAGE_AMOUNT_MAX;
+    n = (n < APIKEY_USAGE_AMOUNT_MAX) ? n : APIKEY_USAGE_AMOUNT_MAX;
+
+    apikey_amount_write(p, n);
 }
 
 
@@ -224,7 +238,7 @@ apikey_tally_take(apikey_text_t *tally, apikey_usage_kind_e *kind,
     *kind = (apikey_usage_kind_e) p[1];
     label->data = tally->data + 2;
     label->len = len - 1;
-    *amount = apikey_usage_unpack(p + 1 + len);
+    *amount = apikey_amount_read(p + 1 + len);
 
     tally->data += 1 + len + 6;
     tally->len -= 1 + len + 6;
@@ -364,19 +378,31 @@ apikey_tally_find(apikey_tally_t *tally, int kind, apikey_text_t label,
 }
 
 
+/* With each request: written so that compilers make few instructions of it. */
+
 static uint64_t
-apikey_usage_unpack(const unsigned char *p)
+apikey_amount_read(const unsigned char *p)
 {
-    unsigned  i;
-    uint64_t  n;
+    uint32_t  low, high;
 
-    n = 0;
+    low = p[0] | p[1] << 8 | p[2] << 16 | (uint32_t) p[3] << 24;
+    high = p[4] | p[5] << 8;
 
-    for (i = 6; i != 0; i--) {
-        n = n << 8 | p[i - 1];
-    }
+    return low | (uint64_t) high << 32;
+}
 
-    return n;
+
+static unsigned char *
+apikey_amount_write(unsigned char *p, uint64_t n)
+{
+    p[0] = (unsigned char) n;
+    p[1] = (unsigned char) (n >> 8);
+    p[2] = (unsigned char) (n >> 16);
+    p[3] = (unsigned char) (n >> 24);
+    p[4] = (unsigned char) (n >> 32);
+    p[5] = (unsigned char) (n >> 40);
+
+    return p + 6;
 }
 
 

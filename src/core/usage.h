@@ -130,11 +130,15 @@ int apikey_usage_read(apikey_usage_field_t *field, apikey_text_t name,
 
 /*
  * Adds to a field.  A label that is one too many is counted as "other"; the
- * label is at most APIKEY_USAGE_LABEL_MAX bytes long.  APIKEY_INVALID: no
- * room, nothing is added; APIKEY_TALLY_ENTRY_MAX bytes more are enough.
+ * label is at most APIKEY_USAGE_LABEL_MAX bytes long.  Returns where in the
+ * tally the amount is; 0: no room, nothing is added; APIKEY_TALLY_ENTRY_MAX
+ * bytes more are enough.
  */
-int apikey_tally_add(apikey_tally_t *tally, apikey_usage_kind_e kind,
+size_t apikey_tally_add(apikey_tally_t *tally, apikey_usage_kind_e kind,
     apikey_text_t label, uint64_t amount);
+
+/* Adds to the amount that is there; it isn't a notice's. */
+void apikey_tally_more(apikey_tally_t *tally, size_t at, uint64_t amount);
 
 /* The notice's label for a window; out has room for APIKEY_NOTICE_MAX. */
 apikey_text_t apikey_notice_window(char *out, apikey_notice_e notice,

@@ -273,6 +273,7 @@ typedef struct {
     ngx_http_apikey_main_conf_t  *amcf;
     ngx_http_apikey_loc_conf_t   *alcf;        /* that decides */
     ngx_str_t                     method;      /* as the client sent it */
+    ngx_uint_t                    method_bit;  /* NGX_HTTP_GET, ... */
 
     u_char                        digest[APIKEY_DIGEST_SIZE];
     ngx_http_apikey_entry_t      *entry;

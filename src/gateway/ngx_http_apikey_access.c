@@ -201,6 +201,7 @@ ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
         ctx->request = r;
         ctx->amcf = ngx_http_get_module_main_conf(r, ngx_http_apikey_module);
         ctx->method = r->method_name;
+        ctx->method_bit = r->method;
     }
 
     ctx->alcf = alcf;

@@ -14,13 +14,20 @@ static uint32_t ngx_http_apikey_usage_today(ngx_http_apikey_usage_t *usage,
 static ngx_http_apikey_use_t *ngx_http_apikey_use_get(
     ngx_http_apikey_usage_t *usage, ngx_http_apikey_entry_t *entry,
     uint32_t day);
-static void ngx_http_apikey_use_add(ngx_http_apikey_use_t *use,
+static u_short ngx_http_apikey_use_add(ngx_http_apikey_use_t *use,
     apikey_usage_kind_e kind, apikey_text_t label, uint64_t amount);
+static void ngx_http_apikey_use_count(ngx_http_apikey_use_t *use,
+    u_short *mark, apikey_usage_kind_e kind, uint64_t amount);
+static void ngx_http_apikey_use_number(ngx_http_apikey_use_t *use,
+    u_short *mark, apikey_usage_kind_e kind, const char *format,
+    ngx_uint_t n);
 static void ngx_http_apikey_use_request(ngx_http_apikey_use_t *use,
     ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx);
 static ngx_uint_t ngx_http_apikey_usage_status(ngx_http_request_t *r);
 static void ngx_http_apikey_use_labels(ngx_http_apikey_use_t *use,
     ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx);
+static void ngx_http_apikey_use_location(ngx_http_apikey_use_t *use,
+    ngx_http_apikey_ctx_t *ctx);
 static void ngx_http_apikey_use_label(ngx_http_apikey_use_t *use,
     ngx_http_request_t *r, apikey_usage_kind_e kind,
     ngx_http_complex_value_t *cv);
@@ -197,18 +204,21 @@ ngx_http_apikey_use_free(ngx_http_apikey_use_t *use)
 }
 
 
-static void
+/* Returns where, as apikey_tally_add(). */
+
+static u_short
 ngx_http_apikey_use_add(ngx_http_apikey_use_t *use, apikey_usage_kind_e kind,
     apikey_text_t label, uint64_t amount)
 {
-    size_t           size;
+    size_t           size, at;
     u_char          *data;
     apikey_tally_t  *tally;
 
     tally = &use->tally;
 
-    if (apikey_tally_add(tally, kind, label, amount) == APIKEY_OK) {
-        return;
+    at = apikey_tally_add(tally, kind, label, amount);
+    if (at) {
+        return (u_short) at;
     }
 
     size = tally->size ? tally->size * 2 : NGX_HTTP_APIKEY_TALLY_SIZE;
@@ -216,12 +226,12 @@ ngx_http_apikey_use_add(ngx_http_apikey_use_t *use, apikey_usage_kind_e kind,
     if (size > NGX_HTTP_APIKEY_TALLY_MAX
         || (tally->size && use->usage->size > NGX_HTTP_APIKEY_USAGE_SIZE))
     {
-        return;
+        return 0;
     }
 
     data = ngx_alloc(size, ngx_cycle->log);
     if (data == NULL) {
-        return;
+        return 0;
     }
 
     if (tally->data) {
@@ -234,7 +244,48 @@ ngx_http_apikey_use_add(ngx_http_apikey_use_t *use, apikey_usage_kind_e kind,
     tally->data = data;
     tally->size = size;
 
-    (void) apikey_tally_add(tally, kind, label, amount);
+    return (u_short) apikey_tally_add(tally, kind, label, amount);
+}
+
+
+/*
+ * A field that most requests count in: its mark says where it is, so that it is
+ * neither named nor looked for again.
+ */
+
+static void
+ngx_http_apikey_use_count(ngx_http_apikey_use_t *use, u_short *mark,
+    apikey_usage_kind_e kind, uint64_t amount)
+{
+    static const apikey_text_t  none = apikey_text("");
+
+    if (*mark) {
+        apikey_tally_more(&use->tally, *mark, amount);
+
+    } else {
+        *mark = ngx_http_apikey_use_add(use, kind, none, amount);
+    }
+}
+
+
+/* The same, of a field with a number. */
+
+static void
+ngx_http_apikey_use_number(ngx_http_apikey_use_t *use, u_short *mark,
+    apikey_usage_kind_e kind, const char *format, ngx_uint_t n)
+{
+    u_char         text[NGX_INT_T_LEN];
+    apikey_text_t  label;
+
+    if (*mark) {
+        apikey_tally_more(&use->tally, *mark, 1);
+        return;
+    }
+
+    label.data = (char *) text;
+    label.len = ngx_sprintf(text, format, n) - text;
+
+    *mark = ngx_http_apikey_use_add(use, kind, label, 1);
 }
 
 
@@ -242,51 +293,52 @@ static void
 ngx_http_apikey_use_request(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx)
 {
-    u_char          text[NGX_INT_T_LEN];
-    ngx_str_t      *reason;
-    ngx_uint_t      status;
-    ngx_time_t     *tp;
-    apikey_text_t   label;
-    ngx_msec_int_t  ms;
+    ngx_str_t                *reason;
+    ngx_uint_t                status, bucket;
+    ngx_time_t               *tp;
+    ngx_msec_int_t            ms;
+    ngx_http_apikey_marks_t  *marks;
 
-    label.data = "";
-    label.len = 0;
+    marks = &use->marks;
 
     /* first, see usage.lua */
-    ngx_http_apikey_use_add(use, APIKEY_USAGE_REQUESTS, label, 1);
-    ngx_http_apikey_use_add(use, APIKEY_USAGE_BYTES, label,
-                            (uint64_t) ngx_max(r->connection->sent, 0));
+    ngx_http_apikey_use_count(use, &marks->requests, APIKEY_USAGE_REQUESTS, 1);
+    ngx_http_apikey_use_count(use, &marks->bytes, APIKEY_USAGE_BYTES,
+                              (uint64_t) ngx_max(r->connection->sent, 0));
 
     status = ngx_http_apikey_usage_status(r);
 
     if (ngx_http_apikey_status(ctx->result)) {
         reason = ngx_http_apikey_result_name(ctx->result);
-        ngx_http_apikey_use_add(use, APIKEY_USAGE_DENIED,
-                                ngx_http_apikey_text(reason), 1);
+        (void) ngx_http_apikey_use_add(use, APIKEY_USAGE_DENIED,
+                                       ngx_http_apikey_text(reason), 1);
 
     } else {
 
         if (status >= NGX_HTTP_BAD_REQUEST) {
-            ngx_http_apikey_use_add(use, APIKEY_USAGE_ERRORS, label, 1);
+            ngx_http_apikey_use_count(use, &marks->errors, APIKEY_USAGE_ERRORS,
+                                      1);
         }
 
         tp = ngx_timeofday();
         ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
                                + (tp->msec - r->start_msec));
 
-        label.data = (char *) text;
-        label.len = ngx_sprintf(text, "%ud",
-                                apikey_usage_bucket(ngx_max(ms, 0)))
-                    - text;
+        bucket = apikey_usage_bucket(ngx_max(ms, 0));
 
-        ngx_http_apikey_use_add(use, APIKEY_USAGE_LATENCY, label, 1);
+        ngx_http_apikey_use_number(use, &marks->latencies[bucket],
+                                   APIKEY_USAGE_LATENCY, "%ui", bucket);
     }
 
     if (status) {
-        label.data = (char *) text;
-        label.len = ngx_sprintf(text, "%03ui", status) - text;
 
-        ngx_http_apikey_use_add(use, APIKEY_USAGE_STATUS, label, 1);
+        if (marks->code != status) {
+            marks->code = status;
+            marks->status = 0;
+        }
+
+        ngx_http_apikey_use_number(use, &marks->status, APIKEY_USAGE_STATUS,
+                                   "%03ui", status);
     }
 }
 
@@ -304,16 +356,10 @@ ngx_http_apikey_usage_status(ngx_http_request_t *r)
 }
 
 
-/* "GET /v1/", of the location that has decided, and of the client's method. */
-
 static void
 ngx_http_apikey_use_labels(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx)
 {
-    u_char         text[2 * APIKEY_USAGE_LABEL_MAX + 1];
-    char           clean[APIKEY_USAGE_LABEL_MAX];
-    apikey_text_t  label;
-
     if (ctx->alcf->country) {
         ngx_http_apikey_use_label(use, r, APIKEY_USAGE_COUNTRY,
                                   ctx->alcf->country);
@@ -322,6 +368,32 @@ ngx_http_apikey_use_labels(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
     if (ctx->alcf->endpoint) {
         ngx_http_apikey_use_label(use, r, APIKEY_USAGE_ENDPOINT,
                                   ctx->alcf->endpoint);
+
+    } else {
+        ngx_http_apikey_use_location(use, ctx);
+    }
+}
+
+
+/* "GET /v1/", of the location that has decided, and of the client's method. */
+
+static void
+ngx_http_apikey_use_location(ngx_http_apikey_use_t *use,
+    ngx_http_apikey_ctx_t *ctx)
+{
+    u_char                    text[2 * APIKEY_USAGE_LABEL_MAX + 1];
+    char                      clean[APIKEY_USAGE_LABEL_MAX];
+    apikey_text_t             label;
+    ngx_http_apikey_marks_t  *marks;
+
+    marks = &use->marks;
+
+    if (marks->endpoint
+        && marks->alcf == ctx->alcf
+        && marks->method == ctx->method_bit
+        && ctx->method_bit != NGX_HTTP_UNKNOWN)
+    {
+        apikey_tally_more(&use->tally, marks->endpoint, 1);
         return;
     }
 
@@ -333,7 +405,10 @@ ngx_http_apikey_use_labels(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
     label.len = apikey_usage_label(clean, label);
     label.data = clean;
 
-    ngx_http_apikey_use_add(use, APIKEY_USAGE_ENDPOINT, label, 1);
+    marks->alcf = ctx->alcf;
+    marks->method = ctx->method_bit;
+    marks->endpoint = ngx_http_apikey_use_add(use, APIKEY_USAGE_ENDPOINT,
+                                              label, 1);
 }
 
 

@@ -34,6 +34,20 @@ struct ngx_http_apikey_usage_s {
 };
 
 
+/* Where in a tally fields are that most requests count in; 0: not yet there. */
+typedef struct {
+    u_short                       requests;
+    u_short                       bytes;
+    u_short                       errors;
+    u_short                       latencies[APIKEY_USAGE_BUCKETS];
+    u_short                       status;
+    u_short                       endpoint;
+    ngx_uint_t                    code;       /* of status, the latest */
+    ngx_uint_t                    method;     /* of endpoint, the latest */
+    ngx_http_apikey_loc_conf_t   *alcf;       /* and its location */
+} ngx_http_apikey_marks_t;
+
+
 /* Of one key on one day, until it is sent. */
 struct ngx_http_apikey_use_s {
     ngx_queue_t                   queue;
@@ -44,6 +58,7 @@ struct ngx_http_apikey_use_s {
     uint32_t                      day;
     time_t                        used;       /* last, by Redis's clock */
     apikey_tally_t                tally;
+    ngx_http_apikey_marks_t       marks;
     u_short                       address_len;
     u_char                        address[NGX_HTTP_APIKEY_ADDRESS_LEN];
 };
