@@ -150,15 +150,16 @@ $redis->cmd('HSET', $name, 'n', counter(30 * 86400, 3),
 $r = apikey('--json', 'limits', $key->{id});
 is($r->{exit}, 0, 'limits');
 
+my @none = (default => JSON::PP::false);
 my $reset = sub { $time - $time % $_[0] + $_[0] };
 
 is_deeply(decode_json($r->{out}), { id => $key->{id}, windows => [
-    { plan => undef, per => 'key', seconds => 30 * 86400, limit => 5, used => 3,
-      remaining => 2, reset => $reset->(30 * 86400) },
-    { plan => undef, per => 'key', seconds => 360 * 86400, limit => 20, used => 0,
-      remaining => 20, reset => $reset->(360 * 86400) },
-    { plan => 'free', per => 'key', seconds => 90 * 86400, limit => undef, used => 7,
-      remaining => undef, reset => $reset->(90 * 86400) },
+    { plan => undef, @none, per => 'key', seconds => 30 * 86400,
+      limit => 5, used => 3, remaining => 2, reset => $reset->(30 * 86400) },
+    { plan => undef, @none, per => 'key', seconds => 360 * 86400,
+      limit => 20, used => 0, remaining => 20, reset => $reset->(360 * 86400) },
+    { plan => 'free', @none, per => 'key', seconds => 90 * 86400,
+      limit => undef, used => 7, remaining => undef, reset => $reset->(90 * 86400) },
 ]}, 'what is used and left');
 
 like(apikey('limits', $key->{id})->{out},

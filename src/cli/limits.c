@@ -18,30 +18,51 @@
 
 typedef struct {
     cli_t           *cli;
+    store_plans_t    plans;
     table_t          table;
     json_t          *json;
 } limits_output_t;
 
 
+/* Of what windows are shown. */
+typedef struct {
+    apikey_text_t          plan;        /* empty: the key's own limits */
+    const store_plan_t    *told;        /* NULL: by nobody */
+    const char            *per;
+    unsigned               fallback:1;  /* the default plan of a location */
+    unsigned               disputed:1;  /* other gateways have it otherwise */
+} limits_of_t;
+
+
 static int limits_show(cli_t *cli, const stored_t *stored);
 static int limits_all(limits_output_t *output, const stored_t *stored,
     const apikey_record_t *record);
-static int limits_assigned(limits_output_t *output,
-    const apikey_record_t *record, apikey_text_t packed);
-static int limits_plan(limits_output_t *output, apikey_text_t name,
-    apikey_text_t packed);
-static void limits_known(limits_output_t *output, apikey_text_t plan,
-    const char *per, const apikey_limits_t *limits, apikey_text_t packed);
+static int limits_defaults(limits_output_t *output, const stored_t *stored,
+    const apikey_record_t *record);
+static int limits_used(limits_output_t *output, const stored_t *stored,
+    unsigned defaults);
+static int limits_plans(limits_output_t *output,
+    const apikey_record_t *record, apikey_text_t name, apikey_text_t packed,
+    unsigned fallback);
+static int limits_plan(limits_output_t *output,
+    const apikey_record_t *record, limits_of_t *of, apikey_text_t packed);
+static apikey_text_t limits_counter(const stored_t *stored,
+    apikey_text_t plan);
+static void limits_known(limits_output_t *output, const limits_of_t *of,
+    const apikey_limits_t *limits, apikey_text_t packed);
 static void limits_unknown(limits_output_t *output, apikey_text_t plan,
     apikey_text_t packed);
-static void limits_window(limits_output_t *output, apikey_text_t plan,
-    const char *per, const apikey_counter_t *counter,
-    const apikey_window_t *window, int sliding);
+static void limits_window(limits_output_t *output, const limits_of_t *of,
+    const apikey_counter_t *counter, const apikey_window_t *window,
+    int sliding);
+static void limits_json(limits_output_t *output, const limits_of_t *of,
+    const apikey_counter_t *counter, const apikey_window_t *window,
+    uint64_t used);
+static void limits_name(table_t *table, const limits_of_t *of);
 static void limits_cell(table_t *table, uint64_t number);
 static int limits_reset(cli_t *cli);
 static int limits_forget(cli_t *cli, const stored_t *stored,
     change_t *change, void *data);
-static int limits_is_counter(apikey_text_t field);
 
 
 static const column_t  limits_columns[] = {
@@ -97,7 +118,15 @@ limits_show(cli_t *cli, const stored_t *stored)
     table_init(&output.table, limits_columns,
                sizeof(limits_columns) / sizeof(column_t));
 
-    rc = limits_all(&output, stored, record);
+    rc = CLI_DONE;
+
+    if (store_plans_read(&cli->store, &output.plans) != STORE_DONE) {
+        rc = cli_failed(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = limits_all(&output, stored, record);
+    }
 
     if (rc != CLI_DONE) {
         /* told already */
@@ -114,6 +143,7 @@ limits_show(cli_t *cli, const stored_t *stored)
         puts("nothing is counted for this key");
     }
 
+    store_plans_free(&output.plans);
     json_decref(output.json);
     table_free(&output.table);
     free(record);
@@ -127,29 +157,54 @@ limits_all(limits_output_t *output, const stored_t *stored,
     const apikey_record_t *record)
 {
     int            rc;
-    unsigned       i;
-    apikey_text_t  name, none;
+    unsigned       count;
+    limits_of_t    own = { .per = "key" };
+    apikey_text_t  packed;
 
-    none = (apikey_text_t) { NULL, 0 };
-    rc = CLI_DONE;
+    packed = stored_get(stored, "n");
 
     if (record->limits.count != 0) {
-        limits_known(output, none, "key", &record->limits,
-                     stored_get(stored, "n"));
-
-    } else {
-        rc = limits_assigned(output, record, stored_get(stored, "n"));
+        limits_known(output, &own, &record->limits, packed);
+        return limits_used(output, stored, 0);
     }
 
-    /* What it has used of locations' default plans. */
+    (void) store_plans_find(&output->plans, record->plan, &count);
 
-    for (i = 0; rc == CLI_DONE && i < stored->count; i++) {
-        name = stored->fields[i].name;
+    if (count != 0) {
+        rc = limits_plans(output, record, record->plan, packed, 0);
 
-        if (limits_is_counter(name) && name.len > 2) {
-            name.data += 2;
-            name.len -= 2;
-            rc = limits_plan(output, name, stored->fields[i].value);
+        return rc ? rc : limits_used(output, stored, 0);
+    }
+
+    limits_unknown(output, record->plan, packed);
+
+    rc = limits_defaults(output, stored, record);
+
+    return rc ? rc : limits_used(output, stored, 1);
+}
+
+
+/* A key without a plan that gateways know has those of locations. */
+
+static int
+limits_defaults(limits_output_t *output, const stored_t *stored,
+    const apikey_record_t *record)
+{
+    int                  rc;
+    unsigned             i;
+    apikey_text_t        last;
+    const store_plan_t  *plan;
+
+    rc = CLI_DONE;
+    last = (apikey_text_t) { NULL, 0 };
+
+    for (i = 0; rc == CLI_DONE && i < output->plans.count; i++) {
+        plan = &output->plans.list[i];
+
+        if (plan->fallback && !apikey_text_equal(plan->name, last)) {
+            last = plan->name;
+            rc = limits_plans(output, record, plan->name,
+                              limits_counter(stored, plan->name), 1);
         }
     }
 
@@ -157,44 +212,108 @@ limits_all(limits_output_t *output, const stored_t *stored,
 }
 
 
-/* The plan of the key itself, of which it may not have used anything. */
+/*
+ * What the key by itself has used of locations' default plans, but for those
+ * shown already.
+ */
 
 static int
-limits_assigned(limits_output_t *output, const apikey_record_t *record,
-    apikey_text_t packed)
+limits_used(limits_output_t *output, const stored_t *stored,
+    unsigned defaults)
+{
+    int                  rc;
+    unsigned             i, k, count, shown;
+    apikey_text_t        name;
+    const store_plan_t  *plan;
+
+    rc = CLI_DONE;
+
+    for (i = 0; rc == CLI_DONE && i < stored->count; i++) {
+        name = stored->fields[i].name;
+
+        if (name.len <= 2 || memcmp(name.data, "n:", 2) != 0) {
+            continue;
+        }
+
+        name.data += 2;
+        name.len -= 2;
+
+        plan = store_plans_find(&output->plans, name, &count);
+        shown = 0;
+
+        for (k = 0; k < count; k++) {
+            shown |= defaults && plan[k].fallback;
+        }
+
+        if (count == 0) {
+            limits_unknown(output, name, stored->fields[i].value);
+
+        } else if (!shown) {
+            rc = limits_plans(output, NULL, name, stored->fields[i].value, 0);
+        }
+    }
+
+    return rc;
+}
+
+
+/*
+ * A plan, as each of the gateways has it, or those of which it is a default;
+ * without a record, of the key by itself.
+ */
+
+static int
+limits_plans(limits_output_t *output, const apikey_record_t *record,
+    apikey_text_t name, apikey_text_t packed, unsigned fallback)
+{
+    int                  rc;
+    unsigned             i, count;
+    limits_of_t          of;
+    const store_plan_t  *plan;
+
+    rc = CLI_DONE;
+    plan = store_plans_find(&output->plans, name, &count);
+
+    for (i = 0; rc == CLI_DONE && i < count; i++) {
+
+        if (fallback && !plan[i].fallback) {
+            continue;
+        }
+
+        of = (limits_of_t) { .plan = name, .told = &plan[i],
+                             .per = plan[i].per, .fallback = fallback,
+                             .disputed = count > 1 };
+
+        rc = limits_plan(output, record, &of, packed);
+    }
+
+    return rc;
+}
+
+
+static int
+limits_plan(limits_output_t *output, const apikey_record_t *record,
+    limits_of_t *of, apikey_text_t packed)
 {
     redisReply     *reply;
-    store_rc_e      rc;
-    store_plan_t    plan;
     apikey_text_t   holder;
 
-    if (record->plan.len == 0) {
-        limits_unknown(output, record->plan, packed);
-        return CLI_DONE;
+    holder = (apikey_text_t) { NULL, 0 };
+
+    if (record != NULL && strcmp(of->per, "key") != 0) {
+        holder = (strcmp(of->per, "org") == 0) ? record->org
+                                               : record->project;
     }
-
-    rc = store_plan_read(&output->cli->store, record->plan, &plan);
-
-    if (rc == STORE_FAILED) {
-        return cli_failed(output->cli);
-    }
-
-    if (rc != STORE_DONE) {
-        limits_unknown(output, record->plan, packed);
-        return CLI_DONE;
-    }
-
-    holder = (strcmp(plan.per, "org") == 0) ? record->org : record->project;
 
     /* a key that belongs to nobody is counted by itself */
 
-    if (strcmp(plan.per, "key") == 0 || holder.len == 0) {
-        limits_known(output, record->plan, "key", &plan.limits, packed);
+    if (holder.len == 0) {
+        of->per = "key";
+        limits_known(output, of, &of->told->limits, packed);
         return CLI_DONE;
     }
 
-    reply = store_pool_read(&output->cli->store, plan.per, holder,
-                            record->plan);
+    reply = store_pool_read(&output->cli->store, of->per, holder, of->plan);
 
     if (reply == NULL) {
         return cli_failed(output->cli);
@@ -206,39 +325,38 @@ limits_assigned(limits_output_t *output, const apikey_record_t *record,
         packed = (apikey_text_t) { reply->str, reply->len };
     }
 
-    limits_known(output, record->plan, plan.per, &plan.limits, packed);
+    limits_known(output, of, &of->told->limits, packed);
     freeReplyObject(reply);
 
     return CLI_DONE;
 }
 
 
-static int
-limits_plan(limits_output_t *output, apikey_text_t name,
-    apikey_text_t packed)
+/* Of n:PLAN; empty: nothing is used. */
+
+static apikey_text_t
+limits_counter(const stored_t *stored, apikey_text_t plan)
 {
-    store_rc_e    rc;
-    store_plan_t  plan;
+    unsigned       i;
+    apikey_text_t  name;
 
-    rc = store_plan_read(&output->cli->store, name, &plan);
+    for (i = 0; i < stored->count; i++) {
+        name = stored->fields[i].name;
 
-    if (rc == STORE_FAILED) {
-        return cli_failed(output->cli);
+        if (name.len == plan.len + 2
+            && memcmp(name.data, "n:", 2) == 0
+            && memcmp(name.data + 2, plan.data, plan.len) == 0)
+        {
+            return stored->fields[i].value;
+        }
     }
 
-    if (rc == STORE_DONE) {
-        limits_known(output, name, "key", &plan.limits, packed);
-
-    } else {
-        limits_unknown(output, name, packed);
-    }
-
-    return CLI_DONE;
+    return (apikey_text_t) { NULL, 0 };
 }
 
 
 static void
-limits_known(limits_output_t *output, apikey_text_t plan, const char *per,
+limits_known(limits_output_t *output, const limits_of_t *of,
     const apikey_limits_t *limits, apikey_text_t packed)
 {
     unsigned           i;
@@ -257,7 +375,7 @@ limits_known(limits_output_t *output, apikey_text_t plan, const char *per,
     }
 
     for (i = 0; i < limits->count; i++) {
-        limits_window(output, plan, per, &counters[i], &limits->window[i],
+        limits_window(output, of, &counters[i], &limits->window[i],
                       limits->sliding);
     }
 }
@@ -269,6 +387,7 @@ static void
 limits_unknown(limits_output_t *output, apikey_text_t plan,
     apikey_text_t packed)
 {
+    limits_of_t       of = { .plan = plan, .per = "key" };
     apikey_counter_t  counter;
 
     while (packed.len != 0) {
@@ -276,56 +395,115 @@ limits_unknown(limits_output_t *output, apikey_text_t plan,
             return;
         }
 
-        limits_window(output, plan, "key", &counter, NULL, 0);
+        limits_window(output, &of, &counter, NULL, 0);
     }
 }
 
 
 static void
-limits_window(limits_output_t *output, apikey_text_t plan,
-    const char *per, const apikey_counter_t *counter,
-    const apikey_window_t *window, int sliding)
+limits_window(limits_output_t *output, const limits_of_t *of,
+    const apikey_counter_t *counter, const apikey_window_t *window,
+    int sliding)
 {
-    char       text[DATES_SIZE];
-    json_t    *json;
-    uint64_t   now, used, left, reset;
+    char      text[DATES_SIZE];
+    table_t  *table;
+    uint64_t  now, used;
+
+    table = &output->table;
+    used = apikey_counter_used(counter, sliding, output->cli->now);
+
+    limits_json(output, of, counter, window, used);
+
+    limits_name(table, of);
+    limits_cell(table, counter->seconds);
+
+    if (window != NULL) {
+        limits_cell(table, window->limit);
+        limits_cell(table, used);
+        limits_cell(table, used < window->limit ? window->limit - used : 0);
+
+    } else {
+        table_add(table, store_text("-"));
+        limits_cell(table, used);
+        table_add(table, store_text("-"));
+    }
 
     now = cli_now(output->cli);
-    reset = now - now % counter->seconds + counter->seconds;
+    dates_format(text, now - now % counter->seconds + counter->seconds);
+    table_add(table, store_text(text));
+}
 
-    used = apikey_counter_used(counter, sliding, output->cli->now);
-    left = (window != NULL && used < window->limit) ? window->limit - used : 0;
+
+static void
+limits_json(limits_output_t *output, const limits_of_t *of,
+    const apikey_counter_t *counter, const apikey_window_t *window,
+    uint64_t used)
+{
+    json_t    *json, *gateways;
+    unsigned   i;
+    uint64_t   now;
 
     json = json_object();
+    now = cli_now(output->cli);
 
-    json_object_set_new(json, "plan", json_text(plan));
-    json_object_set_new(json, "per", json_string(per));
+    json_object_set_new(json, "plan", json_text(of->plan));
+    json_object_set_new(json, "default", json_boolean(of->fallback));
+    json_object_set_new(json, "per", json_string(of->per));
     json_object_set_new(json, "seconds", json_integer(counter->seconds));
     json_object_set_new(json, "limit",
                         window ? json_integer(window->limit) : json_null());
     json_object_set_new(json, "used", json_integer(used));
     json_object_set_new(json, "remaining",
-                        window ? json_integer(left) : json_null());
-    json_object_set_new(json, "reset", json_integer(reset));
+                        window ? json_integer(used < window->limit
+                                              ? window->limit - used : 0)
+                               : json_null());
+    json_object_set_new(json, "reset",
+                        json_integer(now - now % counter->seconds
+                                     + counter->seconds));
 
-    json_array_append_new(output->json, json);
+    if (of->disputed) {
+        gateways = json_array();
 
-    table_add(&output->table, plan.len ? plan : store_text("its own"));
-    limits_cell(&output->table, counter->seconds);
+        for (i = 0; i < of->told->gateway_count; i++) {
+            json_array_append_new(gateways,
+                                  json_text(of->told->gateways[i]));
+        }
 
-    if (window != NULL) {
-        limits_cell(&output->table, window->limit);
-        limits_cell(&output->table, used);
-        limits_cell(&output->table, left);
-
-    } else {
-        table_add(&output->table, store_text("-"));
-        limits_cell(&output->table, used);
-        table_add(&output->table, store_text("-"));
+        json_object_set_new(json, "gateways", gateways);
     }
 
-    dates_format(text, reset);
-    table_add(&output->table, store_text(text));
+    json_array_append_new(output->json, json);
+}
+
+
+/* "slide", "slide (default)", "slide at HOST:PID", "... and 2 more" */
+
+static void
+limits_name(table_t *table, const limits_of_t *of)
+{
+    char                 text[512], more[48];
+    const store_plan_t  *told;
+
+    if (of->plan.len == 0) {
+        table_add(table, store_text("its own"));
+        return;
+    }
+
+    told = of->told;
+    more[0] = '\0';
+
+    if (of->disputed && told->gateway_count > 1) {
+        snprintf(more, sizeof(more), " and %u more", told->gateway_count - 1);
+    }
+
+    snprintf(text, sizeof(text), "%.*s%s%s%.*s%s",
+             (int) of->plan.len, of->plan.data,
+             of->fallback ? " (default)" : "",
+             of->disputed ? " at " : "",
+             of->disputed ? (int) told->gateways[0].len : 0,
+             of->disputed ? told->gateways[0].data : "", more);
+
+    table_add(table, store_text(text));
 }
 
 
@@ -395,15 +573,4 @@ limits_forget(cli_t *cli, const stored_t *stored, change_t *change,
     change->count = 1;
 
     return CLI_DONE;
-}
-
-
-/* n, and n:PLAN */
-
-static int
-limits_is_counter(apikey_text_t field)
-{
-    return field.len != 0
-           && field.data[0] == 'n'
-           && (field.len == 1 || (field.len > 2 && field.data[1] == ':'));
 }

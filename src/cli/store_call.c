@@ -29,6 +29,19 @@ store_text(const char *text)
 }
 
 
+int
+store_text_order(apikey_text_t a, apikey_text_t b)
+{
+    int     rc;
+    size_t  len;
+
+    len = (a.len < b.len) ? a.len : b.len;
+    rc = memcmp(a.data, b.data, len);
+
+    return rc ? rc : (a.len > b.len) - (a.len < b.len);
+}
+
+
 void
 store_name_record(const store_t *store, store_name_t *name,
     const unsigned char digest[APIKEY_DIGEST_SIZE])

@@ -39,6 +39,9 @@ extern const store_script_t  store_script_change;
 extern const store_script_t  store_script_delete;
 
 
+/* As memcmp() of both, the shorter one first. */
+int store_text_order(apikey_text_t a, apikey_text_t b);
+
 void store_name_record(const store_t *store, store_name_t *name,
     const unsigned char digest[APIKEY_DIGEST_SIZE]);
 void store_name_ids(const store_t *store, store_name_t *name,

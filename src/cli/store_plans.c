@@ -1,79 +1,113 @@
+#include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "store_call.h"
 #include "store_plans.h"
 
 
-static int store_plan_parse(store_plan_t *plan, apikey_text_t text);
+static void store_plans_take(store_plans_t *plans, apikey_text_t gateway);
+static apikey_text_t store_plans_told(const store_plans_t *plans,
+    apikey_text_t gateway);
+static void store_plans_add(store_plans_t *plans, const store_plan_t *plan,
+    apikey_text_t gateway);
+static apikey_text_t store_plans_line(apikey_text_t *lines);
+static int store_plan_parse(store_plan_t *plan, apikey_text_t line);
+static int store_plan_order(const void *one, const void *two);
+static int store_plan_same(const store_plan_t *a, const store_plan_t *b);
 
 
 store_rc_e
-store_plan_read(store_t *store, apikey_text_t name, store_plan_t *plan)
+store_plans_read(store_t *store, store_plans_t *plans)
 {
-    redisReply     *reply;
-    store_rc_e      rc;
-    store_name_t    plans;
-    apikey_text_t   argv[3];
+    unsigned               i;
+    store_name_t           name;
+    apikey_text_t          argv[2];
 
-    store_name_plans(store, &plans);
+    memset(plans, 0, sizeof(store_plans_t));
 
-    argv[0] = store_text("HGET");
-    argv[1] = plans.text;
-    argv[2] = name;
-
-    reply = store_command(store, argv, 3);
-
-    if (reply == NULL) {
+    if (store_workers_read(store, &plans->workers) != STORE_DONE) {
         return STORE_FAILED;
     }
 
-    rc = STORE_ABSENT;
+    store_name_plans(store, &name);
 
-    if (reply->type == REDIS_REPLY_STRING
-        && store_plan_parse(plan, (apikey_text_t) { reply->str, reply->len })
-           == APIKEY_OK)
-    {
-        rc = STORE_DONE;
+    argv[0] = store_text("HGETALL");
+    argv[1] = name.text;
+
+    plans->reply = store_command(store, argv, 2);
+
+    if (plans->reply == NULL) {
+        return STORE_FAILED;
     }
 
-    freeReplyObject(reply);
+    for (i = 0; i < plans->workers.count; i++) {
 
-    return rc;
+        if (plans->workers.list[i].silent <= STORE_WORKER_GONE) {
+            store_plans_take(plans, plans->workers.list[i].name);
+        }
+    }
+
+    if (plans->count != 0) {
+        qsort(plans->list, plans->count, sizeof(store_plan_t),
+              store_plan_order);
+    }
+
+    return STORE_DONE;
+}
+
+
+void
+store_plans_free(store_plans_t *plans)
+{
+    unsigned  i;
+
+    for (i = 0; i < plans->count; i++) {
+        free(plans->list[i].gateways);
+    }
+
+    freeReplyObject(plans->reply);
+    store_workers_free(&plans->workers);
+    free(plans->list);
+    memset(plans, 0, sizeof(store_plans_t));
+}
+
+
+const store_plan_t *
+store_plans_find(const store_plans_t *plans, apikey_text_t name,
+    unsigned *count)
+{
+    unsigned  i, first;
+
+    first = 0;
+    *count = 0;
+
+    for (i = 0; i < plans->count; i++) {
+
+        if (apikey_text_equal(plans->list[i].name, name)) {
+            first = (*count)++ ? first : i;
+        }
+    }
+
+    return *count ? &plans->list[first] : NULL;
 }
 
 
 int
 store_plan_unknown(store_t *store, apikey_text_t name)
 {
-    int             unknown;
-    size_t          i;
-    redisReply     *reply, *told;
-    store_name_t    plans;
-    apikey_text_t   argv[2];
+    unsigned        count;
+    store_plans_t   plans;
 
-    store_name_plans(store, &plans);
+    count = 1;
 
-    argv[0] = store_text("HKEYS");
-    argv[1] = plans.text;
-
-    reply = store_command(store, argv, 2);
-
-    if (reply == NULL) {
-        return 0;
+    if (store_plans_read(store, &plans) == STORE_DONE && plans.count != 0) {
+        (void) store_plans_find(&plans, name, &count);
     }
 
-    unknown = (reply->type == REDIS_REPLY_ARRAY && reply->elements != 0);
+    store_plans_free(&plans);
 
-    for (i = 0; unknown && i < reply->elements; i++) {
-        told = reply->element[i];
-
-        unknown = !apikey_text_equal(name,
-                                     (apikey_text_t) { told->str, told->len });
-    }
-
-    freeReplyObject(reply);
-
-    return unknown;
+    return count == 0;
 }
 
 
@@ -93,20 +127,111 @@ store_pool_read(store_t *store, const char *per, apikey_text_t holder,
 }
 
 
-/* The limits come first. */
+static void
+store_plans_take(store_plans_t *plans, apikey_text_t gateway)
+{
+    store_plan_t   plan;
+    apikey_text_t  lines;
+
+    lines = store_plans_told(plans, gateway);
+
+    while (lines.len != 0) {
+
+        if (store_plan_parse(&plan, store_plans_line(&lines)) == APIKEY_OK) {
+            store_plans_add(plans, &plan, gateway);
+        }
+    }
+}
+
+
+static apikey_text_t
+store_plans_told(const store_plans_t *plans, apikey_text_t gateway)
+{
+    size_t              i;
+    apikey_text_t       name;
+    redisReply *const  *element;
+
+    for (i = 0; i + 1 < plans->reply->elements; i += 2) {
+        element = &plans->reply->element[i];
+        name = (apikey_text_t) { element[0]->str, element[0]->len };
+
+        if (apikey_text_equal(name, gateway)) {
+            return (apikey_text_t) { element[1]->str, element[1]->len };
+        }
+    }
+
+    return (apikey_text_t) { NULL, 0 };
+}
+
+
+static void
+store_plans_add(store_plans_t *plans, const store_plan_t *plan,
+    apikey_text_t gateway)
+{
+    unsigned       i;
+    store_plan_t  *known;
+
+    for (i = 0; i < plans->count; i++) {
+
+        if (store_plan_same(&plans->list[i], plan)) {
+            break;
+        }
+    }
+
+    if (i == plans->count) {
+        plans->list = must(realloc(plans->list,
+                                   (i + 1) * sizeof(store_plan_t)));
+        plans->list[i] = *plan;
+        plans->count++;
+    }
+
+    known = &plans->list[i];
+    known->fallback |= plan->fallback;
+
+    known->gateways = must(realloc(known->gateways,
+                                   (known->gateway_count + 1)
+                                   * sizeof(apikey_text_t)));
+    known->gateways[known->gateway_count++] = gateway;
+}
+
+
+static apikey_text_t
+store_plans_line(apikey_text_t *lines)
+{
+    const char     *end;
+    apikey_text_t   line;
+
+    line = *lines;
+    end = memchr(line.data, '\n', line.len);
+
+    if (end != NULL) {
+        line.len = end - line.data;
+    }
+
+    lines->data += line.len + (end != NULL);
+    lines->len -= line.len + (end != NULL);
+
+    return line;
+}
+
+
+/* The name, then the limits, then the rest. */
 
 static int
-store_plan_parse(store_plan_t *plan, apikey_text_t text)
+store_plan_parse(store_plan_t *plan, apikey_text_t line)
 {
     const char     *why;
-    apikey_text_t   rest, word, limits;
+    apikey_text_t   word, limits;
 
+    memset(plan, 0, sizeof(store_plan_t));
+
+    plan->name = apikey_text_word(&line);
     plan->per = "key";
 
-    rest = text;
-    limits = text;
+    limits = line;
+    limits.len = 0;
 
-    while ((word = apikey_text_word(&rest)).len != 0) {
+    while ((word = apikey_text_word(&line)).len != 0) {
 
         if (apikey_text_equal(word, store_text("per=org"))) {
             plan->per = "org";
@@ -114,16 +239,66 @@ store_plan_parse(store_plan_t *plan, apikey_text_t text)
         } else if (apikey_text_equal(word, store_text("per=project"))) {
             plan->per = "project";
 
+        } else if (apikey_text_equal(word, store_text("default"))) {
+            plan->fallback = 1;
+
         } else if (!apikey_text_equal(word, store_text("mode=leased"))) {
-            limits.len = word.data + word.len - text.data;
+            limits.len = word.data + word.len - limits.data;
         }
     }
 
-    if (apikey_limits_parse(&plan->limits, limits, &why) != APIKEY_OK
+    if (apikey_label_check(plan->name) != APIKEY_OK
+        || apikey_limits_parse(&plan->limits, limits, &why) != APIKEY_OK
         || plan->limits.count == 0)
     {
         return APIKEY_INVALID;
     }
 
     return APIKEY_OK;
+}
+
+
+/* Of those that are told differently, the one of most gateways first. */
+
+static int
+store_plan_order(const void *one, const void *two)
+{
+    const store_plan_t *a = one, *b = two;
+
+    int  rc;
+
+    rc = store_text_order(a->name, b->name);
+
+    if (rc == 0) {
+        rc = (a->gateway_count < b->gateway_count)
+             - (a->gateway_count > b->gateway_count);
+    }
+
+    return rc ? rc : store_text_order(a->gateways[0], b->gateways[0]);
+}
+
+
+static int
+store_plan_same(const store_plan_t *a, const store_plan_t *b)
+{
+    unsigned  i;
+
+    if (!apikey_text_equal(a->name, b->name)
+        || strcmp(a->per, b->per) != 0
+        || a->limits.sliding != b->limits.sliding
+        || a->limits.count != b->limits.count)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < a->limits.count; i++) {
+
+        if (a->limits.window[i].limit != b->limits.window[i].limit
+            || a->limits.window[i].seconds != b->limits.window[i].seconds)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }

@@ -5,21 +5,39 @@
 
 #include "core/limit.h"
 
-#include "store.h"
+#include "store_workers.h"
 
 
+/* As some gateways have it; others may have another of that name. */
 typedef struct {
+    apikey_text_t     name;
     apikey_limits_t   limits;
-    const char       *per;      /* "key", "org" or "project" */
+    const char       *per;            /* "key", "org" or "project" */
+    unsigned          fallback:1;     /* the default plan of a location */
+    apikey_text_t    *gateways;       /* HOST:PID of a worker of each */
+    unsigned          gateway_count;
 } store_plan_t;
 
 
-/* STORE_ABSENT: no gateway has told of it, or what is there can't be read. */
-store_rc_e store_plan_read(store_t *store, apikey_text_t name,
-    store_plan_t *plan);
+/* By name; the texts live as long as this. */
+typedef struct {
+    redisReply       *reply;
+    store_workers_t   workers;
+    store_plan_t     *list;
+    unsigned          count;
+} store_plans_t;
+
+
+/* Those of gateways that have registered within the last minute. */
+store_rc_e store_plans_read(store_t *store, store_plans_t *plans);
+void store_plans_free(store_plans_t *plans);
+
+/* The first of that name, NULL if there is none, and how many there are. */
+const store_plan_t *store_plans_find(const store_plans_t *plans,
+    apikey_text_t name, unsigned *count);
 
 /*
- * Have gateways told of plans, but none of this one?  0, too, if Redis doesn't
+ * Do gateways tell of plans, but none of this one?  0, too, if Redis doesn't
  * say.
  */
 int store_plan_unknown(store_t *store, apikey_text_t name);

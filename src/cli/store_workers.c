@@ -6,6 +6,8 @@
 #include "store_workers.h"
 
 
+static store_rc_e store_worker_forget(store_t *store,
+    const store_name_t *name, const store_worker_t *worker);
 static int store_worker_parse(store_worker_t *worker, const redisReply *name,
     const redisReply *value);
 static int store_worker_order(const void *one, const void *two);
@@ -87,31 +89,46 @@ store_workers_find(const store_workers_t *workers, apikey_text_t name)
 store_rc_e
 store_workers_prune(store_t *store, const store_workers_t *workers)
 {
-    unsigned        i;
-    redisReply     *reply;
-    store_name_t    name;
-    apikey_text_t   argv[3];
+    unsigned       i;
+    store_name_t   gateways, plans;
 
-    store_name_gateways(store, &name);
-
-    argv[0] = store_text("HDEL");
-    argv[1] = name.text;
+    store_name_gateways(store, &gateways);
+    store_name_plans(store, &plans);
 
     for (i = 0; i < workers->count; i++) {
 
-        if (workers->list[i].silent <= STORE_WORKER_GONE) {
-            continue;
-        }
-
-        argv[2] = workers->list[i].name;
-        reply = store_command(store, argv, 3);
-
-        if (reply == NULL) {
+        if (workers->list[i].silent > STORE_WORKER_GONE
+            && (store_worker_forget(store, &plans, &workers->list[i])
+                != STORE_DONE
+                || store_worker_forget(store, &gateways, &workers->list[i])
+                   != STORE_DONE))
+        {
             return STORE_FAILED;
         }
-
-        freeReplyObject(reply);
     }
+
+    return STORE_DONE;
+}
+
+
+static store_rc_e
+store_worker_forget(store_t *store, const store_name_t *name,
+    const store_worker_t *worker)
+{
+    redisReply     *reply;
+    apikey_text_t   argv[3];
+
+    argv[0] = store_text("HDEL");
+    argv[1] = name->text;
+    argv[2] = worker->name;
+
+    reply = store_command(store, argv, 3);
+
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    freeReplyObject(reply);
 
     return STORE_DONE;
 }
@@ -171,15 +188,5 @@ store_worker_order(const void *one, const void *two)
 {
     const store_worker_t *a = one, *b = two;
 
-    int     rc;
-    size_t  len;
-
-    len = (a->name.len < b->name.len) ? a->name.len : b->name.len;
-    rc = memcmp(a->name.data, b->name.data, len);
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    return (a->name.len > b->name.len) - (a->name.len < b->name.len);
+    return store_text_order(a->name, b->name);
 }

@@ -36,7 +36,7 @@ const store_worker_t *store_workers_find(const store_workers_t *workers,
     apikey_text_t name);
 
 /*
- * Forgets those that went without saying so.  One that comes back right now
+ * Forgets those that went without saying so, with their plans.  One that comes back right now
  * is known again with its next heartbeat.
  */
 store_rc_e store_workers_prune(store_t *store,

@@ -76,8 +76,10 @@ function windowOf(one) {
 function origin(one) {
     const shared = { org: ', all of the organization\'s keys',
                      project: ', all of the project\'s keys' };
+    const where = one.gateways ? ` at ${one.gateways.join(', ')}` : '';
 
-    return `, plan ${one.plan}${shared[one.per] || ''}`;
+    return `, ${one.default ? 'default ' : ''}plan ${one.plan}${where}`
+           + (shared[one.per] || '');
 }
 
 

@@ -21,9 +21,11 @@
  *   Pwebhooks          hash: name of a webhook => id of the latest event that
  *                      it has taken
  *   Ptemplates         hash: template => JSON
- *   Pplans             hash: plan => "LIMITS [per=org | per=project]
- *                      [mode=leased]", LIMITS as apikey_limits_parse() takes
- *                      them: what a gateway has told of it last; it stays
+ *   Pplans             hash: "HOST:PID" of one worker of each gateway => its
+ *                      plans, a line each: "PLAN LIMITS [per=org | per=project]
+ *                      [mode=leased] [default]", LIMITS as
+ *                      apikey_limits_parse() takes them, default if it is that
+ *                      of a location; they hold as long as the worker registers
  *   Pgateways          hash: "HOST:PID" of a gateway's worker => "TIME VERSION
  *                      SINCE", in Unix seconds by Redis's clock, TIME being
  *                      that of its last heartbeat, one a second; it is removed

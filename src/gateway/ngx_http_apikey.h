@@ -111,7 +111,7 @@ typedef struct {
     apikey_limits_t               limits;
     ngx_http_apikey_per_e         per;
     ngx_uint_t                    leased;
-    ngx_str_t                     told;    /* what Redis is told of it */
+    ngx_uint_t                    fallback;  /* a location's default */
 } ngx_http_apikey_plan_t;
 
 
@@ -680,6 +680,10 @@ char *ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* NULL: there is none. */
+/* All of them as Pplans has them (names.h), in memory of the pool. */
+ngx_int_t ngx_http_apikey_plans_text(ngx_http_apikey_main_conf_t *amcf,
+    ngx_pool_t *pool, ngx_str_t *text);
+
 ngx_http_apikey_plan_t *ngx_http_apikey_find_plan(
     ngx_http_apikey_main_conf_t *amcf, apikey_text_t name);
 

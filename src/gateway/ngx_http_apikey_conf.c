@@ -278,6 +278,13 @@ ngx_http_apikey_merge_plan(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
                             ngx_http_apikey_text(&conf->default_plan_name));
 
     if (conf->default_plan) {
+
+        if (conf->enable != NGX_HTTP_APIKEY_OFF
+            && conf->limit != NGX_HTTP_APIKEY_LIMIT_OFF)
+        {
+            conf->default_plan->fallback = 1;
+        }
+
         return NGX_CONF_OK;
     }
 

@@ -3,8 +3,6 @@
 #include "ngx_http_apikey.h"
 
 
-static ngx_int_t ngx_http_apikey_plan_tell(ngx_conf_t *cf,
-    ngx_http_apikey_plan_t *plan);
 static ngx_int_t ngx_http_apikey_meter(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_pool(ngx_http_request_t *r,
@@ -109,35 +107,45 @@ ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                       "the plan has no limit");
     }
 
-    if (ngx_http_apikey_plan_tell(cf, plan) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
     return NGX_CONF_OK;
 }
 
 
-/* In the words of the directive, for those who don't have it (names.h). */
-
-static ngx_int_t
-ngx_http_apikey_plan_tell(ngx_conf_t *cf, ngx_http_apikey_plan_t *plan)
+ngx_int_t
+ngx_http_apikey_plans_text(ngx_http_apikey_main_conf_t *amcf,
+    ngx_pool_t *pool, ngx_str_t *text)
 {
-    u_char             *p;
+    u_char                  *p;
+    size_t                   len;
+    ngx_uint_t               i;
+    ngx_http_apikey_plan_t  *plan;
+
     static const char  *per[] = { "", " per=org", " per=project" };
 
-    p = ngx_pnalloc(cf->pool, APIKEY_LIMITS_TEXT
-                              + sizeof(" per=project mode=leased"));
+    plan = amcf->plans.elts;
+    len = 0;
+
+    for (i = 0; i < amcf->plans.nelts; i++) {
+        len += plan[i].name.len + 1 + APIKEY_LIMITS_TEXT
+               + sizeof(" per=project mode=leased default\n") - 1;
+    }
+
+    p = ngx_pnalloc(pool, len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    plan->told.data = p;
+    text->data = p;
 
-    p += apikey_limits_format((char *) p, &plan->limits);
-    p = ngx_sprintf(p, "%s%s", per[plan->per],
-                    plan->leased ? " mode=leased" : "");
+    for (i = 0; i < amcf->plans.nelts; i++) {
+        p = ngx_sprintf(p, "%V ", &plan[i].name);
+        p += apikey_limits_format((char *) p, &plan[i].limits);
+        p = ngx_sprintf(p, "%s%s%s\n", per[plan[i].per],
+                        plan[i].leased ? " mode=leased" : "",
+                        plan[i].fallback ? " default" : "");
+    }
 
-    plan->told.len = p - plan->told.data;
+    text->len = p - text->data;
 
     return NGX_OK;
 }

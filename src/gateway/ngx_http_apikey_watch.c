@@ -5,7 +5,8 @@
  * within the last five seconds; a worker that has not been heard of, or has not
  * heard of Redis, for less than that trusts nothing that it has cached.
  *
- * To a Redis that didn't know it a worker also tells the plans.
+ * One worker also tells the plans, wherever it may not be known to have told
+ * them, until it has to end: who reads them asks whether it still registers.
  */
 
 #include "ngx_http_apikey_metrics.h"
@@ -25,13 +26,14 @@ struct ngx_http_apikey_watch_s {
     ngx_msec_t                    started;
     ngx_msec_t                    registered;  /* without a lapse since */
     ngx_uint_t                    known;     /* to Redis, ever */
-    ngx_uint_t                    planned;   /* the plans are told */
+    ngx_uint_t                    planned;   /* Redis has the plans */
     ngx_uint_t                    told;      /* that Redis refuses */
     ngx_uint_t                    up;
     ngx_uint_t                    beating;   /* a beat is under way */
     ngx_str_t                     gateways;
     ngx_str_t                     plans;
     ngx_str_t                     name;
+    ngx_str_t                     text;      /* of the plans */
     u_char                        buf[3 * APIKEY_NAME_SIZE
                                       + NGX_HTTP_APIKEY_NAME_LEN];
 };
@@ -44,6 +46,8 @@ static void ngx_http_apikey_watch_beat(ngx_event_t *ev);
 static void ngx_http_apikey_watch_beaten(void *data, redisReply *reply);
 static void ngx_http_apikey_watch_plans(ngx_http_apikey_watch_t *watch);
 static void ngx_http_apikey_watch_planned(void *data, redisReply *reply);
+static void ngx_http_apikey_watch_leave(ngx_http_apikey_watch_t *watch,
+    ngx_str_t *register_name);
 static void ngx_http_apikey_watch_ignore(void *data, redisReply *reply);
 
 
@@ -94,6 +98,11 @@ ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
     watch->beat.log = cycle->log;
     watch->beat.cancelable = 1;
 
+    if (ngx_http_apikey_plans_text(amcf, cycle->pool, &watch->text) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     amcf->watch = watch;
 
     ngx_add_timer(&watch->beat, NGX_HTTP_APIKEY_BEAT);
@@ -105,7 +114,6 @@ ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
 void
 ngx_http_apikey_watch_stop(ngx_http_apikey_main_conf_t *amcf)
 {
-    ngx_redis_args_t          args;
     ngx_http_apikey_watch_t  *watch;
 
     watch = amcf->watch;
@@ -114,14 +122,11 @@ ngx_http_apikey_watch_stop(ngx_http_apikey_main_conf_t *amcf)
         ngx_del_timer(&watch->beat);
     }
 
-    args.n = 0;
+    if (watch->planned) {
+        ngx_http_apikey_watch_leave(watch, &watch->plans);
+    }
 
-    ngx_redis_arg(&args, "HDEL", 4);
-    ngx_redis_arg(&args, watch->gateways.data, watch->gateways.len);
-    ngx_redis_arg(&args, watch->name.data, watch->name.len);
-
-    (void) ngx_redis_command_send(amcf->client, &args,
-                                  ngx_http_apikey_watch_ignore, NULL);
+    ngx_http_apikey_watch_leave(watch, &watch->gateways);
 }
 
 
@@ -175,6 +180,7 @@ ngx_http_apikey_watch_up(void *data)
     /* nobody knows what was missed, nor whether this one knows the worker */
 
     watch->known = 0;
+    watch->planned = 0;
 
     if (watch->amcf->zone) {
         ngx_http_apikey_zone_doubt(watch->amcf->zone);
@@ -319,9 +325,11 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
         watch->told = 0;
         watch->beaten = watch->sent;
 
-        if (reply->len == 3 /* "new" */ || !watch->planned) {
-            ngx_http_apikey_watch_plans(watch);
+        if (reply->len == 3 /* "new" */) {
+            watch->planned = 0;
         }
+
+        ngx_http_apikey_watch_plans(watch);
 
         return;
     }
@@ -337,31 +345,38 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
 }
 
 
+/* A worker that has to end serves nobody new. */
+
 static void
 ngx_http_apikey_watch_plans(ngx_http_apikey_watch_t *watch)
 {
-    ngx_uint_t               i;
-    ngx_redis_args_t         args;
-    ngx_http_apikey_plan_t  *plan;
+    ngx_redis_args_t  args;
 
-    watch->planned = 1;
+    if (ngx_exiting) {
 
-    plan = watch->amcf->plans.elts;
-
-    for (i = 0; i < watch->amcf->plans.nelts; i++) {
-        args.n = 0;
-
-        ngx_redis_arg(&args, "HSET", 4);
-        ngx_redis_arg(&args, watch->plans.data, watch->plans.len);
-        ngx_redis_arg(&args, plan[i].name.data, plan[i].name.len);
-        ngx_redis_arg(&args, plan[i].told.data, plan[i].told.len);
-
-        if (!ngx_redis_command_send(watch->amcf->client, &args,
-                                    ngx_http_apikey_watch_planned, watch))
-        {
+        if (watch->planned) {
+            ngx_http_apikey_watch_leave(watch, &watch->plans);
             watch->planned = 0;
-            return;
         }
+
+        return;
+    }
+
+    if (watch->planned || ngx_worker || watch->text.len == 0) {
+        return;
+    }
+
+    args.n = 0;
+
+    ngx_redis_arg(&args, "HSET", 4);
+    ngx_redis_arg(&args, watch->plans.data, watch->plans.len);
+    ngx_redis_arg(&args, watch->name.data, watch->name.len);
+    ngx_redis_arg(&args, watch->text.data, watch->text.len);
+
+    if (ngx_redis_command_send(watch->amcf->client, &args,
+                               ngx_http_apikey_watch_planned, watch))
+    {
+        watch->planned = 1;
     }
 }
 
@@ -376,6 +391,23 @@ ngx_http_apikey_watch_planned(void *data, redisReply *reply)
     if (reply == NULL) {
         watch->planned = 0;
     }
+}
+
+
+static void
+ngx_http_apikey_watch_leave(ngx_http_apikey_watch_t *watch,
+    ngx_str_t *register_name)
+{
+    ngx_redis_args_t  args;
+
+    args.n = 0;
+
+    ngx_redis_arg(&args, "HDEL", 4);
+    ngx_redis_arg(&args, register_name->data, register_name->len);
+    ngx_redis_arg(&args, watch->name.data, watch->name.len);
+
+    (void) ngx_redis_command_send(watch->amcf->client, &args,
+                                  ngx_http_apikey_watch_ignore, NULL);
 }
 
 
