@@ -182,6 +182,7 @@ ngx_http_apikey_get_ctx(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
 {
+    ngx_uint_t              known;
     ngx_pool_cleanup_t     *cln;
     ngx_http_apikey_ctx_t  *ctx;
 
@@ -205,6 +206,18 @@ ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
     }
 
     ctx->alcf = alcf;
+    known = ctx->key;
+
+    if (ngx_http_apikey_credential(r, alcf, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->key && !known) {
+        /* nothing that was decided of an anonymous request holds for the key */
+        ctx->confirmed = 0;
+        ctx->counted = 0;
+        ctx->limited = 0;
+    }
 
     /* what one location has counted no other counts again */
     ctx->metered = ctx->counted || ctx->limited;
@@ -214,7 +227,7 @@ ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
 
     ngx_http_set_ctx(r, ctx, ngx_http_apikey_module);
 
-    return ngx_http_apikey_credential(r, alcf, ctx);
+    return NGX_OK;
 }
 
 
@@ -264,7 +277,10 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
     ngx_int_t                 rc;
     ngx_http_apikey_result_e  result;
 
-    if (ctx->unavailable && ngx_http_apikey_stale(ctx) != NGX_OK) {
+    if (ctx->unavailable
+        && !ctx->confirmed
+        && ngx_http_apikey_stale(ctx) != NGX_OK)
+    {
         return NGX_HTTP_APIKEY_UNAVAILABLE;
     }
 

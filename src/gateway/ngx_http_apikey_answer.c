@@ -233,6 +233,7 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     if (ctx->entry) {
         ngx_http_apikey_cache_release(ctx->entry);
         ctx->entry = NULL;
+        ctx->confirmed = 0;
 
         /* its limits may be the record's own */
         ngx_memzero(&ctx->meter, sizeof(ngx_http_apikey_meter_t));
