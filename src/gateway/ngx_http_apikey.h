@@ -275,6 +275,10 @@ typedef struct {
     ngx_str_t                     method;      /* as the client sent it */
     ngx_uint_t                    method_bit;  /* NGX_HTTP_GET, ... */
 
+    int                          *captures;    /* $1 where it has arrived */
+    ngx_uint_t                    ncaptures;
+    u_char                       *captures_data;
+
     u_char                        digest[APIKEY_DIGEST_SIZE];
     ngx_http_apikey_entry_t      *entry;
     ngx_http_apikey_meter_t       meter;
@@ -415,6 +419,16 @@ ngx_int_t ngx_http_apikey_passed_handler(ngx_http_request_t *r);
 
 /* The request's decision, if there is one, redirected or not. */
 ngx_http_apikey_ctx_t *ngx_http_apikey_get_ctx(ngx_http_request_t *r);
+
+/* ngx_http_apikey_captures.c */
+
+void ngx_http_apikey_captures_keep(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx);
+
+/* Of a directive of the location at which the request has arrived. */
+ngx_int_t ngx_http_apikey_value(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx, ngx_http_complex_value_t *cv,
+    ngx_str_t *value);
 
 /* ngx_http_apikey_credential.c */
 
@@ -633,9 +647,9 @@ void ngx_http_apikey_cache_release(ngx_http_apikey_entry_t *entry);
 
 /* ngx_http_apikey_policy.c */
 
-/* NGX_HTTP_APIKEY_OK, or what the record lacks at this location. */
+/* NGX_HTTP_APIKEY_OK, or what the entry's record lacks at this location. */
 ngx_http_apikey_result_e ngx_http_apikey_policy(ngx_http_request_t *r,
-    ngx_http_apikey_loc_conf_t *alcf, apikey_record_t *record);
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 
 /* By apikey_methods, which hold for anonymous requests, too. */
 ngx_uint_t ngx_http_apikey_method_allowed(ngx_http_request_t *r,

@@ -206,6 +206,8 @@ ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
     }
 
     ctx->alcf = alcf;
+    ngx_http_apikey_captures_keep(r, ctx);
+
     known = ctx->key;
 
     if (ngx_http_apikey_credential(r, alcf, ctx) != NGX_OK) {
@@ -295,7 +297,7 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
     result = ngx_http_apikey_standing(ctx);
 
     if (result == NGX_HTTP_APIKEY_OK) {
-        result = ngx_http_apikey_policy(r, alcf, ctx->entry->record);
+        result = ngx_http_apikey_policy(r, alcf, ctx);
     }
 
     if (ctx->confirmed && result != NGX_HTTP_APIKEY_OK) {

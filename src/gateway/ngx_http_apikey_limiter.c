@@ -10,7 +10,8 @@ static ngx_int_t ngx_http_apikey_pool(ngx_http_request_t *r,
 static size_t ngx_http_apikey_client_text(u_char *text, u_char *addr,
     size_t len);
 static ngx_int_t ngx_http_apikey_amount(ngx_http_request_t *r,
-    ngx_http_complex_value_t *cv, const char *directive, uint64_t *amount);
+    ngx_http_apikey_ctx_t *ctx, ngx_http_complex_value_t *cv,
+    const char *directive, uint64_t *amount);
 
 
 static ngx_str_t  ngx_http_apikey_own_field = ngx_string("n");
@@ -347,13 +348,13 @@ ngx_http_apikey_find_plan(ngx_http_apikey_main_conf_t *amcf,
 /* NGX_DECLINED: not a whole number, and that is logged. */
 
 static ngx_int_t
-ngx_http_apikey_amount(ngx_http_request_t *r, ngx_http_complex_value_t *cv,
-    const char *directive, uint64_t *amount)
+ngx_http_apikey_amount(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+    ngx_http_complex_value_t *cv, const char *directive, uint64_t *amount)
 {
     ngx_str_t      value;
     apikey_text_t  text;
 
-    if (ngx_http_complex_value(r, cv, &value) != NGX_OK) {
+    if (ngx_http_apikey_value(r, ctx, cv, &value) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -397,7 +398,7 @@ ngx_http_apikey_price(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
         ctx->priced = 1;
 
         if (alcf->cost) {
-            rc = ngx_http_apikey_amount(r, alcf->cost, "apikey_cost",
+            rc = ngx_http_apikey_amount(r, ctx, alcf->cost, "apikey_cost",
                                         &ctx->cost);
 
             if (rc == NGX_ERROR) {
@@ -481,7 +482,8 @@ ngx_http_apikey_charge_handler(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    if (ngx_http_apikey_amount(r, ctx->alcf->charge, "apikey_charge", &amount)
+    if (ngx_http_apikey_amount(r, ctx, ctx->alcf->charge, "apikey_charge",
+                               &amount)
         == NGX_OK
         && amount)
     {

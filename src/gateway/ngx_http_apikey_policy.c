@@ -5,7 +5,7 @@
 
 static ngx_str_t *ngx_http_apikey_method(ngx_http_request_t *r);
 static ngx_int_t ngx_http_apikey_tenant(ngx_http_request_t *r,
-    ngx_http_apikey_loc_conf_t *alcf, apikey_record_t *record);
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_http_apikey_result_e ngx_http_apikey_scope(
     ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method,
     apikey_record_t *record);
@@ -20,18 +20,20 @@ static size_t ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr);
 
 ngx_http_apikey_result_e
 ngx_http_apikey_policy(ngx_http_request_t *r,
-    ngx_http_apikey_loc_conf_t *alcf, apikey_record_t *record)
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
-    size_t   len;
-    u_char  *addr;
+    size_t            len;
+    u_char           *addr;
+    apikey_record_t  *record;
 
+    record = ctx->entry->record;
     len = ngx_http_apikey_address(r, &addr);
 
     if (!apikey_record_allows(record, addr, len)) {
         return NGX_HTTP_APIKEY_ADDRESS;
     }
 
-    if (alcf->binds && ngx_http_apikey_tenant(r, alcf, record) != NGX_OK) {
+    if (alcf->binds && ngx_http_apikey_tenant(r, alcf, ctx) != NGX_OK) {
         return NGX_HTTP_APIKEY_TENANT;
     }
 
@@ -70,13 +72,15 @@ ngx_http_apikey_method(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_apikey_tenant(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
-    apikey_record_t *record)
+    ngx_http_apikey_ctx_t *ctx)
 {
     ngx_str_t                value;
     ngx_uint_t               i;
     apikey_text_t            text, *tenant;
+    apikey_record_t         *record;
     ngx_http_apikey_bind_t  *bind;
 
+    record = ctx->entry->record;
     bind = alcf->binds->elts;
 
     for (i = 0; i < alcf->binds->nelts; i++) {
@@ -99,7 +103,7 @@ ngx_http_apikey_tenant(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
             continue;
         }
 
-        if (ngx_http_complex_value(r, &bind[i].value, &value) != NGX_OK) {
+        if (ngx_http_apikey_value(r, ctx, &bind[i].value, &value) != NGX_OK) {
             return NGX_DECLINED;
         }
 

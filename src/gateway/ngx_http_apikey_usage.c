@@ -29,8 +29,8 @@ static void ngx_http_apikey_use_labels(ngx_http_apikey_use_t *use,
 static void ngx_http_apikey_use_location(ngx_http_apikey_use_t *use,
     ngx_http_apikey_ctx_t *ctx);
 static void ngx_http_apikey_use_label(ngx_http_apikey_use_t *use,
-    ngx_http_request_t *r, apikey_usage_kind_e kind,
-    ngx_http_complex_value_t *cv);
+    ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+    apikey_usage_kind_e kind, ngx_http_complex_value_t *cv);
 static void ngx_http_apikey_use_notices(ngx_http_apikey_use_t *use,
     ngx_http_apikey_ctx_t *ctx);
 static void ngx_http_apikey_use_windows(ngx_http_apikey_use_t *use,
@@ -361,12 +361,12 @@ ngx_http_apikey_use_labels(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx)
 {
     if (ctx->alcf->country) {
-        ngx_http_apikey_use_label(use, r, APIKEY_USAGE_COUNTRY,
+        ngx_http_apikey_use_label(use, r, ctx, APIKEY_USAGE_COUNTRY,
                                   ctx->alcf->country);
     }
 
     if (ctx->alcf->endpoint) {
-        ngx_http_apikey_use_label(use, r, APIKEY_USAGE_ENDPOINT,
+        ngx_http_apikey_use_label(use, r, ctx, APIKEY_USAGE_ENDPOINT,
                                   ctx->alcf->endpoint);
 
     } else {
@@ -414,13 +414,14 @@ ngx_http_apikey_use_location(ngx_http_apikey_use_t *use,
 
 static void
 ngx_http_apikey_use_label(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
-    apikey_usage_kind_e kind, ngx_http_complex_value_t *cv)
+    ngx_http_apikey_ctx_t *ctx, apikey_usage_kind_e kind,
+    ngx_http_complex_value_t *cv)
 {
     char           clean[APIKEY_USAGE_LABEL_MAX];
     ngx_str_t      value;
     apikey_text_t  label;
 
-    if (ngx_http_complex_value(r, cv, &value) != NGX_OK || value.len == 0) {
+    if (ngx_http_apikey_value(r, ctx, cv, &value) != NGX_OK || value.len == 0) {
         return;
     }
 
