@@ -17,10 +17,10 @@ my $redis = redis();
 my $port = free_port();
 
 sub conf {
-    my ($keys) = @_;
+    my ($keys, $size) = (@_, '1m');
 
     return <<"CONF";
-    ${\ ($keys ? 'apikey_cache zone=keys:1m;' : '') }
+    ${\ ($keys ? "apikey_cache zone=keys:$size;" : '') }
 
     server {
         listen 127.0.0.1:$port;
@@ -51,6 +51,13 @@ ok($nginx->wait_log(qr/reconfiguring\n.*using the "epoll"/), 'no keys now');
 
 is(ask($key->{key}), 204, 'the connection from before: a key');
 is(ask('bad'), 401, 'a bad key');
+
+$nginx->write(conf(1, '2m'));
+$nginx->signal('HUP');
+expect_log(qr/size of zone "keys" can't change/);
+ok($nginx->wait_log(qr/size of zone "keys" can't change/),
+   'a zone in use stays as large as it is');
+
 is(ask($key->{key}), 204, 'the last request');
 is(ask($key->{key}), 429, 'and the limit');
 ok(wait_for(sub { ($redis->usage($key)->{n} || 0) == 4 }, 10),

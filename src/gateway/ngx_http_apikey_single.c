@@ -71,6 +71,13 @@ ngx_http_apikey_single_name(ngx_conf_t *cf, ngx_shm_zone_t *old)
         zone->init = ngx_http_apikey_single_init;
     }
 
+    if (zone->shm.size != old->shm.size) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "the size of zone \"%V\" can't change while a single "
+                      "process goes on: restart nginx", &name);
+        return NGX_ERROR;
+    }
+
     return NGX_OK;
 }
 
