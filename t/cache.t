@@ -21,10 +21,10 @@ my $long = 25920000;
 my $redis = redis();
 my ($port, $brief, $tiny) = map { free_port() } 1 .. 3;
 
-sub gateway {
+sub conf {
     my ($port, $cache) = @_;
 
-    return nginx(<<"CONF", workers => 2);
+    return <<"CONF";
         apikey_cache $cache;
         apikey_plan leased 1000/$long mode=leased;
 
@@ -46,7 +46,10 @@ sub gateway {
 CONF
 }
 
-my $gateway = gateway($port, 'zone=keys:1m valid=1h invalid=1h stale=1h');
+sub gateway { nginx(conf(@_), workers => 2) }
+
+my $kept = 'valid=1h invalid=1h stale=1h';
+my $gateway = gateway($port, "zone=keys:1m $kept");
 gateway($brief, 'zone=keys:1m valid=500ms invalid=500ms');
 
 sub ask {
@@ -158,22 +161,31 @@ is(both($port, $rich), '403', 'and in both workers');
 
 # Memory that another version has left.
 
+my $header = slurp("$Test::Apikey::ROOT/src/gateway/ngx_http_apikey_zone.h");
+my ($layout) = $header =~ /APIKEY_LAYOUT +(\d+)/;
+
 SKIP: {
     my $pid = $gateway->{pid};
-    my $page = layout($pid) or skip 'no way into the memory of nginx', 3;
+
+    open my $memory, '<:raw', "/proc/$pid/mem"
+        or skip 'no way into the memory of nginx', 4;
+
+    my $at = zone($pid, $memory);
+    ok($at, 'what the zone begins with is found');
 
     expect_log(qr/holds what another version of the module has left/);
-    poke($pid, $page, 77);
+    poke($pid, $at, 77);
     ok(!$gateway->reload, 'a zone of another layout is refused');
     is(both($port, $rich), '403', 'and the gateway goes on');
-    poke($pid, $page, 1);
+    poke($pid, $at, $layout);
     ok($gateway->reload, 'one of the same is used');
 }
 
-sub layout {
-    my ($pid) = @_;
+# Its layout, the database, and the prefix with its length.
 
-    open my $memory, '<:raw', "/proc/$pid/mem" or return;
+sub zone {
+    my ($pid, $memory) = @_;
+    my $begin = pack 'Q3a*', $layout, 0, 7, 'apikey:';
 
     for (split /\n/, slurp("/proc/$pid/maps")) {
         my ($from, $to) = /^(\w+)-(\w+) rw-s/ or next;
@@ -184,13 +196,8 @@ sub layout {
         sysseek $memory, $at, 0 or next;
         sysread $memory, my $bytes, $size or next;
 
-        # its number, and two tables of 1024 buckets
-        my @word = unpack 'Q*', $bytes;
-
-        for my $i (0 .. @word - 8) {
-            return $at + 8 * $i if $word[$i] == 1 && $word[$i + 2] == 1023
-                                   && $word[$i + 7] == 1023;
-        }
+        my $offset = index $bytes, $begin;
+        return $at + $offset if $offset >= 0;
     }
 
     return;
@@ -202,6 +209,29 @@ sub poke {
     open my $memory, '+<:raw', "/proc/$pid/mem" or die "/proc/$pid/mem: $!";
     sysseek $memory, $at, 0;
     syswrite $memory, pack 'Q', $value;
+}
+
+
+# Records of other keys.
+
+{
+    my $same = conf($port, "zone=keys:1m $kept");
+    my $another = conf($port, "zone=others:1m $kept");
+
+    expect_log(qr/holds records of prefix "apikey:" in database 0/);
+
+    for my $other ('apikey_prefix other:;',
+                   "apikey_redis 127.0.0.1:$redis->{port} db=1;")
+    {
+        ok(!$gateway->reload("$other\n$same"), "a reload to $other is refused");
+        is(both($port, $rich), '403', 'and the gateway goes on');
+    }
+
+    ok($gateway->reload("apikey_prefix other:;\n$another"),
+       'with a zone of its own it is not');
+    is(both($port, $rich), '401', 'and other keys are known');
+    ok($gateway->reload($same), 'back again');
+    is(both($port, $rich), '403', 'these are');
 }
 
 

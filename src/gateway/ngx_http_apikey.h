@@ -135,6 +135,7 @@ typedef struct {
 } ngx_http_apikey_bind_t;
 
 
+typedef struct ngx_http_apikey_main_conf_s  ngx_http_apikey_main_conf_t;
 typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
 typedef struct ngx_http_apikey_guard_s  ngx_http_apikey_guard_t;
 typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
@@ -152,7 +153,7 @@ typedef struct {
     ngx_shm_zone_t               *shm_zone;
     ngx_slab_pool_t              *shpool;
     ngx_http_apikey_shared_t     *shared;
-    ngx_http_apikey_metrics_t   **metrics;     /* the main_conf's */
+    ngx_http_apikey_main_conf_t  *amcf;
     ngx_msec_t                    valid;
     ngx_msec_t                    invalid;
     ngx_msec_t                    stale;
@@ -169,7 +170,7 @@ typedef struct {
 } ngx_http_apikey_stamp_t;
 
 
-typedef struct {
+struct ngx_http_apikey_main_conf_s {
     ngx_redis_conf_t             *redis;
     ngx_str_t                     password_file;
     ngx_str_t                     prefix;
@@ -196,7 +197,7 @@ typedef struct {
     ngx_http_apikey_usage_t      *usage;       /* NULL: not counting */
     ngx_http_apikey_events_t     *events;
     time_t                        refused;     /* Redis's last error; 0: none */
-} ngx_http_apikey_main_conf_t;
+};
 
 
 typedef struct {

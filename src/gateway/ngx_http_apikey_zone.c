@@ -8,6 +8,8 @@
 
 static ngx_int_t ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
+static ngx_int_t ngx_http_apikey_zone_check(ngx_http_apikey_zone_t *zone,
+    ngx_uint_t db);
 static ngx_uint_t ngx_http_apikey_zone_trusted(
     ngx_http_apikey_main_conf_t *amcf, ngx_http_apikey_known_t *known,
     ngx_uint_t stale);
@@ -118,7 +120,7 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     zone->shm_zone->init = ngx_http_apikey_zone_init;
     zone->shm_zone->data = zone;
 
-    zone->metrics = &amcf->metrics;
+    zone->amcf = amcf;
     amcf->zone = zone;
 
     return NGX_CONF_OK;
@@ -165,10 +167,14 @@ ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 {
     ngx_http_apikey_zone_t *ozone = data;
 
+    ngx_str_t                 *prefix;
+    ngx_uint_t                 db;
     ngx_http_apikey_zone_t    *zone;
     ngx_http_apikey_shared_t  *shared;
 
     zone = shm_zone->data;
+    prefix = &zone->amcf->prefix;
+    db = zone->amcf->redis ? zone->amcf->redis->db : 0;
 
     zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
@@ -180,16 +186,7 @@ ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     if (zone->shared) {
-
-        if (zone->shared->layout != NGX_HTTP_APIKEY_LAYOUT) {
-            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                          "apikey_cache zone \"%V\" holds what another version "
-                          "of the module has left: restart nginx, or give the "
-                          "zone another name", &shm_zone->shm.name);
-            return NGX_ERROR;
-        }
-
-        return NGX_OK;
+        return ngx_http_apikey_zone_check(zone, db);
     }
 
     shared = ngx_slab_calloc(zone->shpool, sizeof(ngx_http_apikey_shared_t));
@@ -198,6 +195,9 @@ ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     shared->layout = NGX_HTTP_APIKEY_LAYOUT;
+    shared->db = db;
+    shared->prefix_len = prefix->len;
+    ngx_memcpy(shared->prefix, prefix->data, prefix->len);
 
     if (ngx_http_apikey_index_init(&shared->known, shm_zone, 1024) != NGX_OK
         || ngx_http_apikey_index_init(&shared->leases, shm_zone, 1024)
@@ -213,6 +213,43 @@ ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     /* a full zone is no news */
     zone->shpool->log_nomem = 0;
+
+    return NGX_OK;
+}
+
+
+/* Is what was left there of use, and of the same keys? */
+
+static ngx_int_t
+ngx_http_apikey_zone_check(ngx_http_apikey_zone_t *zone, ngx_uint_t db)
+{
+    ngx_shm_t                 *shm;
+    ngx_str_t                 *prefix;
+    ngx_http_apikey_shared_t  *shared;
+
+    shm = &zone->shm_zone->shm;
+    shared = zone->shared;
+    prefix = &zone->amcf->prefix;
+
+    if (shared->layout != NGX_HTTP_APIKEY_LAYOUT) {
+        ngx_log_error(NGX_LOG_EMERG, shm->log, 0,
+                      "apikey_cache zone \"%V\" holds what another version "
+                      "of the module has left: restart nginx, or give the "
+                      "zone another name", &shm->name);
+        return NGX_ERROR;
+    }
+
+    if (shared->db != db
+        || shared->prefix_len != prefix->len
+        || ngx_memcmp(shared->prefix, prefix->data, prefix->len) != 0)
+    {
+        ngx_log_error(NGX_LOG_EMERG, shm->log, 0,
+                      "apikey_cache zone \"%V\" holds records of prefix "
+                      "\"%*s\" in database %ui: restart nginx, or give the "
+                      "zone another name", &shm->name, shared->prefix_len,
+                      shared->prefix, shared->db);
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }
@@ -534,7 +571,7 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
          */
 
         if (!ngx_queue_empty(&shared->locals.queue)
-            && !ngx_http_apikey_failing_over(*zone->metrics,
+            && !ngx_http_apikey_failing_over(zone->amcf->metrics,
                                              NGX_HTTP_APIKEY_BY_LOCAL))
         {
             index = &shared->locals;

@@ -24,7 +24,7 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_LAYOUT      4      /* of all below */
+#define NGX_HTTP_APIKEY_LAYOUT      5      /* of all below */
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
 
 
@@ -99,6 +99,9 @@ typedef struct {
 
 struct ngx_http_apikey_shared_s {
     ngx_uint_t                    layout;
+    ngx_uint_t                    db;          /* where the records are */
+    size_t                        prefix_len;
+    u_char                        prefix[APIKEY_NAMES_PREFIX_MAX];
     ngx_http_apikey_index_t       known;
     ngx_http_apikey_index_t       leases;
     ngx_http_apikey_index_t       locals;
