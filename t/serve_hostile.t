@@ -122,9 +122,56 @@ login('x' x 40, 'X-Forwarded-For' => "198.51.100.$_") for 1 .. 100;
 is(login($console->{admin}, 'X-Forwarded-For' => '203.0.113.2')->status, 429,
    'an address that nobody knows waits');
 is(login($console->{admin}, @known)->status, 200, 'one that was right does not');
+is(login($console->{admin})->status, 200, 'nor does who is on this machine');
 is(session(Cookie => $mine), 200, 'nor does who is logged in');
 login('x' x 40, @known) for 1 .. 10;
 is(login($console->{admin}, @known)->status, 429, 'but for its own guesses');
+
+
+# Nor from the same address, behind a proxy that says no other: a browser in
+# which a token was right is told from those that guess.
+
+sub browser {
+    my ($token, @headers) = @_;
+    my ($known) = map { /^((?:__Host-)?apikey_browser=[0-9a-f]{64});/ }
+                  login($token, @headers)->all('Set-Cookie');
+
+    return $known;
+}
+
+my @shared = ('X-Forwarded-For' => '203.0.113.9');
+
+$console->stop;
+$console->start;
+
+my $ops = browser($console->{admin}, @shared);
+my $auditor = browser($console->{viewer}, @shared);
+
+isnt($ops, $auditor, 'a browser is known by the token that was right in it');
+login('x' x 40, @shared) for 1 .. 10;
+
+is(login($console->{admin}, @shared)->status, 429, 'who guesses is locked out');
+is(login($console->{admin}, @shared, Cookie => $ops)->status, 200,
+   'who was right before is not');
+is(login($console->{admin}, @shared, Cookie => $_)->status, 429, 'with no other '
+   . 'cookie') for 'apikey_browser=' . '0' x 64, 'apikey_browser=', "x$ops",
+                   substr($ops, 0, -1), "__Host-$ops";
+
+login('x' x 40, @shared, Cookie => $auditor) for 1 .. 10;
+is(login($console->{viewer}, @shared, Cookie => $auditor)->status, 429,
+   'a browser has guesses of its own');
+is(login($console->{admin}, @shared, Cookie => $ops)->status, 200,
+   'which are not those of another one');
+
+$console->stop;
+$console->start;
+login('x' x 40, @shared) for 1 .. 10;
+is(login($console->{admin}, @shared, Cookie => $ops)->status, 429,
+   'it is known until the server ends');
+
+like(browser($console->{viewer}, 'X-Forwarded-For' => '203.0.113.10',
+             'X-Forwarded-Proto' => 'https'), qr/^__Host-/,
+     'over https its cookie is secure');
 
 
 # What is in its memory stays there; unless no program leaves a core file here.

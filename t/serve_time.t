@@ -86,21 +86,29 @@ sub session {
 }
 
 sub status {
-    $console->call('GET', '/api/session', undef, Cookie => $_[0])->status;
+    my ($cookie, @headers) = @_;
+
+    $console->call('GET', '/api/session', undef, Cookie => $cookie,
+                   @headers)->status;
 }
 
 
 # Idle for half an hour.
 
-my ($idle, $used) = (session(), session());
+my ($idle, $used, $watched, $streaming) = map { session() } 1 .. 4;
 
 for my $part (1 .. 3) {
     is(status($used), 200, "in use: $part");
+    status($watched, 'X-Unasked' => 1);
+    dial($console->{port})->send("GET /api/events/stream HTTP/1.1\r\n"
+        . "Host: localhost\r\nCookie: $streaming\r\n\r\n")->read(5);
     later(900);
 }
 
 is(status($used), 200, 'one that is used goes on');
 is(status($idle), 401, 'one that is not ends');
+is(status($watched), 401, 'what the page asks for by itself is no use');
+is(status($streaming), 401, 'nor are its streams');
 
 # Twelve hours.
 

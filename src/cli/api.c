@@ -37,7 +37,7 @@ static const route_t  routes[] = {
     { "PUT", "/api/templates/{name}", ROUTE_ADMIN, api_template_set },
     { "DELETE", "/api/templates/{name}", ROUTE_ADMIN, api_template_remove },
     { "GET", "/api/events", 0, api_events },
-    { "GET", "/api/events/stream", 0, api_stream },
+    { "GET", "/api/events/stream", ROUTE_UNASKED, api_stream },
     { "GET", "/api/gateways", 0, api_gateways },
     { "GET", "/api/doctor", ROUTE_ADMIN, api_doctor }
 };

@@ -9,8 +9,9 @@
 #include "http.h"
 
 
-#define ROUTE_OPEN   1     /* without a token */
-#define ROUTE_ADMIN  2
+#define ROUTE_OPEN     1     /* without a token */
+#define ROUTE_ADMIN    2
+#define ROUTE_UNASKED  4     /* no sign that a session is in use */
 
 
 /* Answers: http_answer(), http_error() or request->stream; the status. */

@@ -9,8 +9,9 @@
 
 
 static unsigned api_session_json(request_t *request, const char *csrf);
-static void api_session_cookie(request_t *request, const char *id,
-    unsigned age);
+static void api_session_cookie(request_t *request, const char *name,
+    const char *value, unsigned age);
+static const char *api_session_name(const request_t *request);
 
 
 unsigned
@@ -31,7 +32,8 @@ api_session_show(request_t *request)
 unsigned
 api_session_begin(request_t *request)
 {
-    char         id[SESSION_TEXT], csrf[SESSION_TEXT];
+    char         id[SESSION_TEXT], csrf[SESSION_TEXT],
+                 browser[SESSION_TEXT];
     json_t      *token;
     console_t   *console;
 
@@ -49,7 +51,12 @@ api_session_begin(request_t *request)
 
     sessions_begin(&console->sessions, request->token, id);
     sessions_csrf(&console->sessions, id, csrf);
-    api_session_cookie(request, id, SESSIONS_AGE);
+    gate_remember(request, browser);
+
+    api_session_cookie(request, api_session_name(request), id, SESSIONS_AGE);
+    api_session_cookie(request, gate_https(request) ? GATE_KNOWN_SECURE
+                                                    : GATE_KNOWN,
+                       browser, SESSIONS_BROWSER);
 
     sodium_memzero(id, sizeof(id));
 
@@ -62,7 +69,7 @@ api_session_end(request_t *request)
 {
     if (request->session != NULL) {
         sessions_end(&request->console->sessions, request->session);
-        api_session_cookie(request, "", 0);
+        api_session_cookie(request, api_session_name(request), "", 0);
     }
 
     return http_answer(request, 204, NULL);
@@ -82,14 +89,17 @@ api_session_json(request_t *request, const char *csrf)
 
 
 static void
-api_session_cookie(request_t *request, const char *id, unsigned age)
+api_session_cookie(request_t *request, const char *name, const char *value,
+    unsigned age)
 {
-    int  https;
-
-    https = gate_https(request);
-
     http_add(request, "Set-Cookie",
              "%s=%s; Path=/; Max-Age=%u; HttpOnly; SameSite=Strict%s",
-             https ? GATE_COOKIE_SECURE : GATE_COOKIE, id, age,
-             https ? "; Secure" : "");
+             name, value, age, gate_https(request) ? "; Secure" : "");
+}
+
+
+static const char *
+api_session_name(const request_t *request)
+{
+    return gate_https(request) ? GATE_COOKIE_SECURE : GATE_COOKIE;
 }

@@ -13,7 +13,9 @@
 static int gate_host_known(const console_t *console, const char *host);
 static void gate_address(request_t *request);
 static int gate_forwarded(const request_t *request, char *address);
-static unsigned gate_who(request_t *request);
+static void gate_counted(const request_t *request, char who[THROTTLE_TEXT]);
+static void gate_name(char who[THROTTLE_TEXT], const token_t *token);
+static unsigned gate_who(request_t *request, const route_t *route);
 static unsigned gate_forgery(request_t *request, const route_t *route);
 static int gate_origin(const request_t *request);
 static int gate_is_json(const request_t *request);
@@ -44,7 +46,7 @@ gate_route(request_t *request, const route_t *route)
 
     changes = strcmp(request->method, "GET") != 0;
 
-    if (!(route->flags & ROUTE_OPEN) && gate_who(request) != 0) {
+    if (!(route->flags & ROUTE_OPEN) && gate_who(request, route) != 0) {
         return request->status;
     }
 
@@ -73,11 +75,13 @@ gate_route(request_t *request, const route_t *route)
 unsigned
 gate_token(request_t *request, const char *text)
 {
+    char         who[THROTTLE_TEXT];
     unsigned     wait;
     console_t   *console;
 
     console = request->console;
-    wait = throttle_wait(&console->throttle, request->address);
+    gate_counted(request, who);
+    wait = throttle_wait(&console->throttle, who);
 
     if (wait != 0) {
         http_add(request, "Retry-After", "%u", wait);
@@ -88,15 +92,30 @@ gate_token(request_t *request, const char *text)
     request->token = tokens_find(&console->tokens, text);
 
     if (request->token == NULL) {
-        throttle_wrong(&console->throttle, request->address);
+        throttle_wrong(&console->throttle, who);
         complain("a wrong token from %s", request->address);
 
         return http_error(request, 401, NULL, "this token is wrong");
     }
 
-    throttle_right(&console->throttle, request->address);
+    throttle_right(&console->throttle, who);
 
     return 0;
+}
+
+
+void
+gate_remember(request_t *request, char browser[SESSION_TEXT])
+{
+    char        who[THROTTLE_TEXT];
+    console_t  *console;
+
+    console = request->console;
+
+    sessions_browser(&console->sessions, request->token, browser);
+
+    gate_name(who, request->token);
+    throttle_right(&console->throttle, who);
 }
 
 
@@ -174,7 +193,7 @@ gate_address(request_t *request)
     }
 
     if (text != NULL
-        && (strncmp(text, "127.", 4) == 0 || strcmp(text, "::1") == 0)
+        && throttle_local(text)
         && gate_forwarded(request, forwarded))
     {
         snprintf(request->address, THROTTLE_TEXT, "%s", forwarded);
@@ -221,9 +240,53 @@ gate_forwarded(const request_t *request, char *address)
 }
 
 
-static unsigned
-gate_who(request_t *request)
+/*
+ * By whom wrong tokens are counted: many may share an address, and one of them
+ * lock out the others, so a browser in which a token was right has that
+ * token's own count.
+ */
+
+static void
+gate_counted(const request_t *request, char who[THROTTLE_TEXT])
 {
+    char         browser[SESSION_TEXT];
+    unsigned     i;
+    console_t   *console;
+    const char  *given;
+
+    console = request->console;
+    given = MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND,
+                                        gate_https(request)
+                                        ? GATE_KNOWN_SECURE : GATE_KNOWN);
+
+    snprintf(who, THROTTLE_TEXT, "%s", request->address);
+
+    if (given == NULL || strlen(given) != SESSION_TEXT - 1) {
+        return;
+    }
+
+    for (i = 0; i < console->tokens.count; i++) {
+        sessions_browser(&console->sessions, &console->tokens.list[i],
+                         browser);
+
+        if (sodium_memcmp(given, browser, SESSION_TEXT - 1) == 0) {
+            gate_name(who, &console->tokens.list[i]);
+        }
+    }
+}
+
+
+static void
+gate_name(char who[THROTTLE_TEXT], const token_t *token)
+{
+    snprintf(who, THROTTLE_TEXT, "token %u", token->number);
+}
+
+
+static unsigned
+gate_who(request_t *request, const route_t *route)
+{
+    int          use;
     const char  *value;
 
     value = http_header(request, "Authorization");
@@ -241,7 +304,14 @@ gate_who(request_t *request)
                                         gate_https(request)
                                         ? GATE_COOKIE_SECURE : GATE_COOKIE);
     if (value != NULL) {
-        request->token = sessions_find(&request->console->sessions, value, 1);
+
+        /* What the page asks for by itself is no sign of its reader. */
+
+        use = !(route->flags & ROUTE_UNASKED)
+              && http_header(request, "X-Unasked") == NULL;
+
+        request->token = sessions_find(&request->console->sessions, value,
+                                       use);
         request->session = value;
     }
 

@@ -9,7 +9,7 @@
 #include "console.h"
 
 
-#define HTTP_HEADERS  4     /* of an answer, beyond the usual */
+#define HTTP_HEADERS  6     /* of an answer, beyond the usual */
 #define HTTP_VALUE    256
 
 

@@ -104,6 +104,17 @@ sessions_csrf(const sessions_t *sessions, const char *id,
 }
 
 
+void
+sessions_browser(const sessions_t *sessions, const token_t *token,
+    char browser[SESSION_TEXT])
+{
+    unsigned char  hash[TOKENS_HASH];
+
+    sessions_hash(sessions, "browser", token->name, hash);
+    sodium_bin2hex(browser, SESSION_TEXT, hash, sizeof(hash));
+}
+
+
 /* Who begins many has to end own ones. */
 
 static session_t *

@@ -15,10 +15,11 @@
 #include "tokens.h"
 
 
-#define SESSIONS_MAX   256
-#define SESSIONS_TOKEN 32        /* of one token */
-#define SESSIONS_IDLE  1800      /* seconds */
-#define SESSIONS_AGE   43200
+#define SESSIONS_MAX      256
+#define SESSIONS_TOKEN    32         /* of one token */
+#define SESSIONS_IDLE     1800       /* seconds */
+#define SESSIONS_AGE      43200
+#define SESSIONS_BROWSER  2592000    /* that a browser is known */
 
 #define SESSION_TEXT   (2 * 32 + 1)    /* an id, a CSRF token */
 
@@ -53,6 +54,10 @@ void sessions_end(sessions_t *sessions, const char *id);
 /* What requests of that session have to bear if they change something. */
 void sessions_csrf(const sessions_t *sessions, const char *id,
     char csrf[SESSION_TEXT]);
+
+/* What a browser is known by, from then on, in which that token was right. */
+void sessions_browser(const sessions_t *sessions, const token_t *token,
+    char browser[SESSION_TEXT]);
 
 
 #endif /* APIKEY_SESSIONS_H */

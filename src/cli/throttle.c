@@ -9,9 +9,9 @@
 
 
 static throttle_count_t *throttle_find(throttle_count_t *list,
-    const char *address);
+    const char *who);
 static throttle_count_t *throttle_get(throttle_count_t *list,
-    const char *address);
+    const char *who);
 static unsigned throttle_left(const throttle_count_t *count, unsigned max,
     uint64_t now);
 static void throttle_count(throttle_count_t *count, uint64_t now);
@@ -33,7 +33,7 @@ throttle_free(throttle_t *throttle)
 
 
 unsigned
-throttle_wait(throttle_t *throttle, const char *address)
+throttle_wait(throttle_t *throttle, const char *who)
 {
     uint64_t           now;
     unsigned           all, one;
@@ -43,10 +43,10 @@ throttle_wait(throttle_t *throttle, const char *address)
 
     pthread_mutex_lock(&throttle->mutex);
 
-    all = throttle_find(throttle->right, address)
+    all = throttle_local(who) || throttle_find(throttle->right, who) != NULL
           ? 0 : throttle_left(&throttle->all, THROTTLE_ALL, now);
-    count = throttle_find(throttle->list, address);
-    one = count ? throttle_left(count, THROTTLE_ADDRESS, now) : 0;
+    count = throttle_find(throttle->list, who);
+    one = count ? throttle_left(count, THROTTLE_ONE, now) : 0;
 
     pthread_mutex_unlock(&throttle->mutex);
 
@@ -55,7 +55,7 @@ throttle_wait(throttle_t *throttle, const char *address)
 
 
 void
-throttle_wrong(throttle_t *throttle, const char *address)
+throttle_wrong(throttle_t *throttle, const char *who)
 {
     uint64_t  now;
 
@@ -63,7 +63,7 @@ throttle_wrong(throttle_t *throttle, const char *address)
 
     pthread_mutex_lock(&throttle->mutex);
 
-    throttle_count(throttle_get(throttle->list, address), now);
+    throttle_count(throttle_get(throttle->list, who), now);
     throttle_count(&throttle->all, now);
 
     pthread_mutex_unlock(&throttle->mutex);
@@ -71,7 +71,7 @@ throttle_wrong(throttle_t *throttle, const char *address)
 
 
 void
-throttle_right(throttle_t *throttle, const char *address)
+throttle_right(throttle_t *throttle, const char *who)
 {
     uint64_t  now;
 
@@ -79,19 +79,26 @@ throttle_right(throttle_t *throttle, const char *address)
 
     pthread_mutex_lock(&throttle->mutex);
 
-    throttle_get(throttle->right, address)->began = now;
+    throttle_get(throttle->right, who)->began = now;
 
     pthread_mutex_unlock(&throttle->mutex);
 }
 
 
+int
+throttle_local(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+
 static throttle_count_t *
-throttle_find(throttle_count_t *list, const char *address)
+throttle_find(throttle_count_t *list, const char *who)
 {
     unsigned  i;
 
-    for (i = 0; i < THROTTLE_ADDRESSES; i++) {
-        if (strcmp(list[i].address, address) == 0) {
+    for (i = 0; i < THROTTLE_KNOWN; i++) {
+        if (strcmp(list[i].who, who) == 0) {
             return &list[i];
         }
     }
@@ -103,12 +110,12 @@ throttle_find(throttle_count_t *list, const char *address)
 /* If need be, in place of the oldest. */
 
 static throttle_count_t *
-throttle_get(throttle_count_t *list, const char *address)
+throttle_get(throttle_count_t *list, const char *who)
 {
     unsigned           i;
     throttle_count_t  *count;
 
-    count = throttle_find(list, address);
+    count = throttle_find(list, who);
 
     if (count != NULL) {
         return count;
@@ -116,14 +123,14 @@ throttle_get(throttle_count_t *list, const char *address)
 
     count = &list[0];
 
-    for (i = 1; i < THROTTLE_ADDRESSES; i++) {
+    for (i = 1; i < THROTTLE_KNOWN; i++) {
         if (list[i].began < count->began) {
             count = &list[i];
         }
     }
 
     memset(count, 0, sizeof(throttle_count_t));
-    snprintf(count->address, THROTTLE_TEXT, "%s", address);
+    snprintf(count->who, THROTTLE_TEXT, "%s", who);
 
     return count;
 }

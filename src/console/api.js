@@ -30,13 +30,16 @@ export function onSignedOut(f) {
 }
 
 
-export function get(path, query, signal) {
-    return request('GET', withQuery(path, query), undefined, signal);
+// "unasked": by the page itself, not by its reader, whose session may end.
+
+export function get(path, query, signal, unasked) {
+    return request('GET', withQuery(path, query), { signal, unasked });
 }
 
 
 export function change(method, path, body) {
-    return request(method, path, method === 'DELETE' ? undefined : body || {});
+    return request(method, path,
+                   { body: method === 'DELETE' ? undefined : body || {} });
 }
 
 
@@ -50,17 +53,18 @@ export function withQuery(path, query) {
 
 
 export async function session() {
-    return taken(await request('GET', 'session', undefined, undefined, true));
+    return taken(await request('GET', 'session', { quiet: true }));
 }
 
 
 export async function signIn(token) {
-    return taken(await request('POST', 'session', { token }, undefined, true));
+    return taken(await request('POST', 'session',
+                               { body: { token }, quiet: true }));
 }
 
 
 export async function signOut() {
-    await request('DELETE', 'session', undefined, undefined, true);
+    await request('DELETE', 'session', { quiet: true });
     csrf = null;
 }
 
@@ -74,13 +78,17 @@ function taken(session) {
 
 // Relative to the page, so that the console may stand below a path.
 
-async function request(method, path, body, signal, quiet) {
+async function request(method, path, { body, signal, unasked, quiet }) {
     const timeout = AbortSignal.timeout(PATIENCE);
     const headers = { Accept: 'application/json' };
     let reply;
 
     if (body !== undefined) {
         headers['Content-Type'] = 'application/json';
+    }
+
+    if (unasked) {
+        headers['X-Unasked'] = '1';
     }
 
     if (method !== 'GET' && csrf) {
@@ -102,7 +110,9 @@ async function request(method, path, body, signal, quiet) {
             throw error;
         }
 
-        throw new ApiError(0, 'The console\'s server doesn\'t answer.');
+        throw new ApiError(0, 'The console\'s server doesn\'t answer.'
+            + (method === 'GET' ? '' : ' Whether it was done isn\'t known:'
+                                       + ' look before you try again.'));
     }
 
     if (reply.status === 401 && !quiet) {

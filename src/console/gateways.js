@@ -22,9 +22,10 @@ export function gateways({ main, signal, title, admin }) {
     const table = h('table', { role: 'table', 'aria-label': 'Workers' },
                     headings(COLUMNS), skeleton(COLUMNS.length, 4));
 
-    async function load() {
+    async function load(unasked) {
         try {
-            draw(await patiently(() => get('gateways', {}, signal), signal));
+            draw(await patiently(
+                () => get('gateways', {}, signal, unasked), signal));
 
         } catch (error) {
             if (!signal.aborted) {

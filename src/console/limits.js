@@ -18,10 +18,10 @@ export function limitsOf(path, signal, reset) {
     const button = reset && h('button', { type: 'button', class: 'small',
         hidden: true, onclick: reset }, 'Reset…');
 
-    async function load() {
+    async function load(unasked) {
         try {
             const limits = await patiently(
-                () => get(`${path}/limits`, {}, signal), signal);
+                () => get(`${path}/limits`, {}, signal, unasked), signal);
 
             if (button) {
                 button.hidden = limits.windows.length === 0;
