@@ -6,7 +6,8 @@ import { dialog, ask } from './dialog.js';
 import { h } from './element.js';
 import { choice } from './field.js';
 import { count } from './format.js';
-import { alive } from './record.js';
+import { alive, named } from './record.js';
+import { patiently } from './trouble.js';
 import { notice } from './workers.js';
 
 
@@ -24,15 +25,15 @@ function path(key, action) {
 }
 
 
-function named(key) {
-    return [h('strong', {}, key.name), ' (', h('code', {}, key.id), ')'];
+function told(key) {
+    return [h('strong', {}, named(key)), ' (', h('code', {}, key.id), ')'];
 }
 
 
 export function disable(key) {
     return ask({
         title: 'Disable key',
-        intro: h('p', {}, named(key), ' is refused from now on, at every '
+        intro: h('p', {}, told(key), ' is refused from now on, at every '
                  + 'gateway, until it is enabled again.'),
         action: 'Disable',
         send: () => change('POST', path(key, 'disable')),
@@ -43,7 +44,7 @@ export function disable(key) {
 export function enable(key) {
     return ask({
         title: 'Enable key',
-        intro: h('p', {}, named(key), ' may be used again.'),
+        intro: h('p', {}, told(key), ' may be used again.'),
         action: 'Enable',
         send: () => change('POST', path(key, 'enable')),
     });
@@ -53,7 +54,7 @@ export function enable(key) {
 export function revoke(key) {
     return ask({
         title: 'Revoke key',
-        intro: h('p', {}, named(key), ' is refused from now on, at every '
+        intro: h('p', {}, told(key), ' is refused from now on, at every '
                  + 'gateway. This is final: it can\'t be enabled again.'),
         word: 'revoke',
         action: 'Revoke',
@@ -70,7 +71,7 @@ export function rotate(key) {
     return ask({
         title: 'Rotate key',
         intro: h('p', {}, 'A new key with the same name, scopes, bindings, '
-                 + 'plan and limits takes the place of ', named(key), '.'),
+                 + 'plan and limits takes the place of ', told(key), '.'),
         fields: [grace],
         action: 'Rotate',
         send: () => change('POST', path(key, 'rotate'),
@@ -83,7 +84,7 @@ export function remove(key) {
     return ask({
         title: 'Delete key',
         intro: [
-            h('p', {}, named(key), ' is forgotten, with all that is counted '
+            h('p', {}, told(key), ' is forgotten, with all that is counted '
               + 'for it.'),
             alive(key) && h('p', {}, 'It isn\'t revoked: from now on it is '
                             + 'refused as unknown. A revoked key stays listed '
@@ -100,7 +101,7 @@ export function remove(key) {
 export function resetLimits(key) {
     return ask({
         title: 'Reset limits',
-        intro: h('p', {}, 'What ', named(key), ' has used of its limits is '
+        intro: h('p', {}, 'What ', told(key), ' has used of its limits is '
                  + 'forgotten: all of them start anew.'),
         action: 'Reset',
         send: () => change('POST', path(key, 'limits/reset')),
@@ -110,8 +111,9 @@ export function resetLimits(key) {
 
 // All keys of a service or a project.
 
-export async function deleteTogether(kind, name) {
-    const { total } = await get('keys', { [kind]: name, limit: 1 });
+export async function deleteTogether(kind, name, signal) {
+    const { total } = await patiently(() => get('keys',
+        { [kind]: name, limit: 1 }, signal), signal);
 
     const done = await ask({
         title: `Delete all keys of a ${kind}`,
@@ -127,14 +129,14 @@ export async function deleteTogether(kind, name) {
     });
 
     if (done) {
-        await told(`Deleted ${count(done.deleted, 'key')}.`, done.workers);
+        await tell(`Deleted ${count(done.deleted, 'key')}.`, done.workers);
     }
 
     return done;
 }
 
 
-function told(what, workers) {
+function tell(what, workers) {
     const place = h('div');
 
     notice(place, what, workers);

@@ -24,6 +24,9 @@ const PAGES = { keys, create, events, templates, gateways };
 const main = document.getElementById('main');
 const bar = document.getElementById('bar');
 
+// Who signs out does so in each tab: they have one cookie.
+const tabs = new BroadcastChannel('apikey');
+
 let session = null;
 let page = null;         // an AbortController: the life of what is shown
 
@@ -102,6 +105,7 @@ function enter(given) {
 
 function leave() {
     signOut().catch(() => {});
+    tabs.postMessage('left');
     left();
 }
 
@@ -109,7 +113,7 @@ function leave() {
 function left(why) {
     session = null;
     page?.abort();
-    closeDialogs();
+    closeDialogs(true);
     bar.hidden = true;
     fill(bar);
     login(main, enter, why);
@@ -126,6 +130,7 @@ async function start() {
     });
 
     onSignedOut(() => session && left('Your session has ended.'));
+    tabs.addEventListener('message', () => session && left());
 
     document.addEventListener('keydown', (event) => {
         const search = document.querySelector('input[type=search]');

@@ -8,7 +8,7 @@ import { complete, refused, text, words } from './field.js';
 import { facets } from './filters.js';
 import { limits as said } from './format.js';
 import { permissions } from './permissions.js';
-import { scopes as shown } from './record.js';
+import { named, scopes as shown } from './record.js';
 import { go, href } from './route.js';
 import { showOnce } from './secret.js';
 import { patiently } from './trouble.js';
@@ -62,7 +62,8 @@ function draw({ main, signal, templates, known }) {
                   [h('dt', {}, `only in ${field.name}`),
                    h('dd', {}, field.value())])),
             h('h3', {}, 'The same on the command line'),
-            h('pre', { tabindex: '0', 'aria-label': 'Command line' },
+            h('pre', { tabindex: '0', role: 'group',
+                       'aria-label': 'Command line' },
               h('code', {}, commandLine(form.command()))));
     }
 
@@ -84,7 +85,7 @@ function draw({ main, signal, templates, known }) {
 
             // The form is no place to go back to: it would make another one.
             await showOnce({ title: 'Key created', made,
-                about: [h('strong', {}, made.name), ' has the public ID ',
+                about: [h('strong', {}, named(made)), ' has the public ID ',
                         h('code', {}, made.id), ', which may be logged and '
                         + 'shown.'] });
 
@@ -139,7 +140,7 @@ function draw({ main, signal, templates, known }) {
 function fieldsOf(templates, known, changed) {
     const name = text({ name: 'name', label: 'Name', required: true,
         maxlength: 256, placeholder: 'Acme, production',
-        hint: 'What it is for, and who has it.' });
+        hint: 'What it is for, and who has it.', dir: 'auto' });
 
     const bindings = [['org', 'Organization'], ['project', 'Project'],
                       ['service', 'Service']].map(([key, label]) =>

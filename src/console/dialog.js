@@ -10,38 +10,43 @@ const open = new Set();
 
 // Shows content(close) below a heading and an introduction.  The promise is
 // what close() was given, undefined if the reader or a change of the address
-// has closed it.
+// has closed it; which neither can while locked() is true.
 
 export function dialog({ title, intro, content, locked, wide }) {
     const id = newId('title');
     const box = h('dialog', { 'aria-labelledby': id,
-        'aria-describedby': `${id}-intro`, class: wide ? 'wide' : null });
+        'aria-describedby': intro ? `${id}-intro` : null,
+        class: wide ? 'wide' : null });
+    const one = { close, locked: locked || (() => false) };
     let result;
 
-    const close = (value) => {
+    function close(value) {
         result = value;
         box.close();
-    };
+    }
 
     fill(box, h('h2', { id }, title),
          intro && h('div', { id: `${id}-intro`, class: 'intro' }, intro),
          content(close), h('div', { class: 'live unseen', role: 'status' }));
     document.body.append(box);
-    open.add(close);
+    open.add(one);
 
-    // Escape closes what can be opened again.
-    if (locked) {
-        box.addEventListener('cancel', (event) => event.preventDefault());
-        box.addEventListener('keydown', (event) => {
-            if (event.key === 'Escape') {
-                event.preventDefault();
-            }
-        });
-    }
+    // The second Escape isn't a "cancel" any more.
+    box.addEventListener('cancel', (event) => {
+        if (one.locked()) {
+            event.preventDefault();
+        }
+    });
+
+    box.addEventListener('keydown', (event) => {
+        if (event.key === 'Escape' && one.locked()) {
+            event.preventDefault();
+        }
+    });
 
     const done = new Promise((resolve) => {
         box.addEventListener('close', () => {
-            open.delete(close);
+            open.delete(one);
             box.remove();
             resolve(result);
         });
@@ -53,15 +58,20 @@ export function dialog({ title, intro, content, locked, wide }) {
 }
 
 
-export function closeDialogs() {
-    for (const close of [...open]) {
-        close();
+// All that aren't locked, or even those.
+
+export function closeDialogs(even) {
+    for (const one of [...open]) {
+        if (even || !one.locked()) {
+            one.close();
+        }
     }
 }
 
 
 // A form in a dialog.  send() is called once everything required is there; what
-// it returns closes the dialog, what it throws is said in it.
+// it returns closes the dialog, what it throws is said in it.  Meanwhile the
+// dialog stays: its answer may be a key that nobody sees again.
 //
 // ask({ title, intro, fields: [...], body, action: 'Revoke', danger, word,
 //       send })
@@ -69,21 +79,23 @@ export function closeDialogs() {
 // "word": what the reader has to type before, where it can't be taken back.
 
 export function ask(given) {
+    const submit = h('button', { type: 'submit', disabled: Boolean(given.word),
+        class: given.danger ? 'danger' : 'primary' }, given.action);
+
     return dialog({
         title: given.title,
         intro: given.intro,
         wide: given.wide,
-        content: (close) => form(given, close),
+        locked: () => isBusy(submit),
+        content: (close) => form(given, submit, close),
     });
 }
 
 
-function form(given, close) {
+function form(given, submit, close) {
     const fields = given.fields || [];
     const place = h('div', { class: 'place' });
     const typed = given.word && wordField(given.word);
-    const submit = h('button', { type: 'submit', disabled: Boolean(given.word),
-        class: given.danger ? 'danger' : 'primary' }, given.action);
 
     typed?.control.addEventListener('input', () => {
         submit.disabled = typed.value() !== given.word;
@@ -112,7 +124,8 @@ function form(given, close) {
     given.body || fields.map((field) => field.element),
     typed?.element, place,
     h('div', { class: 'buttons' },
-        h('button', { type: 'button', onclick: () => close() }, 'Cancel'),
+        h('button', { type: 'button',
+                      onclick: () => isBusy(submit) || close() }, 'Cancel'),
         submit));
 }
 

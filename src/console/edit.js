@@ -12,7 +12,7 @@ import { expiry } from './validity.js';
 
 export function edit(key) {
     const name = text({ name: 'name', label: 'Name', required: true,
-                        maxlength: 256, value: key.name });
+                        maxlength: 256, value: key.name, dir: 'auto' });
     const plan = text({ name: 'plan', label: 'Plan', value: key.plan });
     const limits = limitsField(key.limits);
     const until = expiry({ given: key.expires });

@@ -49,7 +49,7 @@ export function events({ main, route, signal, title }) {
 
             list.removeAttribute('aria-busy');
             fill(list, found.events.map((event) => line(event)));
-            older(found.events, mine);
+            further(found.events, mine);
             stream(withQuery('events/stream', { type, key }), mine,
                    { state: (on) => connected(on, mine), take,
                      refused: load });
@@ -68,15 +68,25 @@ export function events({ main, route, signal, title }) {
 
         if (on) {
             const { events } = await patiently(() => get('events',
-                { type, key, limit: PAGE }, mine), mine).catch(() =>
+                { type, key, limit: PAGE }, mine, true), mine).catch(() =>
                 ({ events: [] }));
 
-            events.reverse().forEach(take);
+            // More of it than one page: the list begins anew.
+            if (events.length === PAGE && !events.some(shown)) {
+                load();
+            } else {
+                events.forEach(take);
+            }
         }
     }
 
+    function shown(event) {
+        return list.querySelector(`[data-id="${CSS.escape(event.id)}"]`);
+    }
+
+    // Where it belongs: a stream may be faster than what fills its gap.
     function take(event) {
-        if (list.querySelector(`[data-id="${CSS.escape(event.id)}"]`)) {
+        if (shown(event)) {
             return;
         }
 
@@ -84,7 +94,8 @@ export function events({ main, route, signal, title }) {
 
         list.querySelector('.empty')?.remove();
         item.classList.add('new');
-        list.prepend(item);
+        list.insertBefore(item, [...list.children].find((one) =>
+            older(one.dataset.id, event.id)) || null);
         announce(event);
 
         while (list.children.length > MOST) {
@@ -100,15 +111,15 @@ export function events({ main, route, signal, title }) {
         }
     }
 
-    function older(shown, mine) {
+    function further(page, mine) {
         if (!list.hasChildNodes()) {
             fill(list, h('li', { class: 'empty' }, 'Nothing has happened yet.'
                          + ' What gateways see and what is done to keys will '
                          + 'stand here.'));
         }
 
-        fill(foot, shown.length === PAGE && h('button', { type: 'button',
-            onclick: () => more(shown[PAGE - 1].id, mine) }, 'Older'));
+        fill(foot, page.length === PAGE && h('button', { type: 'button',
+            onclick: () => more(page[PAGE - 1].id, mine) }, 'Older'));
     }
 
     async function more(last, mine) {
@@ -119,7 +130,7 @@ export function events({ main, route, signal, title }) {
                 { type, key, before: last, limit: PAGE }, mine), mine);
 
             list.append(...found.events.map((event) => line(event)));
-            older(found.events, mine);
+            further(found.events, mine);
 
         } catch (error) {
             failed(error, mine);
@@ -139,35 +150,64 @@ export function events({ main, route, signal, title }) {
 }
 
 
+// Ids are like 1767225600000-0.
+
+function older(one, other) {
+    const [ms, n] = one.split('-').map(Number);
+    const [otherMs, otherN] = other.split('-').map(Number);
+
+    return ms < otherMs || (ms === otherMs && n < otherN);
+}
+
+
 // The browser reconnects by itself after a break, and says what it has seen
-// last; not after a refusal.
+// last; not after a refusal.  A tab that nobody sees has no stream: of a few a
+// browser would have no connection left for anything else.
 
 function stream(path, signal, { state, take, refused }) {
-    const source = new EventSource(`api/${path}`);
+    let source = null;
 
-    const close = () => {
-        source.close();
+    function open() {
+        source = new EventSource(`api/${path}`);
+
+        source.addEventListener('open', () => state(true));
+        source.addEventListener('message', (message) =>
+            take(JSON.parse(message.data)));
+        source.addEventListener('error', () => {
+            state(false);
+
+            if (source?.readyState === EventSource.CLOSED) {
+                stop();
+                setTimeout(() => !signal.aborted && refused(), PAUSE);
+            }
+        });
+    }
+
+    function close() {
+        source?.close();
+        source = null;
         state(false);
-    };
+    }
 
-    source.addEventListener('open', () => state(true));
-    source.addEventListener('message', (message) =>
-        take(JSON.parse(message.data)));
-
-    source.addEventListener('error', () => {
-        state(false);
-
-        if (source.readyState === EventSource.CLOSED && !signal.aborted) {
-            signal.removeEventListener('abort', close);
-            setTimeout(() => !signal.aborted && refused(), PAUSE);
+    function look() {
+        if (document.hidden) {
+            close();
+        } else if (source === null) {
+            open();
         }
-    });
+    }
 
-    if (signal.aborted) {
+    function stop() {
+        document.removeEventListener('visibilitychange', look);
+        signal.removeEventListener('abort', stop);
         close();
     }
 
-    signal.addEventListener('abort', close);
+    if (!signal.aborted) {
+        document.addEventListener('visibilitychange', look);
+        signal.addEventListener('abort', stop);
+        look();
+    }
 }
 
 

@@ -6,6 +6,7 @@ import { h } from './element.js';
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;
+const LAST = 8.64e12;      // second that a Date can hold
 
 const LENGTHS = [
     [DAY, 'day'], [HOUR, 'hour'], [MINUTE, 'minute'], [1, 'second'],
@@ -112,9 +113,20 @@ export function country(code) {
 }
 
 
+// Is it a time that a calendar has?
+
+export function datable(s) {
+    return Math.abs(s) <= LAST;
+}
+
+
 // In the reader's zone, UTC as its title.
 
 export function time(s, form, text) {
+    if (!datable(s)) {
+        return h('span', {}, String(s));
+    }
+
     const date = new Date(s * 1000);
     const utc = date.toISOString().replace(/\.\d+Z$/, 'Z');
 

@@ -8,7 +8,7 @@ import { fill, h } from './element.js';
 import { eventsOf } from './event.js';
 import { ago, ahead, limits as said, now, time } from './format.js';
 import { limitsOf } from './limits.js';
-import { alive, keyLink, none, scopes, status } from './record.js';
+import { alive, keyLink, named, none, scopes, status } from './record.js';
 import { href } from './route.js';
 import { showOnce } from './secret.js';
 import { patiently } from './trouble.js';
@@ -67,7 +67,7 @@ export async function key({ main, route, signal, title, admin }) {
                         && document.activeElement.textContent;
 
         fill(head, crumb(),
-            h('h1', { tabindex: '-1' }, record.name || record.id),
+            h('h1', { tabindex: '-1' }, named(record)),
             status(record.status),
             admin && h('div', { class: 'actions' }, buttons()));
         fill(facts, identity(record));
@@ -89,7 +89,10 @@ export async function key({ main, route, signal, title, admin }) {
 
         if (alive(record)) {
             add('Edit', () => done(edit(record), () => 'Saved.'));
-            add('Rotate', rotate);
+
+            if (!record.rotated_to) {
+                add('Rotate', rotate);
+            }
 
             if (record.status === 'disabled') {
                 add('Enable', () => done(actions.enable(record),

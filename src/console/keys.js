@@ -6,7 +6,7 @@ import { fill, h } from './element.js';
 import { facets, filters } from './filters.js';
 import { ago, count, number, time } from './format.js';
 import { pager } from './pager.js';
-import { keyLink, none, scopes, status } from './record.js';
+import { keyLink, label, none, scopes, status } from './record.js';
 import { href, note } from './route.js';
 import { say } from './say.js';
 import { body, headings, labelled, rows, skeleton } from './table.js';
@@ -21,8 +21,8 @@ const COLUMNS = [
     { name: 'ID', className: 'id' },
     { name: 'Status', sort: 'status' },
     { name: 'Scopes' },
-    { name: 'Organization', sort: 'org' },
-    { name: 'Project', sort: 'project' },
+    { name: 'Organization', sort: 'org', className: 'label' },
+    { name: 'Project', sort: 'project', className: 'label' },
     { name: 'Created', sort: 'created', first: 'desc' },
     { name: 'Last used', sort: 'last_used', first: 'desc' },
 ];
@@ -88,6 +88,11 @@ export function keys({ main, route, signal, title, admin }) {
                 limit: size, offset: ((Number(page) || 1) - 1) * size },
                 mine), mine);
 
+            if (found.total > 0 && found.keys.length === 0) {
+                turn(Math.ceil(found.total / size));
+                return;
+            }
+
             draw(found, size);
 
             if (speak) {
@@ -128,7 +133,11 @@ export function keys({ main, route, signal, title, admin }) {
         return ['service', 'project'].filter((kind) => state[kind])
             .map((kind) => h('button', { type: 'button',
                 class: 'danger outline', onclick: async () => {
-                    if (await deleteTogether(kind, state[kind])) {
+                    // What went wrong the list says, too.
+                    const done = await deleteTogether(kind, state[kind],
+                        signal).catch(() => true);
+
+                    if (done && !signal.aborted) {
                         load();
                     }
                 } }, `Delete all of ${kind} ${state[kind]}…`));
@@ -172,8 +181,8 @@ function row(key) {
         h('code', { class: 'id' }, key.id),
         status(key.status),
         scopes(key.scopes, ROOM),
-        key.org || none(),
-        key.project || none(),
+        label(key.org),
+        label(key.project),
         time(key.created, 'date'),
         key.last_used ? ago(key.last_used) : none('never'),
     ]);

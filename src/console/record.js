@@ -32,8 +32,22 @@ export function none(text) {
 }
 
 
+// Of whatever script, it doesn't turn around what stands beside it.
+
+export function named(key) {
+    return h('bdi', {}, key.name || key.id);
+}
+
+
+// Cut off where there is no room for it.
+
+export function label(text) {
+    return text ? h('span', { title: text }, text) : none();
+}
+
+
 export function keyLink(id, name) {
-    return h('a', { href: href('keys', id) }, name || id);
+    return h('a', { href: href('keys', id) }, named({ id, name }));
 }
 
 

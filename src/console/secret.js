@@ -59,7 +59,8 @@ export function showOnce({ title, made, about }) {
         h('strong', {}, 'Copy it now.'), ' It is stored nowhere, and nobody '
         + 'can show it again. Who has it has its rights.')];
 
-    return dialog({ title, intro, content, locked: true, wide: true })
+    return dialog({ title, intro, content, locked: () => true,
+                    wide: true })
            .finally(() => {
         document.removeEventListener('copy', keep);
         window.removeEventListener('beforeunload', stay);

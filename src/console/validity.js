@@ -2,7 +2,7 @@
 
 import { fill, h, newId } from './element.js';
 import { radios } from './field.js';
-import { now, time } from './format.js';
+import { datable, now, time } from './format.js';
 
 
 const DAY = 86400;
@@ -85,7 +85,7 @@ export function moment({ name, label, hint, value }) {
     const ids = { control: newId(name), hint: newId('hint'),
                   wrong: newId('wrong') };
     const control = h('input', { type: 'datetime-local', id: ids.control, name,
-        value: value ? local(value) : null,
+        value: value && datable(value) ? local(value) : null,
         'aria-describedby': `${ids.hint} ${ids.wrong}` });
     const wrong = h('p', { class: 'wrong', id: ids.wrong });
 
@@ -115,5 +115,5 @@ function local(s) {
 
 
 export function iso(s) {
-    return s && new Date(s * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+    return s && datable(s) && new Date(s * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
 }

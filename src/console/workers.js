@@ -23,10 +23,10 @@ export function confirmed(workers) {
 
 export function notice(place, done, workers) {
     const missing = workers?.missing || [];
-    const what = confirmed(workers);
+    const said = h('p', {}, h('strong', {}, done), ' ', confirmed(workers));
 
     fill(place, h('div', { class: missing.length ? 'notice warn' : 'notice' },
-        h('p', {}, h('strong', {}, done), ' ', what),
+        said,
         missing.length > 0 && [
             h('p', {}, 'No answer from ', missing.map((name, i) =>
                 [i > 0 && ', ', h('code', {}, name)]), '. The change stands, '
@@ -37,6 +37,6 @@ export function notice(place, done, workers) {
                       'aria-label': 'Dismiss',
                       onclick: () => fill(place) }, '×')));
 
-    say(`${done} ${what}`
-        + (missing.length ? ` No answer from ${missing.join(', ')}.` : ''));
+    say(said.textContent + (missing.length
+        ? ` No answer from ${missing.join(', ')}.` : ''));
 }
