@@ -144,11 +144,13 @@ doctor($mixed, 'sentinels', 'wrong',
        "127.0.0.1:$fake->{port} doesn't know the master \"main\"");
 
 $group->sentinel($_)->pause for 1, 2;
+$group->quick;
 my $alone = "redis-sentinel://$at[0]/main";
 ok(wait_for(sub { program($alone, 'doctor')->{out} =~ /NOQUORUM/ }, 20),
    'sentinels are stopped');
 doctor($alone, 'sentinels', 'wrong', "a failover can't be made: NOQUORUM");
 $group->sentinel($_)->resume for 1, 2;
+$group->quick(0);
 
 $group->redis(1)->stop;
 ok(wait_for(sub { !@{$group->redis(0)->cmd('ROLE')->[2]} }),

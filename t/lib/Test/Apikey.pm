@@ -38,15 +38,18 @@ package Test::Apikey;
 #
 # apikey(ARG...)        runs build/apikey against the first Redis and the
 #                       pepper of this test; returns {exit, out, err}.  A hash
-#                       before the arguments: {redis => $other, stdin => TEXT}
+#                       before the arguments: {redis => $other, stdin => TEXT}.
+#                       Workers have long to confirm, unless --wait is given
 # create_key(ARG...)    "apikey create", the decoded JSON: {key, id, ...}
 # run(COMMAND...)       any program; returns {exit, out, err}; {stdin => TEXT}
 #                       may stand first
-# free_port()           a port nobody listens on
+# free_port()           a port nobody listens on, nor will any other test
 # file(NAME, TEXT)      writes a file in this test's folder, returns its path
 # slurp(PATH)
 # wait_for(CODE, SECONDS)
-#                       calls it until it returns something true; returns that
+#                       calls it until it returns something true; returns that.
+#                       For a minute at least: when all is well that costs
+#                       nothing
 # in_background(CODE)   runs it in a child; ->result waits for what it returned
 # expect_log(REGEX)     such lines of an error log are no failure of the test
 #
@@ -70,7 +73,9 @@ use Cwd qw(abs_path);
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP ();
+use List::Util qw(max);
 use POSIX ();
+use Socket qw(inet_aton pack_sockaddr_in PF_INET SOCK_DGRAM);
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
@@ -134,16 +139,22 @@ sub pepper_file {
 }
 
 
+my $CONFIRMED = qr/^(?:delete|disable|edit|enable|revoke|rotate)\z/;
+
 sub apikey {
     my %opt = ref $_[0] ? %{+shift} : ();
+    my @args = @_;
     my $redis = $opt{redis} || $first_redis;
+
+    push @args, '--wait', 60 * $PATIENCE . 's'
+        if grep({ $_ =~ $CONFIRMED } @args) && !grep { /^--wait\b/ } @args;
 
     local @ENV{qw(APIKEY_REDIS APIKEY_PEPPER_FILE APIKEY_REDIS_PREFIX)};
     delete @ENV{qw(APIKEY_REDIS APIKEY_PEPPER_FILE APIKEY_REDIS_PREFIX)};
 
     return run({ stdin => $opt{stdin} }, "$BUILD/apikey",
                $redis ? ('--redis', $redis->url) : (),
-               '--pepper-file', pepper_file(), @_);
+               '--pepper-file', pepper_file(), @args);
 }
 
 
@@ -180,7 +191,7 @@ sub run {
     print $in_w $opt{stdin} if defined $opt{stdin};
     close $in_w;
 
-    my $status = wait_pid($pid, $opt{timeout} || 30);
+    my $status = wait_pid($pid, $opt{timeout} || 120);
 
     return {
         exit => defined $status && !($status & 127) ? $status >> 8 : -1,
@@ -223,7 +234,8 @@ sub slurp {
 
 
 # Below the ports that connections get on their own, so that a server can come
-# back on its port.
+# back on its port.  Until this test ends it is taken, as the others see by a
+# socket of UDP at an address that nobody uses.
 
 my %taken;
 
@@ -233,11 +245,15 @@ sub free_port {
 
         next if $taken{$port};
 
+        socket my $claim, PF_INET, SOCK_DGRAM, 0 or die "socket: $!";
+        bind $claim, pack_sockaddr_in($port, inet_aton('127.255.10.10'))
+            or next;
+
         my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
             LocalPort => $port, Listen => 1, ReuseAddr => 1) or next;
 
         close $s;
-        $taken{$port} = 1;
+        $taken{$port} = $claim;
 
         return $port;
     }
@@ -248,12 +264,13 @@ sub free_port {
 
 sub wait_for {
     my ($code, $seconds) = @_;
-    my $end = time + ($seconds || 5) * $PATIENCE;
+    my $end = time + max($seconds || 0, 60) * $PATIENCE;
 
     while (1) {
+        my $late = time > $end;
         my $value = $code->();
 
-        return $value if $value || time > $end;
+        return $value if $value || $late;
 
         sleep 0.01;
     }
@@ -319,7 +336,7 @@ sub accepts {
     my ($port) = @_;
 
     return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port,
-                                 Timeout => 1);
+                                 Timeout => 30 * $PATIENCE);
 }
 
 
@@ -416,7 +433,7 @@ sub stop {
 
     my $pid = delete $self->{pid} or return;
     kill 'TERM', $pid;
-    Test::Apikey::wait_pid($pid, 5);
+    Test::Apikey::wait_pid($pid);
 
     return;
 }

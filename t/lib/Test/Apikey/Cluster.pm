@@ -6,11 +6,10 @@ package Test::Apikey::Cluster;
 #   use Test::Apikey::Cluster;
 #
 #   my $cluster = cluster();                # 3 masters with a replica each
-#   my $cluster = cluster(masters => 2, replicas => 0, timeout => 1,
-#                         conf => TEXT, password => 'secret', tls => {...});
-#       "timeout" is the cluster-node-timeout, in seconds; it is long unless
-#       given, so that nothing fails over but by ->failover; the rest is as
-#       for redis().  ("user" is what ->cmd, ->url use, not the nodes.)
+#   my $cluster = cluster(masters => 2, replicas => 0, conf => TEXT,
+#                         password => 'secret', tls => {...});
+#       nothing fails over but by ->failover; the rest is as for redis().
+#       ("user" is what ->cmd, ->url use, not the nodes.)
 #
 #   apikey(...), nginx(TEXT)    use it if it is the first
 #   apikey({redis => $cluster}, ...), nginx(TEXT, redis => $cluster)
@@ -19,7 +18,8 @@ package Test::Apikey::Cluster;
 #
 # Nodes are servers as of Test/Apikey/Redis.pm:
 #
-#   $cluster->nodes  ->masters  ->replicas      those that live
+#   $cluster->nodes  ->masters  ->replicas      those that live, and aren't
+#                               paused
 #   $cluster->node(NAME)        the master that has this name's slot
 #   $cluster->node_of(SLOT)
 #   $cluster->replica(NODE)     a living replica of this master
@@ -34,8 +34,8 @@ package Test::Apikey::Cluster;
 # that live agree:
 #
 #   $cluster->kill(NODE)        once a replica has got all it has
-#   $cluster->failover(NODE)    its replica takes over, be it dead or alive;
-#                               returns the new master
+#   $cluster->failover(NODE)    its replica takes over, be it alive, dead or
+#                               paused; returns the new master
 #   $cluster->restart(NODE)     comes back empty, as a replica if another has
 #                               its slots
 #   $cluster->move(SLOT, NODE)  all of it; or step by step, so that ASK and
@@ -52,10 +52,11 @@ use warnings;
 
 use Exporter 'import';
 use Test::Apikey ();
+use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(cluster);
 
-use constant SLOTS => 16384;
+use constant { SLOTS => 16384, TIMEOUT => 60 };
 
 my $names = 0;
 
@@ -72,7 +73,7 @@ sub cluster {
 sub new {
     my ($class, %opt) = @_;
     my $self = bless {
-        masters => 3, replicas => 1, timeout => 60, %opt, nodes => [],
+        masters => 3, replicas => 1, %opt, nodes => [],
     }, $class;
 
     for (1 .. $self->{masters} * (1 + $self->{replicas})) {
@@ -89,7 +90,7 @@ sub new {
 sub _conf {
     my ($self) = @_;
     my $bus = Test::Apikey::free_port();
-    my $timeout = $self->{timeout} * 1000 * $Test::Apikey::PATIENCE;
+    my $timeout = TIMEOUT * 1000 * $Test::Apikey::PATIENCE;
     my $conf = <<"CONF";
 cluster-enabled yes
 cluster-port $bus
@@ -136,7 +137,7 @@ sub _start {
 
         Test::Apikey::wait_for(sub {
             eval { $nodes[$i]->cmd('CLUSTER', 'REPLICATE', $master->{id}) };
-        }, 10) or die "no replica of $master->{port}: $@";
+        }) or die "no replica of $master->{port}: $@";
     }
 
     return $self->settle;
@@ -153,16 +154,29 @@ sub _port { $_[0]{tls} ? $_[0]{tls}{port} : $_[0]{port} }
 
 sub settle {
     my ($self) = @_;
+    my $soon = time + 0.5;
     my $why;
 
-    $self->_hasten(1) if $self->{timeout} > 1;
+    # whoever makes a change tells it, mostly to all
 
-    Test::Apikey::wait_for(sub { !($why = $self->_unsettled) }, 30)
-        or die "the cluster doesn't settle: $why\n";
+    while ($why = $self->_unsettled and time < $soon) {
+        sleep 0.01;
+    }
 
-    $self->_hasten(0) if $self->{timeout} > 1;
+    # who had to wait for the CPU meanwhile may be taken for dead
 
-    return $self;
+    for (1 .. 10) {
+        return $self unless $why;
+
+        $self->_hasten(1);
+        Test::Apikey::wait_for(sub { !($why = $self->_unsettled) })
+            or die "the cluster doesn't settle: $why\n";
+        $self->_hasten(0);
+
+        $why = $self->_unsettled;
+    }
+
+    die "the cluster doesn't settle: $why\n";
 }
 
 # News spread with the pings, and the shorter the timeout the more there are.
@@ -170,8 +184,7 @@ sub settle {
 
 sub _hasten {
     my ($self, $on) = @_;
-    my $timeout = 1000 * $Test::Apikey::PATIENCE
-                  * ($on ? 1 : $self->{timeout});
+    my $timeout = 1000 * $Test::Apikey::PATIENCE * ($on ? 1 : TIMEOUT);
 
     for my $node ($self->nodes) {
         $node->cmd('CONFIG', 'SET', @$_)
@@ -182,12 +195,18 @@ sub _hasten {
 
 sub _unsettled {
     my ($self) = @_;
+
+    return eval { $self->_disagreement } // $@;
+}
+
+sub _disagreement {
+    my ($self) = @_;
     my @live = $self->nodes;
     my %lives = map { $_->{port} => 1 } @live;
     my $map;
 
     for my $node (@live) {
-        my $info = eval { $node->cmd('CLUSTER', 'INFO') } or return $@;
+        my $info = $node->cmd('CLUSTER', 'INFO');
 
         return "$node->{port}: $1" if $info =~ /^(cluster_state:(?!ok)\w+)/m;
 
@@ -207,7 +226,7 @@ sub _unsettled {
 
     my ($dead) = grep { !$lives{$_} } $map =~ /=(\d+)/g;
 
-    return $dead && "$dead has slots and is dead";
+    return $dead ? "$dead has slots and is dead" : '';
 }
 
 # Its map of the slots: lines "FIRST-LAST=PORT REPLICAS".
@@ -254,7 +273,7 @@ sub _known {
 }
 
 
-sub nodes { grep { $_->{pid} } @{$_[0]{nodes}} }
+sub nodes { grep { $_->{pid} && !$_->{paused} } @{$_[0]{nodes}} }
 
 sub masters { $_[0]->_role(0) }
 sub replicas { $_[0]->_role(1) }
@@ -357,7 +376,7 @@ sub kill {
 
     Test::Apikey::wait_for(sub {
         $replica->cmd('ROLE')->[4] >= $master->cmd('ROLE')->[1]
-    }, 10) or die "$replica->{port} is behind\n";
+    }) or die "$replica->{port} is behind\n";
 
     $master->kill;
 
@@ -367,20 +386,30 @@ sub kill {
 sub failover {
     my ($self, $master) = @_;
     my $replica = $self->replica($master);
+    my $alive = $master->{pid} && !$master->{paused};
+    my $order = 0;
 
     # A master that doesn't know its replica doesn't listen to it.
 
     Test::Apikey::wait_for(sub {
         grep { $_->{id} eq $replica->{id} && $_->{replica}
                && $_->{master} eq $master->{id} } _known($master);
-    }, 20) if $master->{pid};
+    }) if $alive;
 
     # A dead master can't be asked to wait, and the others aren't asked to vote.
+    # An order holds for five seconds.
 
-    $replica->cmd('CLUSTER', 'FAILOVER', $master->{pid} ? () : 'TAKEOVER');
+    Test::Apikey::wait_for(sub {
+        return 1 if $replica->cmd('ROLE')->[0] eq 'master';
 
-    Test::Apikey::wait_for(sub { $replica->cmd('ROLE')->[0] eq 'master' }, 20)
-        or die "$replica->{port} doesn't take over\n";
+        if (time > $order) {
+            $replica->cmd('CLUSTER', 'FAILOVER', $alive ? () : 'TAKEOVER');
+            $order = time + 6;
+        }
+
+        return 0;
+    }) or die "$replica->{port} doesn't take over\n";
+
     $self->settle;
 
     return $replica;
@@ -421,7 +450,7 @@ sub move_names {
     @names = @{$from->cmd('CLUSTER', 'GETKEYSINSLOT', $slot, 1000000)}
         unless @names;
 
-    $from->cmd('MIGRATE', '127.0.0.1', _port($to), '', 0, 10000,
+    $from->cmd('MIGRATE', '127.0.0.1', _port($to), '', 0, 60000,
                defined $self->{password} ? ('AUTH', $self->{password}) : (),
                'KEYS', @names) if @names;
 
@@ -445,12 +474,16 @@ sub end_move {
 sub drop {
     my ($self, $slot) = @_;
 
-    eval { $_->cmd('CLUSTER', 'DELSLOTS', $slot) } for $self->nodes;
+    # who heard of it from another meanwhile is told again
 
     Test::Apikey::wait_for(sub {
-        !grep { $_->cmd('CLUSTER', 'INFO') =~ /cluster_state:ok/ }
-              $self->nodes;
-    }, 10) or die "slot $slot is still there\n";
+        my @up = grep { $_->cmd('CLUSTER', 'INFO') =~ /cluster_state:ok/ }
+                      $self->nodes;
+
+        eval { $_->cmd('CLUSTER', 'DELSLOTS', $slot) } for @up;
+
+        return !@up;
+    }) or die "slot $slot is still there\n";
 
     return;
 }

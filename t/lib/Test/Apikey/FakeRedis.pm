@@ -123,7 +123,7 @@ sub stop {
     my $pid = delete $self->{pid} or return;
 
     kill 'TERM', $pid;
-    Test::Apikey::wait_pid($pid, 5);
+    Test::Apikey::wait_pid($pid);
 
     return;
 }
@@ -153,7 +153,7 @@ sub _order {
 sub wait_scripts {
     my ($self, $count) = @_;
 
-    return Test::Apikey::wait_for(sub { $self->scripts >= $count }, 10);
+    return Test::Apikey::wait_for(sub { $self->scripts >= $count });
 }
 
 

@@ -68,7 +68,7 @@ sub burst {
 
 sub exchange {
     my ($port, $requests, $seconds) = @_;
-    my $end = time + ($seconds || 30) * $Test::Apikey::PATIENCE;
+    my $end = time + ($seconds || 120) * $Test::Apikey::PATIENCE;
     my $poll = IO::Poll->new;
     my @got = ('') x @$requests;
     my %at;
@@ -126,7 +126,7 @@ sub new {
     my ($class, $port) = @_;
 
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port,
-                                  Timeout => 5 * $Test::Apikey::PATIENCE)
+                                  Timeout => 60 * $Test::Apikey::PATIENCE)
         or die "connect to $port: $!";
 
     $s->autoflush(1);
@@ -150,7 +150,7 @@ sub send {
 sub response {
     my ($self, $method, $seconds) = @_;
 
-    $self->{end} = time + ($seconds || 15) * $Test::Apikey::PATIENCE;
+    $self->{end} = time + ($seconds || 60) * $Test::Apikey::PATIENCE;
 
     while (1) {
         my $r = Test::Apikey::HTTP::Response->parse($self->{buffer},
@@ -184,7 +184,7 @@ sub read {
 sub closed {
     my ($self, $seconds) = @_;
 
-    $self->{end} = time + ($seconds || 5) * $Test::Apikey::PATIENCE;
+    $self->{end} = time + ($seconds || 60) * $Test::Apikey::PATIENCE;
     1 while $self->_more;
 
     return $self->{eof};

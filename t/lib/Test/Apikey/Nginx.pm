@@ -150,11 +150,11 @@ sub start {
     Test::Apikey::started($self) unless $self->{registered}++;
 
     if ($self->{daemon}) {
-        my $status = Test::Apikey::wait_pid(delete $self->{pid}, 10);
+        my $status = Test::Apikey::wait_pid(delete $self->{pid});
 
         die "nginx didn't start:\n", $self->log if $status // 1;
 
-        $self->{pid} = Test::Apikey::wait_for(sub { $self->_master }, 5);
+        $self->{pid} = Test::Apikey::wait_for(sub { $self->_master });
 
     } else {
         $self->{child} = $self->{pid};
@@ -168,8 +168,13 @@ sub start {
             }
 
             return Test::Apikey::accepts($port);
-        }, 10) or die "nginx doesn't listen on $port:\n", $self->log;
+        }) or die "nginx doesn't listen on $port:\n", $self->log;
     }
+
+    # it listens before it has its workers
+    Test::Apikey::wait_for(sub { $self->workers >= $self->{workers} })
+        or die "nginx has too few workers:\n", $self->log
+        unless ($self->{main} // '') =~ /\bmaster_process\s+off\b/;
 
     return $self;
 }
@@ -198,7 +203,7 @@ sub reload {
         return 'refused' if $log =~ /\[emerg\]/;
         return !grep { _alive($_)
                        && $log !~ / $_#\d+: gracefully shutting down/ } @old;
-    }, 10);
+    });
 
     return $over && $over ne 'refused';
 }
@@ -211,11 +216,12 @@ sub upgrade {
 
     my $new = Test::Apikey::wait_for(sub {
         my $pid = $self->_master;
-        return $pid && $pid != $old && _children($pid) ? $pid : 0;
-    }, 10) or die "no new master:\n", $self->log;
+        return $pid && $pid != $old
+               && _children($pid) >= $self->{workers} ? $pid : 0;
+    }) or die "no new master:\n", $self->log;
 
     kill 'QUIT', $old;
-    Test::Apikey::wait_for(sub { !_alive($old) }, 20);
+    Test::Apikey::wait_for(sub { !_alive($old) });
 
     $self->{pid} = $new;
 
@@ -266,14 +272,14 @@ sub stop {
     kill $signal || 'QUIT', $pid;
 
     if (delete $self->{child}) {
-        my $status = Test::Apikey::wait_pid($pid, 20);
+        my $status = Test::Apikey::wait_pid($pid);
 
         push @wrong, 'nginx ended with status ' . ($status // 'none, killed')
             if $status // 1;
 
     } else {
         # a daemon isn't our child
-        Test::Apikey::wait_for(sub { !_alive($pid) }, 20)
+        Test::Apikey::wait_for(sub { !_alive($pid) })
             or push @wrong, "nginx $pid goes on";
     }
 

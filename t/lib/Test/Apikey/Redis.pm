@@ -15,14 +15,15 @@ package Test::Apikey::Redis;
 #                                 as a reference; an error dies
 #   $redis->client                a connection: ->cmd, ->send, ->reply
 #   $redis->monitor               ->lines: what MONITOR has seen until now
-#   $redis->subscribe(CHANNEL)    ->message(SECONDS): the next one, or undef
+#   $redis->subscribe(CHANNEL)    ->message: the next one;  ->messages: those
+#                                 that have been published until now
 #   $redis->dump                  every name and value, as one text, but for
-#                                 the gateways that are there, who renew that,
-#                                 and for usage and events, written later;
-#                                 ->dump(1): these, too
-#   $redis->usage(KEY)            of today, of a key as create_key() gives it:
-#                                 a hash of field => value, without what is for
-#                                 alerts
+#                                 what gateways tell of themselves when they
+#                                 come to it, and for usage and events, written
+#                                 later; ->dump(1): these, too
+#   $redis->usage(KEY)            of all days, lest one ends meanwhile, of a key
+#                                 as create_key() gives it: a hash of field =>
+#                                 value, without what is for alerts
 #   $redis->events                what gateways have told of, a list of hashes,
 #                                 without "name"
 #   $redis->stop  ->start  ->restart  ->kill  ->pause  ->resume
@@ -31,10 +32,9 @@ package Test::Apikey::Redis;
 use strict;
 use warnings;
 
-use POSIX ();
 use Time::HiRes qw(time);
 
-my $count = 0;
+my ($count, $marks) = (0, 0);
 
 
 sub new {
@@ -91,7 +91,7 @@ CONF
             "redis-server didn't start:\n", Test::Apikey::slurp("$dir/redis.log");
 
         return Test::Apikey::accepts($self->{port});
-    }, 10) or die "redis-server doesn't listen";
+    }) or die "redis-server doesn't listen";
 
     return $self;
 }
@@ -112,6 +112,7 @@ sub pause {
     my ($self) = @_;
 
     CORE::kill('STOP', $self->{pid});
+    $self->{paused} = 1;
 
     # the signal is asynchronous
     Test::Apikey::wait_for(sub {
@@ -119,17 +120,23 @@ sub pause {
     });
 }
 
-sub resume  { CORE::kill('CONT', $_[0]{pid}) }
+sub resume {
+    my ($self) = @_;
+
+    CORE::kill('CONT', $self->{pid});
+    delete $self->{paused};
+}
+
 sub restart { $_[0]->stop; $_[0]->start }
 
 sub _end {
     my ($self, $signal) = @_;
     my $pid = delete $self->{pid} or return;
 
-    delete $self->{own};
+    delete @$self{qw(own paused)};
     CORE::kill($signal, $pid);
     CORE::kill('CONT', $pid);
-    Test::Apikey::wait_pid($pid, 10);
+    Test::Apikey::wait_pid($pid);
 
     return;
 }
@@ -173,15 +180,18 @@ sub subscribe {
     my ($self, @channels) = @_;
     my $client = $self->client;
 
-    $client->cmd('SUBSCRIBE', $_) for @channels;
+    $client->cmd('SUBSCRIBE', $_)
+        for @channels, Test::Apikey::Redis::Subscription->MARKS;
 
-    return bless { client => $client }, 'Test::Apikey::Redis::Subscription';
+    return bless { client => $client, redis => $self },
+                 'Test::Apikey::Redis::Subscription';
 }
 
 sub dump {
     my ($self, $all) = @_;
     my $text = '';
-    my $skip = $all ? qr/:gateways$/ : qr/:gateways$|:usage:|:events$/;
+    my $skip = $all ? qr/:(?:gateways|plans)$/
+                    : qr/:(?:gateways|plans|events)$|:usage:/;
     my %read = (
         string => sub { $self->cmd('GET', $_[0]) },
         hash   => sub {
@@ -225,14 +235,16 @@ sub digest {
 sub usage {
     my ($self, $key) = @_;
     my $digest = $self->digest($key->{id});
-    my ($sec) = @{$self->cmd('TIME')};
-    my $name = "apikey:usage:{$digest}:"
-               . POSIX::strftime('%Y%m%d', gmtime $sec);
-    my %fields = @{$self->cmd('HGETALL', $name)};
+    my %sum;
 
-    delete @fields{"w", "#e", "#c"};
+    for my $day (@{$self->cmd('KEYS', "apikey:usage:{$digest}:*")}) {
+        my %fields = @{$self->cmd('HGETALL', $day)};
 
-    return \%fields;
+        delete @fields{"w", "#e", "#c"};
+        $sum{$_} += $fields{$_} for keys %fields;
+    }
+
+    return \%sum;
 }
 
 
@@ -295,7 +307,7 @@ sub send {
 sub reply {
     my ($self, $seconds) = @_;
 
-    $self->{end} = time + ($seconds || 10) * $Test::Apikey::PATIENCE;
+    $self->{end} = time + ($seconds || 60) * $Test::Apikey::PATIENCE;
 
     return $self->_value;
 }
@@ -343,8 +355,6 @@ package Test::Apikey::Redis::Monitor;
 use strict;
 use warnings;
 
-my $marks = 0;
-
 
 # An ECHO on another connection marks the present.
 
@@ -369,12 +379,31 @@ package Test::Apikey::Redis::Subscription;
 use strict;
 use warnings;
 
+use constant MARKS => 'marks of the tests';
+
 
 sub message {
     my ($self, $seconds) = @_;
-    my $reply = eval { $self->{client}->reply($seconds || 1) };
+    my $reply = eval { $self->{client}->reply($seconds) };
 
     return $reply && $reply->[2];
+}
+
+# A message on a channel of its own marks the present.
+
+sub messages {
+    my ($self) = @_;
+    my $mark = "mark-$$-" . $marks++;
+    my @messages;
+
+    $self->{redis}->cmd('PUBLISH', MARKS, $mark);
+
+    while (defined(my $message = $self->message)) {
+        return @messages if $message eq $mark;
+        push @messages, $message;
+    }
+
+    die "no mark\n";
 }
 
 

@@ -1,7 +1,6 @@
 package Test::Apikey::Sentinel;
 
-# A master, its replicas and the sentinels that watch over them, all of them
-# quick to act.
+# A master, its replicas and the sentinels that watch over them.
 #
 #   use Test::Apikey::Sentinel;
 #
@@ -24,7 +23,10 @@ package Test::Apikey::Sentinel;
 #                               that agrees
 #   $group->replicated          waits until the replicas have all that there is
 #   $group->failover            by a sentinel's order; returns the new master
-#   $group->wait_failover(OLD)  until another is the master; returns that
+#   $group->wait_failover(OLD)  of a master that is gone: until another is the
+#                               master; returns that
+#   $group->quick               who is silent for a moment is taken for down, as
+#                               else only ->wait_failover has it;  ->quick(0)
 
 use strict;
 use warnings;
@@ -33,6 +35,10 @@ use Exporter 'import';
 use Test::Apikey ();
 
 our @EXPORT = qw(sentinels);
+
+# Milliseconds of silence.
+
+use constant { QUICK => 700, SLOW => 60000 };
 
 my $runs = 0;
 
@@ -93,7 +99,7 @@ sub _watch {
 
     my $common = join '', map { "sentinel $_\n" }
         "monitor $name 127.0.0.1 $master $quorum",
-        "down-after-milliseconds $name 700",
+        "down-after-milliseconds $name " . SLOW * $Test::Apikey::PATIENCE,
         "failover-timeout $name 3000",
         (defined $secret ? qq{auth-pass $name "$secret"} : ()),
         map { "known-replica $name 127.0.0.1 $_" } @replicas;
@@ -113,6 +119,10 @@ sub _watch {
 }
 
 
+# Those that can be asked.
+
+sub _sentinels { grep { $_->{pid} && !$_->{paused} } @{$_[0]{all}} }
+
 sub redis     { $_[0]{redis}[$_[1]] }
 sub sentinel  { $_[0]{all}[$_[1]] }
 sub addresses { join ' ', map { '127.0.0.1:' . _port($_) } @{$_[0]{all}} }
@@ -131,7 +141,7 @@ sub master {
     my ($self) = @_;
     my %said;
 
-    for my $sentinel (grep { $_->{pid} } @{$self->{all}}) {
+    for my $sentinel ($self->_sentinels) {
         my $at = eval { $sentinel->cmd('SENTINEL', 'get-master-addr-by-name',
                                        $self->{name}) } or return;
         $said{$at->[1]} = 1;
@@ -155,8 +165,8 @@ sub replicated {
 
         return 0 unless $master;
 
-        my ($said) = $master->cmd('INFO', 'replication')
-                     =~ /^master_repl_offset:(\d+)/m;
+        my ($said) = (eval { $master->cmd('INFO', 'replication') } // '')
+                     =~ /^master_repl_offset:(\d+)/m or return 0;
         my @heard = grep {
             /^master_link_status:up/m
             && /^slave_repl_offset:(\d+)/m && $1 >= $said
@@ -164,29 +174,74 @@ sub replicated {
           @{$self->{redis}};
 
         return @heard >= $self->{replicas};
-    }, 20) || die 'the replicas are not in step';
+    }) || die 'the replicas are not in step';
+}
+
+sub quick {
+    my ($self, $on) = @_;
+    my $after = $on // 1 ? QUICK : SLOW;
+
+    $_->cmd('SENTINEL', 'SET', $self->{name}, 'down-after-milliseconds',
+            $after * $Test::Apikey::PATIENCE) for $self->_sentinels;
+
+    return;
 }
 
 sub failover {
     my ($self) = @_;
     my $old = $self->master or die 'no master';
+    my ($sentinel) = $self->_sentinels;
 
-    # a sentinel that has just ended one, or knows of no good replica, refuses
-    Test::Apikey::wait_for(sub {
-        eval { $self->{all}[0]->cmd('SENTINEL', 'FAILOVER', $self->{name}) };
-    }, 20) or die "no failover: $@";
+    # one that has just ended a failover, or knows of no good replica, refuses,
+    # or gives up
 
-    return $self->wait_failover($old);
+    return Test::Apikey::wait_for(sub {
+        my $now = $self->_calm;
+
+        return $now if $now && $now != $old;
+
+        eval { $sentinel->cmd('SENTINEL', 'FAILOVER', $self->{name}) } if $now;
+
+        return;
+    }) || die 'no failover';
 }
 
 sub wait_failover {
     my ($self, $old) = @_;
 
     return Test::Apikey::wait_for(sub {
-        my $now = $self->master;
+        $self->quick;
+
+        my $now = Test::Apikey::wait_for(sub {
+            my $now = $self->master;
+
+            return $now && $now != $old && $now;
+        });
+
+        # lest the new one is taken for down, too, if it has to wait
+        $self->quick(0);
+
+        $now = Test::Apikey::wait_for(sub { $self->_calm });
 
         return $now && $now != $old && $now;
-    }, 30) || die 'no failover';
+    }) || die 'no failover';
+}
+
+# The master, if no sentinel thinks it down, nor is about to change it.
+
+sub _calm {
+    my ($self) = @_;
+    my $now = $self->master or return;
+
+    for my $sentinel ($self->_sentinels) {
+        my $said = eval { $sentinel->cmd('SENTINEL', 'MASTER', $self->{name}) }
+            or return;
+        my %master = @$said;
+
+        return if $master{flags} ne 'master' || $master{port} != _port($now);
+    }
+
+    return $now;
 }
 
 
@@ -248,7 +303,7 @@ sub start {
             Test::Apikey::slurp("$dir/sentinel.log");
 
         return Test::Apikey::accepts($self->{port});
-    }, 10) or die "redis-sentinel doesn't listen";
+    }) or die "redis-sentinel doesn't listen";
 
     # Redis 7.  While a master is down, replicas are asked once a second,
     # whatever INFO-PERIOD says: an answer must hold for longer, which is five

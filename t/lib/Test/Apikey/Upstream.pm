@@ -66,7 +66,7 @@ sub stop {
     my $pid = delete $self->{pid} or return;
 
     kill 'TERM', $pid;
-    Test::Apikey::wait_pid($pid, 5);
+    Test::Apikey::wait_pid($pid);
 
     return;
 }
