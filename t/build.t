@@ -97,7 +97,8 @@ SKIP: {
         my $name = $order->[0] eq $nchan ? 'after nchan' : 'before nchan';
         my $main = join "\n", map { "load_module $_;" } @$order;
         my $nginx = nginx(<<"CONF", bare => 1, main => $main);
-            apikey_redis 127.0.0.1:$redis->{port};
+            apikey_redis 127.0.0.1:$redis->{port} connect_timeout=60s
+                         timeout=60s;
             apikey_pepper_file $pepper;
 
             server {

@@ -19,11 +19,12 @@ my $redis = redis();
 my ($port, $between) = map { free_port() } 1 .. 2;
 my $hold = file('hold', '');
 my $held = file('held', '');
+my $told = file('told', '');
 
 unlink $hold, $held;
 
 # Redis, but what it answers stops where the file "hold" is. Who listens hears
-# of changes all the same.
+# of changes all the same, each a byte in the file "told".
 
 sub relay {
     my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
@@ -33,10 +34,6 @@ sub relay {
     while (1) {
         my @ready = IO::Select->new($listen, map { $_->{socket} } values %at)
                     ->can_read(0.01);
-
-        if (!-e $hold) {
-            syswrite $_->[0], $_->[1] for splice @late;
-        }
 
         for my $s (@ready) {
             if ($s == $listen) {
@@ -58,13 +55,22 @@ sub relay {
             } elsif ($c->{server} && !$c->{listens} && -e $hold) {
                 push @late, [ $c->{peer}, $bytes ];
 
-                # a record's answer is longer than a worker's heartbeat
-                Test::Apikey::file('held', '') if length $bytes > 20;
+                # a record's answer is longer than some heartbeats of workers
+                Test::Apikey::file('held', '') if length $bytes > 60;
 
             } else {
                 $at{$c->{peer}}{listens} = 1 if $bytes =~ /SUBSCRIBE/;
                 syswrite $c->{peer}, $bytes;
+
+                if ($c->{listens} && $bytes =~ /\r\nmessage\r\n/) {
+                    open my $f, '>>', $told or die "$told: $!";
+                    print $f '.';
+                }
             }
+        }
+
+        if (!-e $hold) {
+            syswrite $_->[0], $_->[1] for splice @late;
         }
     }
 }
@@ -74,7 +80,7 @@ my $relay = in_background(\&relay);
 wait_for(sub { Test::Apikey::accepts($between) }) or die 'no relay';
 
 nginx(<<"CONF", workers => 2);
-    apikey_redis 127.0.0.1:$between connect_timeout=10s timeout=10s;
+    apikey_redis 127.0.0.1:$between connect_timeout=60s timeout=60s;
     apikey_cache zone=keys:1m valid=1h invalid=1h;
 
     server {
@@ -95,6 +101,7 @@ sub overtaken {
     my ($key, $change) = @_;
 
     file('hold', '');
+    file('told', '');
 
     my $client = dial($port);
     $client->send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
@@ -103,6 +110,9 @@ sub overtaken {
     wait_for(sub { -e $held }) or return 'nothing was asked';
 
     my $r = $change->();
+
+    # to both workers, and only then the answer
+    wait_for(sub { -s $told >= 2 }) or return 'nobody was told';
 
     unlink $hold, $held;
     return "exit $r->{exit}: $r->{err}" if $r->{exit};

@@ -124,6 +124,7 @@ is(asked("${weak}x", '/constant'), '401', 'refused for its form');
 is($redis->dump, $before, 'neither is charged');
 
 asked($key, '/', 20);
+is(asked($key, '/free'), '200 0', 'a debt');
 $before = $redis->dump;
 is(asked($key, '/constant'), '429 0', 'refused for the limit');
 is($redis->dump, $before, 'is not charged either');

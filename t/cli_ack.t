@@ -60,9 +60,12 @@ sub beat {
     my $now = $redis->cmd('TIME')->[0];
 
     $redis->cmd('DEL', 'apikey:gateways');
+
     $redis->cmd('HSET', 'apikey:gateways', $_,
                 join(' ', $now - $silent{$_}, '1.0.0', $now - 3600))
         for keys %silent;
+
+    return $now;
 }
 
 sub stored { $redis->cmd('HGET', record($_[0]), $_[1]) }
@@ -76,6 +79,21 @@ sub record {
 }
 
 sub workers { decode_json($_[0]{out})->{workers} }
+
+# Where one worker won't answer, but the others have to: with a longer wait, if
+# they had to wait for the CPU.
+
+sub but_for_one {
+    my (@args) = @_;
+    my $r;
+
+    for my $wait (1, 10, 60) {
+        $r = apikey(@args, '--wait', "${wait}s");
+        last if (() = $r->{err} =~ /no answer from/g) == 1;
+    }
+
+    return $r;
+}
 
 # Runs it in the background, until it waits for answers.
 
@@ -114,7 +132,7 @@ is_deeply([ @{workers($r)}{qw(confirmed missing)} ], [ [], [] ], 'is nobody');
 worker("gw1:$_") for 1, 2;
 worker('gw2:1');
 
-my @all = ('gw1:1' => -60, 'gw1:2' => -60, 'gw2:1' => -60);
+my @all = ('gw1:1' => -3600, 'gw1:2' => -3600, 'gw2:1' => -3600);
 my $all = [ 'gw1:1', 'gw1:2', 'gw2:1' ];
 my $three = qr/^confirmed by 3 of 3 workers in \d+ ms\n\z/m;
 
@@ -198,19 +216,19 @@ is(stored($ids[2], 'status'), 'disabled', 'and nothing is changed');
 # One doesn't answer; one was killed some time ago; others aren't workers.
 
 $redis->cmd('HSET', 'apikey:gateways', 'gw:x', 'nonsense', 'g w', '1 1 1');
-beat(@all, 'gw3:1' => -60, 'gw4:1' => 7);
+beat(@all, 'gw3:1' => -3600, 'gw4:1' => 7);
 
-$r = apikey('enable', $ids[2], '--wait', '1s');
+$r = but_for_one('enable', $ids[2]);
 is($r->{exit}, 1, 'no answer from one');
-like($r->{out}, qr/^enabled .*\nconfirmed by 3 of 4 workers in \d+ ms\n\z/,
+like($r->{out}, qr/enabled .*\nconfirmed by 3 of 4 workers in \d+ ms\n\z/,
      'the others have confirmed');
 like($r->{err}, qr/^apikey: no answer from gw3:1\napikey: the change stands/,
      'it is named');
 unlike($r->{err}, qr/gw4/, 'who was silent before is not');
 is(stored($ids[2], 'status'), 'active', 'the change stands');
 
-beat(@all, 'gw3:1' => -60);
-$r = apikey('--json', 'revoke', @ids, '--wait', '1s');
+beat(@all, 'gw3:1' => -3600);
+$r = but_for_one('--json', 'revoke', @ids);
 is($r->{exit}, 1, 'as JSON');
 
 my ($json) = map { decode_json($_) } split /\n/, $r->{out};
@@ -222,7 +240,7 @@ cmp_ok($json->{workers}{ms}, '>=', 1000, 'and for how long it was waited');
 # It waits for the slowest, who may leave; who comes later isn't waited for.
 
 worker('slow:1', gated => 1);
-beat(@all, 'slow:1' => -60, 'leaves:1' => -60);
+beat(@all, 'slow:1' => -3600, 'leaves:1' => -3600);
 
 my $run = waiting('--json', 'revoke', create_key()->{id});
 $redis->cmd('HDEL', 'apikey:gateways', 'leaves:1');
@@ -238,7 +256,7 @@ is_deeply([ @{workers($r)}{qw(confirmed missing)} ],
 
 # Answers that can't be heard any longer.
 
-beat(@all, 'slow:1' => -60);
+beat(@all, 'slow:1' => -3600);
 $run = waiting('revoke', create_key()->{id});
 my ($last) = sort { $b <=> $a } map { /^id=(\d+) .* sub=1 / ? $1 : () }
              split /\n/, $redis->cmd('CLIENT', 'LIST');
@@ -279,7 +297,7 @@ like($r->{out}, qr/^deleted 1000 keys\n$three/, 'and all confirmed');
 
 worker('deaf:1', deaf => 7);
 @ids = map { create_key()->{id} } 1 .. 9;
-beat(@all, 'deaf:1' => -60);
+beat(@all, 'deaf:1' => -3600);
 $r = apikey('revoke', @ids, '--wait', '1s');
 is($r->{exit}, 1, 'a worker that missed one of many');
 like($r->{err}, qr/^apikey: no answer from deaf:1$/m, 'is named');
@@ -287,16 +305,15 @@ like($r->{err}, qr/^apikey: no answer from deaf:1$/m, 'is named');
 
 # apikey gateways, and doctor.
 
-beat(@all, 'gw1:2' => 2, 'old:1' => 10, 'gone:1' => 61, 'gone:2' => 9999);
+my $now = beat(@all, 'old:1' => 10, 'gone:1' => 61, 'gone:2' => 9999);
 $redis->cmd('HSET', 'apikey:gateways', 'junk:1', 'nonsense', "j\e[1m", '1 1 1');
 
-my $now = $redis->cmd('TIME')->[0];
 my $list = decode_json(apikey('--json', 'gateways')->{out});
 
 is_deeply([ map { $_->{name} } @$list ], $all, 'gateways, in order');
 is($list->[1]{version}, '1.0.0', 'version');
-cmp_ok(abs($list->[1]{since} - $now + 3600), '<', 10, 'since');
-cmp_ok(abs($list->[1]{last_seen} - $now + 2), '<', 10, 'last seen');
+is($list->[1]{since}, $now - 3600, 'since');
+is($list->[1]{last_seen}, $now + 3600, 'last seen');
 is_deeply([ sort @{$redis->cmd('HKEYS', 'apikey:gateways')} ],
           [ sort @$all, 'old:1', 'junk:1', "j\e[1m" ],
           'the gone are forgotten');

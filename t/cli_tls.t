@@ -85,7 +85,7 @@ is(@{decode_json(program('--config', $conf, '--json', 'list')->{out})}, 20001,
 
 my $at = free_port();
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$port connect_timeout=3s timeout=3s tls=on
+    apikey_redis 127.0.0.1:$port connect_timeout=60s timeout=60s tls=on
                  tls_ca=$ca->{cert};
     apikey_cache zone=keys:1m;
 
@@ -102,10 +102,11 @@ CONF
 ok(wait_for(sub {
     get($at, '/', 'X-API-Key' => $key->{key})->status == 204
 }), 'a gateway');
-ok(wait_for(sub { $redis->cmd('PUBSUB', 'NUMSUB', 'apikey:changes')->[1] }),
-   'listens');
+ok(wait_for(sub {
+    program('--config', $conf, 'gateways')->{out} =~ /:\d+ /
+}), 'listens');
 
-$r = program('--config', $conf, 'revoke', $key->{id});
+$r = program('--config', $conf, 'revoke', $key->{id}, '--wait', '60s');
 is($r->{exit}, 0, 'a revocation');
 like($r->{out} . $r->{err}, qr/confirmed by 1 of 1/, 'is confirmed');
 is(get($at, '/', 'X-API-Key' => $key->{key})->status, 401, 'and holds');

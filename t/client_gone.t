@@ -89,6 +89,8 @@ sub descriptors {
 }
 
 own_answers('before');
+wait_for(sub { $fake->open == 1 && $fake->listeners == 1 })
+    or die 'not connected';
 my $descriptors = descriptors();
 
 

@@ -25,7 +25,7 @@ my $dead = free_port();
 
 my $conf = <<"CONF";
     apikey_redis 127.0.0.1:$dead 127.0.0.1:$seeds[4] mode=cluster
-                 connect_timeout=3s timeout=3s;
+                 connect_timeout=60s timeout=60s;
 
     apikey_cache zone=keys:1m valid=1h;
     apikey_plan own 10/$long;

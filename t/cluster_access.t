@@ -41,7 +41,7 @@ sub gateway {
     my $port = free_port();
 
     return (nginx(<<"CONF"), $port);
-    apikey_redis $where timeout=3s connect_timeout=3s $how;
+    apikey_redis $where timeout=60s connect_timeout=60s $how;
 
     server {
         listen 127.0.0.1:$port;

@@ -15,12 +15,15 @@ use Test::Apikey;
 use Test::Apikey::Cluster;
 
 my $long = 25920000;
-my $cluster = cluster(timeout => 1,
-                      conf => "cluster-require-full-coverage no\n");
-my $port = free_port();
+my $cluster = cluster(conf => "cluster-require-full-coverage no\n");
+my ($port, $hasty) = map { free_port() } 1 .. 2;
 
-my $nginx = nginx(<<"CONF", workers => 2);
-    apikey_redis ${\ $cluster->servers} timeout=1s connect_timeout=1s;
+sub gateway {
+    my ($port, $timeout) = @_;
+
+    return nginx(<<"CONF", workers => 2);
+    apikey_redis ${\ $cluster->servers} timeout=$timeout
+                 connect_timeout=$timeout;
     apikey_cache zone=keys:1m valid=1h;
     apikey_plan exact 1000/$long;
 
@@ -34,6 +37,12 @@ my $nginx = nginx(<<"CONF", workers => 2);
         }
     }
 CONF
+}
+
+# The hasty one is for a node that hangs; the other waits for one that is slow.
+
+my $nginx = gateway($port, '60s');
+my $other = gateway($hasty, '1s');
 
 # A key with a record on that node.
 
@@ -54,14 +63,14 @@ sub status { get($port, '/', 'X-API-Key' => $_[0]{key})->status }
 sub statuses { join ' ', map { status($_) } @_ }
 
 sub serves {
-    my ($key) = @_;
+    my ($key, $at) = @_;
 
     # by both workers
 
     return wait_for(sub {
         !grep { $_->status != 200 }
-              burst($port, 16, '/', 'X-API-Key' => $key->{key});
-    }, 20);
+              burst($at || $port, 16, '/', 'X-API-Key' => $key->{key});
+    });
 }
 
 # A node's subscribers that are gateways.
@@ -91,6 +100,7 @@ $nodes[0]->kill;
 
 is(status($keys[0]), 503, 'a dead master\'s key');
 is(statuses(@keys[1, 2]), '200 200', 'does not affect the others');
+$cluster->failover($nodes[0]);
 ok(serves($keys[0]), 'its replica takes over, and serves it');
 is(statuses(@keys), '200 200 200', 'all is well');
 ok($nginx->wait_log(qr/redis "127\.0\.0\.1:$nodes[0]{port}" can't be used/),
@@ -102,13 +112,17 @@ is(statuses(@keys), '200 200 200', 'it comes back as a replica');
 
 # A master hangs.
 
+ok(serves($_, $hasty), 'a hasty gateway') for @keys;
 $nodes[1]->pause;
-is(status($keys[1]), 503, 'a hanging master\'s key');
+is(get($hasty, '/', 'X-API-Key' => $keys[1]{key})->status, 503,
+   'a hanging master\'s key');
 is(statuses(@keys[0, 2]), '200 200', 'does not affect the others');
-ok(serves($keys[1]), 'its replica takes over');
+$cluster->failover($nodes[1]);
+ok(serves($keys[1], $hasty), 'its replica takes over');
 $nodes[1]->resume;
 $cluster->settle;
 is(statuses(@keys), '200 200 200', 'it wakes up as a replica');
+$other->stop;
 
 
 # A master hands over under load.  It keeps its clients waiting meanwhile.
@@ -116,8 +130,8 @@ is(statuses(@keys), '200 200 200', 'it wakes up as a replica');
 my $key = key_on($nodes[2]);
 my $patient = free_port();
 
-my $other = nginx(<<"CONF", workers => 2);
-    apikey_redis ${\ $cluster->servers} timeout=20s connect_timeout=20s;
+$other = nginx(<<"CONF", workers => 2);
+    apikey_redis ${\ $cluster->servers} timeout=60s connect_timeout=60s;
     apikey_plan exact 1000/$long;
 
     server {

@@ -20,7 +20,7 @@ my $port = free_port();
 my $long = 25920000;
 
 my $nginx = nginx(<<"CONF", workers => 2);
-    apikey_redis @{[ $cluster->servers ]} mode=cluster timeout=3s;
+    apikey_redis @{[ $cluster->servers ]} connect_timeout=60s timeout=60s;
     apikey_plan ten 10/$long;
 
     server {
@@ -32,6 +32,10 @@ my $nginx = nginx(<<"CONF", workers => 2);
         }
     }
 CONF
+
+# all of it on one day
+
+left(86400, 60);
 
 my @keys = map { create_key('--permissions', 'read', '--plan', 'ten') } 1 .. 9;
 

@@ -17,6 +17,9 @@ my $redis = redis();
 my $port = free_port();
 
 my $nginx = nginx(<<"CONF", main => 'worker_rlimit_nofile 40;');
+    client_header_timeout 1h;
+    keepalive_timeout 1h;
+
     server {
         listen 127.0.0.1:$port;
         apikey on;

@@ -65,7 +65,9 @@ is($redis->dump, $before, 'and is not counted');
 like(asked($key, '/'), qr/^429 2 0 \d+$/, 'where limits hold it is refused');
 is(asked($key, '/off'), '200 - - -', 'apikey_limit off tells nothing');
 
-my @log = split /\n/, slurp("$nginx->{dir}/results");
+my @log;
+
+wait_for(sub { (@log = split /\n/, slurp("$nginx->{dir}/results")) == 5 });
 is_deeply(\@log, [ '/trial 200 ok 1', '/trial 200 ok 0',
                    '/trial 200 dry_run 0', '/ 429 limited 0',
                    '/off 200 ok -' ], '$apikey_result says what it would be');

@@ -34,7 +34,7 @@ for ([ 'load_module /usr/lib/nginx/modules/ngx_http_apikey_module.so;',
        map { "${_}_temp_path $dir/$_;\n" }
            qw(client_body proxy fastcgi uwsgi scgi) ],
      [ '127.0.0.1:6379 connect_timeout=250ms timeout=100ms;',
-       "127.0.0.1:$redis->{port} connect_timeout=10s timeout=10s;" ],
+       "127.0.0.1:$redis->{port} connect_timeout=60s timeout=60s;" ],
      [ 'apikey_pepper_file /etc/nginx/apikey.pepper;',
        "apikey_pepper_file $pepper;" ],
      [ 'server 127.0.0.1:8081;', "server 127.0.0.1:$up->{port};" ],

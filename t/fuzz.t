@@ -44,14 +44,14 @@ sub options {
 
     mkdir $new or die "$new: $!";
 
-    return ("-max_total_time=$seconds", '-timeout=5', '-rss_limit_mb=1024',
+    return ("-max_total_time=$seconds", '-timeout=60', '-rss_limit_mb=1024',
             "-artifact_prefix=$new/", -e $words ? "-dict=$words" : (), $new,
             -d $kept ? $kept : ());
 }
 
 sub fuzzed {
     my ($name, @command) = @_;
-    my $r = run({ timeout => $seconds + 60 }, @command);
+    my $r = run({ timeout => $seconds + 600 }, @command);
     my ($runs) = $r->{err} =~ /Done (\d+) runs/;
 
     ok($r->{exit} == 0 && $runs, "$name: " . ($runs // 0) . ' inputs')

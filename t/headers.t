@@ -73,7 +73,7 @@ sub told {
         push @told, map { "$name: $_" } $r->all($name);
     }
 
-    s/t=(\d+)$/$1 > 0 && abs($1 - ($half_end - $now)) < 100 ? 't=T' : $1/e
+    s/t=(\d+)$/$1 > 0 && abs($1 - ($half_end - $now)) < 3600 ? 't=T' : $1/e
         for @told;
 
     return \@told;

@@ -64,7 +64,7 @@ my $locations = <<"CONF" . join '', map { cgi_location($_) } @cgi;
 CONF
 
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=60s connect_timeout=60s;
 
     server {
         listen 127.0.0.1:$port;

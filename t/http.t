@@ -19,7 +19,7 @@ my $up = upstream();
 my ($port, $tight) = (free_port(), free_port());
 
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=60s connect_timeout=60s;
     apikey_plan counted 1000r/30d;
 
     apikey on;
@@ -166,7 +166,7 @@ for my $at ('/', '/stream') {
 
             for my $way (sort keys %sent) {
                 my $name = "$at: $size bytes $way: $expected";
-                my $r = $c->send($sent{$way})->response('POST', 60);
+                my $r = $c->send($sent{$way})->response('POST', 120);
 
                 is(result($r), $expected, $name);
                 is($r->json->{body_length}, $size, "$name: all upstream")
@@ -201,7 +201,7 @@ $c->close;
 my @expect = (Expect => '100-continue', 'Content-Length' => 5);
 
 $c = dial($port)->send(bytes('POST', '/', @keep, @key, @expect));
-is($c->read(10), "HTTP/1.1 100 Continue\r\n\r\n", 'told to go on');
+is($c->read(60), "HTTP/1.1 100 Continue\r\n\r\n", 'told to go on');
 $r = $c->send('hello')->response('POST');
 is(result($r), '200 ok', 'and passed');
 is($r->json->{body}, 'hello', 'with the body');
@@ -230,7 +230,7 @@ for my $text ("\x81\x85\x01\x02\x03\x04abcde", "\0\xff" x 5000, 'last') {
 
     $c->send($text);
     while (length $back < length $text) {
-        my $more = $c->read(10);
+        my $more = $c->read(60);
         last unless length $more;
         $back .= $more;
     }

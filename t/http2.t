@@ -18,7 +18,7 @@ my $up = upstream();
 my ($port, $grpc) = (free_port(), free_port());
 
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=60s connect_timeout=60s;
     apikey_plan small 30r/30d;
 
     server {
@@ -105,7 +105,7 @@ sub answers {
     my %open = map { $_ => 1 } ref $until eq 'ARRAY' ? @$until : 'until';
 
     while (%open) {
-        my $bytes = $c->read(15);
+        my $bytes = $c->read(60);
 
         last unless length $bytes;
         $c->{frames} .= $bytes;

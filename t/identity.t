@@ -24,9 +24,9 @@ my $set = join "\n", map { "proxy_set_header X-Key-$_ \$apikey_$_;" } @names;
 my $show = join "\n", map { "add_header X-$_ \$apikey_$_ always;" } @names;
 
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=60s connect_timeout=60s;
     apikey_plan basic 100r/m 1000r/d;
-    apikey_plan tiny 1r/d;
+    apikey_plan tiny 1r/30d;
     apikey_plan anonymous 50r/30d;
 
     server {

@@ -50,6 +50,8 @@ package Test::Apikey;
 #                       calls it until it returns something true; returns that.
 #                       For a minute at least: when all is well that costs
 #                       nothing
+# left(WINDOW, SECONDS)  waits until so much is left of a window of so many seconds,
+#                       lest it ends while the test counts on it
 # in_background(CODE)   runs it in a child; ->result waits for what it returned
 # expect_log(REGEX)     such lines of an error log are no failure of the test
 #
@@ -81,7 +83,7 @@ use Time::HiRes qw(time sleep);
 our @EXPORT = qw(
     redis upstream capture nginx nginx_test
     get request dial burst exchange
-    apikey create_key run free_port file slurp wait_for in_background
+    apikey create_key run free_port file slurp wait_for left in_background
     expect_log
 );
 
@@ -139,7 +141,7 @@ sub pepper_file {
 }
 
 
-my $CONFIRMED = qr/^(?:delete|disable|edit|enable|revoke|rotate)\z/;
+my $CONFIRMED = qr/^(?:delete|disable|edit|enable|revoke|rotate|--reset)\z/;
 
 sub apikey {
     my %opt = ref $_[0] ? %{+shift} : ();
@@ -274,6 +276,13 @@ sub wait_for {
 
         sleep 0.01;
     }
+}
+
+
+sub left {
+    my ($window, $seconds) = @_;
+
+    sleep 0.1 until $window - time % $window > $seconds * $PATIENCE;
 }
 
 

@@ -172,12 +172,16 @@ sub start {
     }
 
     # it listens before it has its workers
-    Test::Apikey::wait_for(sub { $self->workers >= $self->{workers} })
+    Test::Apikey::wait_for(sub { $self->workers >= $self->_least })
         or die "nginx has too few workers:\n", $self->log
         unless ($self->{main} // '') =~ /\bmaster_process\s+off\b/;
 
     return $self;
 }
+
+# Workers, unless they are as many as nginx likes.
+
+sub _least { $_[0]{workers} =~ /^(\d+)$/ ? $1 : 1 }
 
 # As its pid file says.
 
@@ -217,7 +221,7 @@ sub upgrade {
     my $new = Test::Apikey::wait_for(sub {
         my $pid = $self->_master;
         return $pid && $pid != $old
-               && _children($pid) >= $self->{workers} ? $pid : 0;
+               && _children($pid) >= $self->_least ? $pid : 0;
     }) or die "no new master:\n", $self->log;
 
     kill 'QUIT', $old;
