@@ -13,6 +13,9 @@ use Test::More;
 
 use Test::Apikey;
 
+plan skip_all => 'valgrind keeps descriptors for itself'
+    if ($ENV{TEST_NGINX_BINARY} // '') =~ m{/valgrind/};
+
 my $redis = redis();
 my $port = free_port();
 
