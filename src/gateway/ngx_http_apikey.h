@@ -694,11 +694,11 @@ char *ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* NULL: there is none. */
 /* All of them as Pplans has them (names.h), in memory of the pool. */
 ngx_int_t ngx_http_apikey_plans_text(ngx_http_apikey_main_conf_t *amcf,
     ngx_pool_t *pool, ngx_str_t *text);
 
+/* NULL: there is none. */
 ngx_http_apikey_plan_t *ngx_http_apikey_find_plan(
     ngx_http_apikey_main_conf_t *amcf, apikey_text_t name);
 
