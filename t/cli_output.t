@@ -81,6 +81,13 @@ for my $args ([ 'list' ], [ '--json', 'list' ], [ 'export' ]) {
     is($r->{err}, '', 'without a word');
 }
 
+# head ends with the header, and nothing is written after that.
+
+$r = run('bash', '-c', '"$@" | head -n 1; echo ${PIPESTATUS[0]}', '-',
+         @apikey, 'events', '--follow');
+like($r->{out}, qr/^TIME .*\n1\n\z/, 'who follows ends with the reader');
+is($r->{err}, '', 'without a word');
+
 apikey('delete', map { $_->{id} }
                  @{decode_json(apikey('--json', 'list')->{out})});
 

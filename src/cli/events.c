@@ -65,6 +65,7 @@ command_events(cli_t *cli)
 
     if (events.follow) {
         follow_signals();
+        follow_reader();
     }
 
     rc = events_begin(&events, id);

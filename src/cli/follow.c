@@ -19,6 +19,7 @@ static void follow_signal(int signo);
 
 
 static volatile sig_atomic_t  follow_ended;
+static int                    follow_read;
 
 
 void
@@ -31,6 +32,13 @@ follow_signals(void)
 
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
+}
+
+
+void
+follow_reader(void)
+{
+    follow_read = 1;
 }
 
 
@@ -89,6 +97,11 @@ follow_events(cli_t *cli, char id[STORE_EVENT_ID], int forever,
     begun = 0;
 
     while (rc == CLI_DONE && !follow_ended) {
+
+        if (follow_read && output_unread()) {
+            return CLI_REFUSED;
+        }
+
         read = store_events_after(&cli->store, &events, id, FOLLOW_PAGE,
                                   (forever && begun) ? FOLLOW_BLOCK : 0);
 

@@ -17,6 +17,9 @@ typedef int (*follow_visit_pt)(void *data, const event_t *event);
 /* Begins to heed the signals. */
 void follow_signals(void);
 
+/* CLI_REFUSED, too, when nobody reads standard output any more. */
+void follow_reader(void);
+
 int follow_stopped(void);
 
 /* Waits for so many milliseconds, or until it is to end. */

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +30,6 @@ static int main_run(cli_t *cli, const command_t *command);
 static int main_help(const char *name);
 static void main_help_command(const command_t *command);
 static int main_finish(int status);
-static int main_unread(void);
 
 
 #define MAIN_LASTING                                                          \
@@ -331,6 +329,8 @@ main_help_command(const command_t *command)
 static int
 main_finish(int status)
 {
+    /* Who has stopped reading, as head does, knows that there was more. */
+
     if (fflush(stdout) != 0) {
 
         if (errno != EPIPE) {
@@ -340,23 +340,9 @@ main_finish(int status)
     } else if (!ferror(stdout)) {
         return status;
 
-    } else if (!main_unread()) {
+    } else if (!output_unread()) {
         complain("standard output: not all could be written");
     }
 
     return status ? status : CLI_REFUSED;
-}
-
-
-/* Who has stopped reading, as head does, knows that there was more. */
-
-static int
-main_unread(void)
-{
-    struct pollfd  output;
-
-    output.fd = STDOUT_FILENO;
-    output.events = POLLOUT;
-
-    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
 }

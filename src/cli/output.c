@@ -1,5 +1,6 @@
 #define _GNU_SOURCE   /* vasprintf, wcwidth */
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,18 @@ output_capture(output_t *output)
     }
 
     output_captured = output;
+}
+
+
+int
+output_unread(void)
+{
+    struct pollfd  output;
+
+    output.fd = STDOUT_FILENO;
+    output.events = POLLOUT;
+
+    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
 }
 
 

@@ -42,6 +42,9 @@ typedef struct {
  */
 void output_capture(output_t *output);
 
+/* Is standard output a pipe that nobody reads any more? */
+int output_unread(void);
+
 /* A line on standard error: "apikey: ...". */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
