@@ -21,9 +21,10 @@ package Test::Apikey::Redis;
 #                                 what gateways tell of themselves when they
 #                                 come to it, and for usage and events, written
 #                                 later; ->dump(1): these, too
-#   $redis->usage(KEY)            of all days, lest one ends meanwhile, of a key
-#                                 as create_key() gives it: a hash of field =>
-#                                 value, without what is for alerts
+#   $redis->usage(KEY)            of today and yesterday, lest a day ends
+#                                 meanwhile, of a key as create_key() gives it: a
+#                                 hash of field => value, without what is for
+#                                 alerts
 #   $redis->events                what gateways have told of, a list of hashes,
 #                                 without "name"
 #   $redis->stop  ->start  ->restart  ->kill  ->pause  ->resume
@@ -32,6 +33,7 @@ package Test::Apikey::Redis;
 use strict;
 use warnings;
 
+use POSIX ();
 use Time::HiRes qw(time);
 
 my ($count, $marks) = (0, 0);
@@ -235,10 +237,12 @@ sub digest {
 sub usage {
     my ($self, $key) = @_;
     my $digest = $self->digest($key->{id});
+    my ($now) = @{$self->cmd('TIME')};
     my %sum;
 
-    for my $day (@{$self->cmd('KEYS', "apikey:usage:{$digest}:*")}) {
-        my %fields = @{$self->cmd('HGETALL', $day)};
+    for my $time ($now - 86400, $now) {
+        my $day = POSIX::strftime('%Y%m%d', gmtime $time);
+        my %fields = @{$self->cmd('HGETALL', "apikey:usage:{$digest}:$day")};
 
         delete @fields{"w", "#e", "#c"};
         $sum{$_} += $fields{$_} for keys %fields;
