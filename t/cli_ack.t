@@ -192,8 +192,8 @@ is_deeply([ decode_json($r->{out})->{deleted}, workers($r)->{confirmed} ],
 $changes->message for 1, 2;
 
 $r = apikey('--json', 'delete', 'nosuch');
-is_deeply(decode_json($r->{out}), { deleted => 0, workers => undef },
-          'nothing to confirm');
+is_deeply(decode_json($r->{out}), { deleted => 0, workers => undef,
+                                       replicas => undef }, 'nothing to confirm');
 
 
 # Not waiting, and for how long.

@@ -127,7 +127,8 @@ $r = apikey('disable', $key->{id});
 is("$r->{exit} $r->{out}", "0 already disabled $key->{id}\n", 'twice');
 $r = apikey('--json', 'enable', $key->{id}, '--wait', 0);
 is_deeply(decode_json($r->{out}), { id => $key->{id}, status => 'active',
-          changed => JSON::PP::true, workers => undef }, 'enable as JSON');
+          changed => JSON::PP::true, workers => undef, replicas => undef },
+          'enable as JSON');
 is(result($key), 'ok', 'is let in again');
 
 

@@ -25,7 +25,7 @@ my $group = sentinels(sentinel_password => 'of the sentinels',
 my $readme = slurp("$Test::Apikey::ROOT/README.md");
 my ($gateway) = $readme =~ /a gateway needs\s+`([^`]+)`/;
 my ($program) = $readme =~ /the program\s+`([^`]+)`/;
-my ($role) = $readme =~ /program need `([^`]+)` besides/;
+my ($role) = $readme =~ /gateway's needs `([^`]+)` besides/;
 my ($asks) = $readme =~ /the sentinels' user\s+`([^`]+)`/;
 my ($doctor) = $readme =~ /\(and `([^`]+)` for `apikey doctor`\)/;
 
@@ -40,7 +40,7 @@ sub user {
 
 for my $redis (map { $group->redis($_) } 0, 1) {
     user($redis, 'gateway', $gateway, $role);
-    user($redis, 'program', $program, $role, '+info +config|get');
+    user($redis, 'program', $program, '+info +config|get');
 }
 
 for my $sentinel (map { $group->sentinel($_) } 0 .. 2) {

@@ -106,7 +106,8 @@ is_deeply([ @$edited{qw(name limits plan org)} ],
           [ 'new', undef, 'pro', 'acme' ], 'as it was said');
 is_deeply($edited->{allow}, [], 'from everywhere');
 ok($edited->{expires} > $made->{expires}, 'and for longer');
-is_deeply({ %{$r->json}, workers => undef }, { %$edited, workers => undef },
+is_deeply({ %{$r->json}, workers => undef },
+          { %$edited, workers => undef, replicas => undef },
           'which is the answer');
 
 for my $wrong ([ undef, {} ], [ 'name', { name => undef } ],
@@ -127,7 +128,7 @@ $r = call('POST', "/api/keys/$id/disable", {});
 is_deeply($r->json->{workers}{missing}, [], 'of no gateways all know');
 is_deeply({ %{$r->json}, workers => undef },
           { id => $id, status => 'disabled', changed => JSON::PP::true,
-            workers => undef }, 'disabled');
+            workers => undef, replicas => undef }, 'disabled');
 is(verify($key), 1, 'and refused');
 is(call('POST', "/api/keys/$id/disable", {})->json->{changed},
    JSON::PP::false, 'already');
@@ -186,7 +187,8 @@ is_deeply([ map { [ @$_{qw(seconds limit used remaining)} ] }
           'limits');
 $r = call('POST', "/api/keys/$limited/limits/reset", {})->json;
 is_deeply((delete $r->{workers})->{missing}, [], 'reset, and gateways know');
-is_deeply($r, { id => $limited, reset => JSON::PP::true }, 'as the program');
+is_deeply($r, { id => $limited, reset => JSON::PP::true, replicas => undef },
+          'as the program');
 
 
 is_error(call('GET', "/api/keys/$limited/usage?days=$_"), 400, 'days',

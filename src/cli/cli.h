@@ -9,6 +9,7 @@
 #include "output.h"
 #include "settings.h"
 #include "store_acks.h"
+#include "store_replicas.h"
 
 
 #define CLI_DONE     0
@@ -25,6 +26,7 @@ typedef struct {
     unsigned          opened:1;
     unsigned          waited:1;
     unsigned          missed:1;  /* somebody didn't answer */
+    store_replicas_t  replicas;
     json_t           *kept;      /* to be printed after that */
 } confirm_t;
 

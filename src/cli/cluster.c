@@ -116,6 +116,7 @@ cluster_reply(cluster_t *cluster)
     reply = call->reply;
     call->reply = NULL;
     cluster->lost = call->lost;
+    cluster->answered = call->node;
 
     if (reply == NULL) {
         snprintf(cluster->error, REDIS_ERROR, "%s", call->error);

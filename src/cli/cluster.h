@@ -50,6 +50,7 @@ typedef struct {
     unsigned                 pause;      /* before the next, milliseconds */
     unsigned                 waits:1;    /* there is to be one */
 
+    int                      answered;   /* the node of the latest reply */
     unsigned                 lost:1;     /* the command may have been done */
     char                     error[REDIS_ERROR];
 } cluster_t;

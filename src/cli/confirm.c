@@ -12,8 +12,11 @@
 
 static int confirm_given(cli_t *cli);
 static void confirm_wait(cli_t *cli);
+static void confirm_set(const cli_t *cli, json_t *json);
 static json_t *confirm_json(const cli_t *cli);
+static json_t *confirm_replicas(const cli_t *cli);
 static int confirm_say(cli_t *cli);
+static void confirm_say_replicas(const cli_t *cli);
 
 
 int
@@ -63,7 +66,7 @@ confirm_add(cli_t *cli, json_t *json)
 {
     if (cli->confirm.opened) {
         confirm_wait(cli);
-        json_object_set_new(json, "workers", confirm_json(cli));
+        confirm_set(cli, json);
     }
 }
 
@@ -79,7 +82,7 @@ confirm_close(cli_t *cli, int status)
     confirm_wait(cli);
 
     json_array_foreach(cli->confirm.kept, i, json) {
-        json_object_set_new(json, "workers", confirm_json(cli));
+        confirm_set(cli, json);
         json_print(json_incref(json));
     }
 
@@ -145,8 +148,18 @@ confirm_wait(cli_t *cli)
 {
     if (cli->store.acks != NULL && !cli->confirm.waited) {
         store_acks_wait(&cli->store, cli->confirm.wait);
+        store_replicas_wait(&cli->store, cli->confirm.wait,
+                            &cli->confirm.replicas);
         cli->confirm.waited = 1;
     }
+}
+
+
+static void
+confirm_set(const cli_t *cli, json_t *json)
+{
+    json_object_set_new(json, "workers", confirm_json(cli));
+    json_object_set_new(json, "replicas", confirm_replicas(cli));
 }
 
 
@@ -186,6 +199,25 @@ confirm_json(const cli_t *cli)
 }
 
 
+/* null if there are none, or nobody tells */
+
+static json_t *
+confirm_replicas(const cli_t *cli)
+{
+    const store_replicas_t  *replicas;
+
+    replicas = &cli->confirm.replicas;
+
+    if (replicas->total == 0) {
+        return json_null();
+    }
+
+    return json_pack("{s:I,s:I}", "confirmed",
+                     (json_int_t) replicas->confirmed, "total",
+                     (json_int_t) replicas->total);
+}
+
+
 /* CLI_DONE, or CLI_REFUSED if somebody is missing. */
 
 static int
@@ -217,6 +249,7 @@ confirm_say(cli_t *cli)
                (long long) json_integer_value(json_object_get(workers, "ms")));
     }
 
+    confirm_say_replicas(cli);
     fflush(stdout);
 
     json_array_foreach(missing, i, name) {
@@ -239,4 +272,30 @@ confirm_say(cli_t *cli)
              "before for as long as its cache is valid");
 
     return CLI_REFUSED;
+}
+
+
+/* A change that gateways know is no less made for that. */
+
+static void
+confirm_say_replicas(const cli_t *cli)
+{
+    const store_replicas_t  *replicas;
+
+    replicas = &cli->confirm.replicas;
+
+    if (replicas->total != 0 && !cli->json) {
+        printf("replicated to %u of %u replicas\n", replicas->confirmed,
+               replicas->total);
+    }
+
+    if (replicas->confirmed < replicas->total) {
+        complain("warning: a failover to a replica that hasn't got the change "
+                 "yet would lose it");
+    }
+
+    if (replicas->unsure) {
+        complain("warning: a master went away meanwhile: see that its "
+                 "successor knows the change");
+    }
 }

@@ -20,10 +20,10 @@ int confirm_open(cli_t *cli);
 /* Is there anybody to wait for? */
 int confirm_wanted(const cli_t *cli);
 
-/* Kept until it can be printed with its "workers", and freed then. */
+/* Kept until it can be printed with "workers" and "replicas", then freed. */
 void confirm_print(cli_t *cli, json_t *json);
 
-/* For what can't be kept: waits, and adds "workers", if it was opened. */
+/* For what can't be kept: waits, and adds both, if it was opened. */
 void confirm_add(cli_t *cli, json_t *json);
 
 /*

@@ -12,6 +12,7 @@
 
 
 static void store_acks_subscribe(store_t *store, store_acks_t *acks);
+static void store_acks_written(store_acks_t *acks, unsigned server);
 static int store_acks_hear(store_acks_t *acks, uint64_t until);
 static void store_acks_count(store_acks_t *acks, const redisReply *message);
 static void store_acks_look(store_t *store);
@@ -116,6 +117,7 @@ store_acks_free(store_t *store)
     store_workers_free(&acks->workers);
     redis_close(&acks->redis);
     free(acks->list);
+    free(acks->servers);
     free(acks);
 
     store->acks = NULL;
@@ -148,6 +150,7 @@ store_acks_expect(store_t *store, uint64_t began)
 
     acks->expected++;
     acks->began = began;
+    store_acks_written(acks, store_server_latest(store));
 
     while (store_acks_hear(acks, 0)) { /* void */ }
 }
@@ -214,6 +217,24 @@ store_acks_subscribe(store_t *store, store_acks_t *acks)
     }
 
     freeReplyObject(reply);
+}
+
+
+static void
+store_acks_written(store_acks_t *acks, unsigned server)
+{
+    unsigned  i;
+
+    for (i = 0; i < acks->server_count; i++) {
+
+        if (acks->servers[i] == server) {
+            return;
+        }
+    }
+
+    acks->servers = must(realloc(acks->servers, (i + 1) * sizeof(unsigned)));
+    acks->servers[i] = server;
+    acks->server_count++;
 }
 
 

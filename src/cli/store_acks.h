@@ -34,6 +34,9 @@ typedef struct store_acks_s {
     unsigned          expected;    /* answers of each */
     uint64_t          began;       /* the latest write, by redis_clock() */
     uint64_t          ended;       /* the waiting */
+
+    unsigned         *servers;     /* that were written to */
+    unsigned          server_count;
 } store_acks_t;
 
 
@@ -50,7 +53,7 @@ store_rc_e store_acks_probe(store_t *store, unsigned server);
 /* What writes have to carry, of length 0 if nobody is waited for. */
 apikey_text_t store_acks_token(const store_t *store);
 
-/* One more write was done. */
+/* One more write was done, by the latest reply. */
 void store_acks_expect(store_t *store, uint64_t began);
 
 /* Until all have confirmed all writes, or the time, in ms, is over. */

@@ -40,15 +40,31 @@ store_server_name(const store_t *store, unsigned server)
 }
 
 
+unsigned
+store_server_latest(const store_t *store)
+{
+    return store->cluster ? store->cluster->answered : 0;
+}
+
+
+void
+store_server_append(store_t *store, unsigned server,
+    const apikey_text_t *argv, unsigned argc)
+{
+    if (store->cluster != NULL) {
+        cluster_append_to(store->cluster, server, argv, argc);
+
+    } else {
+        store_append(store, argv, argc);
+    }
+}
+
+
 redisReply *
 store_server_command(store_t *store, unsigned server,
     const apikey_text_t *argv, unsigned argc)
 {
-    if (store->cluster == NULL) {
-        return store_command(store, argv, argc);
-    }
-
-    cluster_append_to(store->cluster, server, argv, argc);
+    store_server_append(store, server, argv, argc);
 
     return store_reply(store);
 }
@@ -57,11 +73,19 @@ store_server_command(store_t *store, unsigned server,
 int
 store_server_answers(store_t *store, unsigned server)
 {
-    const redis_t  *redis;
-    apikey_text_t   argv[1];
+    apikey_text_t  argv[1];
 
     argv[0] = store_text("TIME");
     freeReplyObject(store_server_command(store, server, argv, 1));
+
+    return store_server_connected(store, server);
+}
+
+
+int
+store_server_connected(const store_t *store, unsigned server)
+{
+    const redis_t  *redis;
 
     redis = store->cluster ? &store->cluster->nodes[server].redis
                            : &store->redis;

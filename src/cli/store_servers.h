@@ -14,12 +14,20 @@ unsigned *store_servers(const store_t *store, unsigned *count);
 
 const char *store_server_name(const store_t *store, unsigned server);
 
-/* As store_command(). */
+/* That has given the latest reply. */
+unsigned store_server_latest(const store_t *store);
+
+/* As store_append() and store_command(). */
+void store_server_append(store_t *store, unsigned server,
+    const apikey_text_t *argv, unsigned argc);
 redisReply *store_server_command(store_t *store, unsigned server,
     const apikey_text_t *argv, unsigned argc);
 
 /* Is it there, whatever it says?  Else error says why not. */
 int store_server_answers(store_t *store, unsigned server);
+
+/* Was it, when it was asked last? */
+int store_server_connected(const store_t *store, unsigned server);
 
 /* Its clock, in microseconds. */
 store_rc_e store_server_time(store_t *store, unsigned server, uint64_t *now);
