@@ -4,6 +4,7 @@
 
 
 #define NGX_REDIS_FINISH      1000    /* milliseconds, at most */
+#define NGX_REDIS_FINISH_LOOK 100     /* at a time */
 #define NGX_REDIS_FINISH_FDS  64      /* at a time */
 #define NGX_REDIS_FINISH_STEP 10      /* milliseconds, while some are held */
 
@@ -180,20 +181,28 @@ ngx_redis_route(ngx_redis_t *redis, ngx_redis_args_t *args, int key,
 ngx_int_t
 ngx_redis_finish(ngx_redis_t *redis)
 {
-    ngx_msec_t      end;
-    ngx_msec_int_t  left;
+    ngx_msec_t      began;
+    ngx_msec_int_t  left, took;
 
-    ngx_time_update();
-    end = ngx_current_msec + ngx_min(redis->conf->timeout, NGX_REDIS_FINISH);
+    left = ngx_min(redis->conf->timeout, NGX_REDIS_FINISH);
 
     while (ngx_redis_pending(redis)) {
-        left = (ngx_msec_int_t) (end - ngx_current_msec);
+        ngx_time_update();
+        began = ngx_current_msec;
 
-        if (left < 0 || ngx_redis_wait(redis, (int) left) != NGX_OK) {
+        if (left <= 0
+            || ngx_redis_wait(redis, ngx_min(left, NGX_REDIS_FINISH_LOOK))
+               != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
         ngx_time_update();
+
+        /* a machine that stood still is no Redis that is silent */
+
+        took = ngx_current_msec - began;
+        left -= ngx_min(took, NGX_REDIS_FINISH_LOOK);
 
         if (redis->cluster) {
             ngx_redis_cluster_retry(redis->cluster);
