@@ -108,9 +108,13 @@ my ($ttl) = grep { $_ > 0 } map { $redis->cmd('TTL', $_) }
 cmp_ok($ttl, '>', $long, 'a shared count stays longer than its window');
 cmp_ok($ttl, '<=', 2 * $long, 'but not for ever');
 
-asked(key('--plan', 'short', '--org', 'brief'));
-is(@{$redis->cmd('KEYS', '*{brief}*')}, 1, 'a short one is there');
-ok(wait_for(sub { !@{$redis->cmd('KEYS', '*{brief}*')} }, 10),
+my $brief = key('--plan', 'short', '--org', 'brief');
+
+ok(wait_for(sub {
+    asked($brief);
+    @{$redis->cmd('KEYS', '*{brief}*')} == 1;
+}, 60), 'a short one is there');
+ok(wait_for(sub { !@{$redis->cmd('KEYS', '*{brief}*')} }, 60),
    'and goes by itself');
 
 done_testing();

@@ -131,25 +131,25 @@ is(asked($key, 1), '429 1000 0', 'windows refuse each by itself');
 
 
 # In short windows.  With a limit of one the next window is closed from its
-# begin to its end.
+# begin to its end; who has come too late for it tries again.
 
 sub redis_time { my $t = $redis->cmd('TIME'); return $t->[0] + $t->[1] / 1e6 }
 
-$key = key('--plan', 'short');
-$r = ask($key);
-is($r->status, 200, 'one in a window of 2 seconds');
+my ($first, $end);
 
-my $end = $r->header('X-RateLimit-Reset');
-wait_for(sub { redis_time() >= $end }, 10);
+for (1 .. 20) {
+    $key = key('--plan', 'short');
+    $first = ask($key);
+    $end = $first->header('X-RateLimit-Reset');
+    wait_for(sub { redis_time() >= $end }, 60);
 
-$r = ask($key);
-
-SKIP: {
-    skip 'too slow a machine', 2 if $r->header('X-RateLimit-Reset') > $end + 2;
-
-    is($r->status, 429, 'a new window has not forgotten the one before');
-    is($r->header('X-RateLimit-Reset'), $end + 2, 'though it has its own end');
+    $r = ask($key);
+    last if $r->header('X-RateLimit-Reset') <= $end + 2;
 }
+
+is($first->status, 200, 'one in a window of 2 seconds');
+is($r->status, 429, 'a new window has not forgotten the one before');
+is($r->header('X-RateLimit-Reset'), $end + 2, 'though it has its own end');
 
 sleep $r->header('Retry-After') || 0;
 is(ask($key)->status, 200, 'a retry after Retry-After succeeds');
@@ -159,7 +159,7 @@ is(ask($key)->status, 200, 'a retry after Retry-After succeeds');
 
 $key = key('--plan', 'several');
 
-for (1 .. 100) {
+for (1 .. 1000) {
     $r = ask($key);
     last if $r->status == 429;
 }

@@ -83,7 +83,7 @@ sub is_counted {
 
     my $text = sub { JSON::PP->new->canonical->encode($_[0]) };
 
-    wait_for(sub { $text->($seen = $counted->()) eq $text->($expected) });
+    wait_for(sub { $text->($seen = $counted->()) eq $text->($expected) }, 60);
     is_deeply($seen, $expected, $name);
 }
 
@@ -223,7 +223,7 @@ my $slow = in_background(sub {
     get($port, '/', 'X-API-Key' => $key, 'X-Echo-Delay' => 2)->status;
 });
 
-ok(wait_for(sub { $up->requests > $passed }), 'a request is under way');
+ok(wait_for(sub { $up->requests > $passed }, 60), 'a request is under way');
 ok($nginx->reload(conf('location /new { try_files /none =204; }')),
    'a location more');
 is(status()->{loads}, 2, 'the load is counted');
@@ -259,7 +259,7 @@ expect_log(qr/invalid value "perl" of "apikey_status"/);
 sub workers {
     my ($count, $name) = @_;
 
-    ok(wait_for(sub { status()->{workers} == $count }), $name);
+    ok(wait_for(sub { status()->{workers} == $count }, 60), $name);
 }
 
 workers(2, 'two workers');
@@ -267,7 +267,7 @@ workers(2, 'two workers');
 my ($victim) = $nginx->workers;
 kill 'KILL', $victim;
 expect_log(qr/worker process $victim exited on signal 9/);
-ok(wait_for(sub { grep({ $_ != $victim } $nginx->workers) == 2 }),
+ok(wait_for(sub { grep({ $_ != $victim } $nginx->workers) == 2 }, 60),
    'another one takes the place of one that was killed');
 workers(2, 'still two');
 is_counted($each, 'and what was counted');

@@ -20,12 +20,13 @@ sub gateway {
     my $port = free_port();
 
     nginx(<<"CONF");
-    apikey_redis $servers connect_timeout=3s timeout=3s;
+    apikey_redis $servers connect_timeout=60s timeout=60s;
     apikey_format any;
 
     server {
         listen 127.0.0.1:$port;
         apikey on;
+        apikey_usage off;
 
         location / { try_files /none =204; }
         location /metrics { apikey off; apikey_status prometheus; }
@@ -51,15 +52,17 @@ sub value { 0 + metrics($_[0], '/metrics')->value("apikey_$_[1]") }
 my $cluster = cluster(masters => 3, replicas => 0);
 my $port = gateway($cluster->servers . ' mode=cluster');
 
-ok(wait_for(sub { value($port, 'subscribed_workers') }, 20), 'a Cluster');
+ok(wait_for(sub { value($port, 'subscribed_workers') }, 60), 'a Cluster');
 get($port, '/', 'X-API-Key' => "key-$_") for 1 .. 60;
 
 for my $node ($cluster->masters) {
-    ok(wait_for(sub { ready($port, 'commands', $node) == 1 }),
+    ok(wait_for(sub { ready($port, 'commands', $node) == 1 }, 60),
        "node $node->{port}");
 }
 
-is(value($port, 'requests_total{result="unknown"}'), 60, 'all were asked');
+# counted when the response has been sent
+ok(wait_for(sub { value($port, 'requests_total{result="unknown"}') == 60 }, 60),
+   'all were asked');
 is(value($port, 'redis_latency_seconds_count'), 60, 'and are measured');
 
 
@@ -88,10 +91,10 @@ my $group = sentinels(replicas => 0, sentinels => 1);
 
 $port = gateway($group->addresses . ' mode=sentinel master=main');
 
-ok(wait_for(sub { value($port, 'subscribed_workers') }, 20), 'a master');
-ok(wait_for(sub { ready($port, 'sentinel', $group->sentinel(0)) == 1 }),
+ok(wait_for(sub { value($port, 'subscribed_workers') }, 60), 'a master');
+ok(wait_for(sub { ready($port, 'sentinel', $group->sentinel(0)) == 1 }, 60),
    'the sentinel');
-ok(wait_for(sub { ready($port, $_, $group->master) == 1 }),
+ok(wait_for(sub { ready($port, $_, $group->master) == 1 }, 60),
    "the master: $_") for 'commands', 'subscription';
 is(value($port, 'redis_connects_total{role="sentinel"}'), 1,
    'one sentinel is enough');

@@ -16,7 +16,7 @@ use Test::Apikey;
 my $redis = redis();
 my $up = upstream();
 my ($port, $lonely) = map { free_port() } 1 .. 2;
-my $nobody = free_port();
+my $nobody = 1;         # no test listens there
 
 my $files = Test::Apikey::dir() . '/files';
 my $cache = Test::Apikey::dir() . '/cache';

@@ -40,6 +40,10 @@ my $key = create_key('--scope', 'projects:read', '--plan', 'single',
 
 my ($record) = grep { /^apikey:\{/ } @{$redis->cmd('KEYS', '*')};
 
+# Else it would tell its plans at some time in between.
+wait_for(sub { $redis->cmd('HLEN', 'apikey:plans') }, 60)
+    or die 'the gateway does not tell its plans';
+
 
 sub ask {
     my ($method) = @_;
@@ -139,6 +143,7 @@ for ([ 'missing' ], [ 'missing', 'X-API-Key' => ' ' ],
     is($r->status, 401, "$result: 401");
 }
 
-is(grep({ /EVAL/i } $monitor->lines), 0, 'none of them reached Redis');
+is(grep({ /EVAL/i && !/:(?:gateways|usage|events|expiring)/ } $monitor->lines),
+   0, 'none of them reached Redis');
 
 done_testing();

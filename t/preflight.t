@@ -51,6 +51,10 @@ sub asked {
 
 my $key = create_key('--permissions', 'read', '--plan', 'one')->{key};
 my $weak = create_key('--scope', 'teams:read')->{key};
+# Else it would tell its plans at some time in between.
+wait_for(sub { $redis->cmd('HLEN', 'apikey:plans') }, 60)
+    or die 'the gateway does not tell its plans';
+
 my $before = $redis->dump;
 my $monitor = $redis->monitor;
 
@@ -68,7 +72,8 @@ is(asked('OPTIONS', '/', @preflight, 'X-API-Key' => $weak), '200 preflight',
 is(asked('OPTIONS', '/', @preflight, 'X-API-Key' => $key), '200 preflight',
    'with a good key, which it does not need') for 1 .. 2;
 
-is(grep({ /EVAL/i } $monitor->lines), 0, 'Redis has nothing to do with it');
+is(grep({ /EVAL/i && !/:(?:gateways|usage|events|expiring)/ } $monitor->lines),
+   0, 'Redis has nothing to do with it');
 is($redis->dump, $before, 'nothing is counted');
 unlike(($up->requests)[-1]{raw}, qr/\Q$key/, 'the key is hidden nevertheless');
 

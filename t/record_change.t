@@ -18,8 +18,8 @@ my $redis = redis();
 my $port = free_port();
 
 my $nginx = nginx(<<"CONF");
-    apikey_plan small 10r/d;
-    apikey_plan large 1000r/d;
+    apikey_plan small 10/25920000;
+    apikey_plan large 1000/25920000;
 
     log_format key '\$status \$apikey_result [\$apikey_plan]';
 
@@ -77,13 +77,13 @@ sub logged {
 
 # By the program, one step after another.
 
-my $key = create_key('--permissions', 'read', '--limits', '10r/d');
+my $key = create_key('--permissions', 'read', '--limits', '10/25920000');
 my $r = ask($key);
 
 is($r->status, 204, 'the worker knows the record');
 is($r->header('X-RateLimit-Limit'), 10, 'with its limits');
 
-change('edit', $key->{id}, '--limits', '900r/d');
+change('edit', $key->{id}, '--limits', '900/25920000');
 $r = ask($key);
 is($r->header('X-RateLimit-Limit'), 900, 'other limits');
 is($r->header('X-RateLimit-Remaining'), 898, 'keep what is used');
@@ -121,7 +121,7 @@ is(ask($key)->status, 401, 'for good');
 # Deleted; imported again with other rights, which is another record.
 
 $key = create_key('--permissions', 'read', '--plan', 'small',
-                  '--limits', '10r/d', '--org', 'acme');
+                  '--limits', '10/25920000', '--org', 'acme');
 is(ask($key)->header('X-Org'), 'acme', 'known');
 logged('204 ok [small]', 'with its plan');
 
@@ -129,7 +129,7 @@ change('delete', $key->{id});
 is(ask($key)->status, 401, 'deleted');
 
 import_key($key, scopes => [ 'data:read' ], org => 'umbrella', plan => 'small',
-           limits => '10r/d');
+           limits => '10/25920000');
 $r = ask($key);
 is($r->status, 204, 'imported anew');
 is($r->header('X-Org'), 'umbrella', 'for another owner');
@@ -142,7 +142,7 @@ for my $scope ('data:write', 'data:read') {
 
     change('delete', $id);
     import_key($key, scopes => [ $scope ], plan => 'large',
-               limits => '5r/d');
+               limits => '5/25920000');
 
     if ($scope eq 'data:write') {
         is(ask($key)->status, 403, 'with other scopes');
@@ -207,7 +207,7 @@ like($nginx->log, qr/\[error\].*redis could not decide: "/, 'it is logged');
 
 # Counters that can't be read are no free pass, nor an end.
 
-$key = create_key('--permissions', 'read', '--limits', '10r/d');
+$key = create_key('--permissions', 'read', '--limits', '10/25920000');
 $redis->cmd('HSET', record_of($key), n => 'x' x 20);
 is(ask($key)->status, 503, 'unreadable counters: 503');
 $redis->cmd('HDEL', record_of($key), 'n');

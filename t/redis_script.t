@@ -37,7 +37,7 @@ my $nginx = nginx(<<"CONF", redis => $fake);
     }
 CONF
 
-my $key = create_key('--permissions', 'read', '--limits', '100000r/d');
+my $key = create_key('--permissions', 'read', '--limits', '100000/25920000');
 my @headers = ('X-API-Key' => $key->{key});
 
 

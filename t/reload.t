@@ -32,7 +32,7 @@ my $conf = <<"CONF";
 CONF
 
 my $nginx = nginx($conf, workers => 2, daemon => 1);
-my $key = create_key('--permissions', 'read', '--limits', '1000000r/d');
+my $key = create_key('--permissions', 'read', '--limits', '1000000/25920000');
 
 my $load = file('load', '');
 my $request = Test::Apikey::HTTP::bytes('GET', '/',

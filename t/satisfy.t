@@ -17,7 +17,7 @@ use Test::Apikey;
 my $redis = redis();
 my $up = upstream();
 my ($port, $lonely) = map { free_port() } 1 .. 2;
-my $nobody = free_port();
+my $nobody = 1;         # no test listens there
 
 my $users = file('users', "anna:{PLAIN}secret\n");
 chmod 0644, $users;
@@ -82,6 +82,11 @@ my @yes = ('X-Auth' => 200);
 my @no = ('X-Auth' => 401);
 
 my $json = qr/^\{"statusCode":/;
+
+
+# Else it would tell its plans at some time in between.
+wait_for(sub { $redis->cmd('HLEN', 'apikey:plans') }, 60)
+    or die 'the gateway does not tell its plans';
 
 
 # The status, the challenges, and whose body it is.

@@ -24,7 +24,7 @@ my $nginx = nginx(<<"CONF", workers => 2);
     apikey_redis ${\ $group->addresses } mode=sentinel master=main
                  connect_timeout=500ms timeout=500ms;
     apikey_cache zone=keys:1m valid=1h;
-    apikey_plan leased 300r/d mode=leased;
+    apikey_plan leased 300/25920000 mode=leased;
 
     server {
         listen 127.0.0.1:$port reuseport;
@@ -103,8 +103,8 @@ sub load {
 
 
 my $free = create();
-my $limited = create('--limits', '400r/d');
-my $exact = create('--limits', '30r/d');
+my $limited = create('--limits', '400/25920000');
+my $exact = create('--limits', '30/25920000');
 my $leased = create('--plan', 'leased');
 my $revoked = create();
 

@@ -34,7 +34,7 @@ CONF
 }
 
 my $nginx = nginx(conf(1), main => 'master_process off;');
-my $key = create_key('--limits', '3r/d');
+my $key = create_key('--limits', '3/25920000');
 my $there = dial($port);
 
 sub ask {

@@ -102,7 +102,7 @@ my $list = $redis->cmd('CLIENT', 'LIST');
 unlike($list, qr/laddr=\S+:$redis->{port} .* cmd=(?:evalsha|subscribe)/,
        'and nothing goes beside TLS');
 
-my $short = create_key('--permissions', 'read', '--limits', '1r/d');
+my $short = create_key('--permissions', 'read', '--limits', '1/25920000');
 is(ask($port, $short), 204, 'a key is counted');
 is(ask($port, $short), 429, 'to its limit');
 
