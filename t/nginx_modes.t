@@ -68,7 +68,7 @@ for my $plan ('fifty', 'leased') {
             $passed += grep { $_->status == 200 }
                        burst($port, 20, '/', 'X-API-Key' => $key->{key});
             return $passed >= 50;
-        }, 30);
+        }, 60);
         is($passed, 50, 'and all 50 in the end');
     }
 }

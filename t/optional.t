@@ -31,7 +31,7 @@ my $server = <<"CONF";
 CONF
 
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=60s connect_timeout=60s;
     apikey_plan anonymous 3/25920000;
     apikey_plan basic 100/25920000;
 
@@ -69,7 +69,7 @@ CONF
 
 # without a plan "anonymous"
 my $without = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=60s connect_timeout=60s;
     apikey_plan basic 1/25920000;
     apikey_default_plan basic;
 

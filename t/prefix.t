@@ -54,7 +54,7 @@ sub gateway {
     my $port = free_port();
 
     # a slow machine is no failure of Redis
-    $lines =~ s/(apikey_redis \S[^\s;]*)/$1 connect_timeout=3s timeout=3s/;
+    $lines =~ s/(apikey_redis \S[^\s;]*)/$1 connect_timeout=60s timeout=60s/;
 
     my $nginx = nginx(<<"CONF");
 $lines

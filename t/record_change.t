@@ -70,7 +70,7 @@ sub logged {
     my ($line, $name) = @_;
     my $last = sub { (split /\n/, slurp("$nginx->{dir}/key.log"))[-1] // '' };
 
-    wait_for(sub { $last->() eq $line });
+    wait_for(sub { $last->() eq $line }, 60);
     is($last->(), $line, $name);
 }
 
@@ -99,7 +99,7 @@ change('edit', $key->{id}, '--allow', '127.0.0.0/8');
 is(ask($key)->status, 204, 'and this one');
 
 change('edit', $key->{id}, '--expires', '1s');
-ok(wait_for(sub { ask($key)->status == 401 }), 'expires soon');
+ok(wait_for(sub { ask($key)->status == 401 }, 60), 'expires soon');
 change('edit', $key->{id}, '--expires', '30d');
 is(ask($key)->status, 204, 'and not any more');
 

@@ -43,7 +43,7 @@ sub gateway {
     my $port = free_port();
 
     my $nginx = nginx(<<"CONF", log => 'debug');
-    apikey_redis 127.0.0.1:$redis->{port} $how;
+    apikey_redis 127.0.0.1:$redis->{port} $how connect_timeout=60s timeout=60s;
 
     server {
         listen 127.0.0.1:$port;
@@ -133,7 +133,7 @@ passes('the new password', $port);
                           . password('gw', 'gw-secret'));
 passes('a user with the rights it needs', $port);
 is(ask($port, $free), 204, 'and without limits');
-ok($nginx->wait_log(qr/\[info\][^\n]* refused the subscription: "NOPERM/, 10),
+ok($nginx->wait_log(qr/\[info\][^\n]* refused the subscription: "NOPERM/, 60),
    'it may not subscribe, however often it asks');
 is(scalar(() = $nginx->log =~ /\[error\][^\n]* refused the subscription/g), 1,
    'which is one error');

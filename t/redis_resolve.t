@@ -50,7 +50,7 @@ sub points_to { file('address', $_[0]) }
 
 
 my $conf = <<"CONF";
-    apikey_redis localhost:$first->{port} connect_timeout=300ms;
+    apikey_redis localhost:$first->{port} connect_timeout=300ms timeout=60s;
     apikey_format any;
 
     server {
@@ -83,7 +83,7 @@ sub follows {
         return 1 if who() eq $to;
         $from->cut if $from;
         return 0;
-    }, 10), $name) or diag $nginx->log;
+    }, 60), $name) or diag $nginx->log;
 }
 
 sub attempts { scalar(() = $nginx->log =~ /: connection failed/g) }
@@ -106,7 +106,7 @@ follows('second', 'and again');
 
 $second->refuse;
 $second->cut;
-ok(wait_for(sub { who() eq '' }), 'nobody is there');
+ok(wait_for(sub { who() eq '' }, 60), 'nobody is there');
 points_to('127.0.0.1');
 follows('first', 'the name is asked for again with each attempt');
 
@@ -117,10 +117,10 @@ points_to('');
 $second->listen;
 $first->refuse;
 $first->cut;
-ok(wait_for(sub { errors() }), 'no such name: logged');
+ok(wait_for(sub { errors() }, 60), 'no such name: logged');
 
 my $before = attempts();
-ok(wait_for(sub { attempts() > $before + 2 }), 'attempts go on');
+ok(wait_for(sub { attempts() > $before + 2 }, 60), 'attempts go on');
 is(errors(), 1, 'one error, though');
 $first->listen;
 follows('first', 'the address known before is used');

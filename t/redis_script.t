@@ -20,7 +20,7 @@ my $fake = fake_redis(behind => $redis);
 my $port = free_port();
 
 my $nginx = nginx(<<"CONF", redis => $fake);
-    apikey_redis 127.0.0.1:$fake->{port} timeout=60s connect_timeout=10s;
+    apikey_redis 127.0.0.1:$fake->{port} timeout=60s connect_timeout=60s;
 
     server {
         listen 127.0.0.1:$port;
@@ -49,7 +49,8 @@ sub used {
 
 sub back {
     $fake->script({ ask => 1 });
-    ok(wait_for(sub { get($port, '/', @headers)->status == 204 }), "$_[0]: back");
+    ok(wait_for(sub { get($port, '/', @headers)->status == 204 }, 60),
+       "$_[0]: back");
     return used();
 }
 
@@ -82,7 +83,7 @@ my $load = in_background(sub {
 });
 
 my $flushed = 0;
-wait_for(sub { $redis->cmd('SCRIPT', 'FLUSH'); ++$flushed; used() >= 502 }, 20);
+wait_for(sub { $redis->cmd('SCRIPT', 'FLUSH'); ++$flushed; used() >= 502 }, 60);
 
 is_deeply($load->result, { 204 => 500 }, "flushed $flushed times under load");
 is(used(), 502, 'each is counted once');

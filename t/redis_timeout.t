@@ -37,7 +37,7 @@ my $conf = <<"CONF";
     }
 CONF
 
-my $address = "apikey_redis 127.0.0.1:$fake->{port} connect_timeout=10s";
+my $address = "apikey_redis 127.0.0.1:$fake->{port} connect_timeout=60s";
 my $nginx = nginx("$address timeout=300ms;" . $conf =~ s/PORT/$port/r);
 
 my @keys = map { create_key('--permissions', 'read', '--limits', '1000r/d') }
@@ -61,7 +61,7 @@ sub known {
     for my $key (@keys) {
         my $r;
 
-        ok(wait_for(sub { ($r = ask($at, $key))->status == 204 }), 'answered');
+        ok(wait_for(sub { ($r = ask($at, $key))->status == 204 }, 60), 'answered');
         is($r->header('X-Id'), $key->{id}, 'with its own record');
     }
 
@@ -69,12 +69,33 @@ sub known {
 }
 
 
+# Each of them once; those of a machine that stood still don't count.
+
+sub timeouts { scalar(() = $nginx->log =~ /no reply in time/g) }
+
+my ($held, $lines) = (0, 0);
+
+sub holds {
+    my ($code) = @_;
+    my $before = timeouts();
+
+    $code->();
+    $held++;
+    $lines += timeouts() - $before;
+}
+
+
 known($port);
 
 # Slower than the timeout.
 
-$fake->script({ ask => 1, hold => 1 });
-my $r = ask($port, $keys[0]);
+my $r;
+
+holds(sub {
+    $fake->script({ ask => 1, hold => 1 });
+    $r = ask($port, $keys[0]);
+});
+
 is($r->status, 503, 'no reply in time: 503');
 cmp_ok($r->header('X-Time'), '>=', 0.3, 'not before the timeout');
 cmp_ok($r->header('X-Time'), '<', 60, 'not long after it');
@@ -90,11 +111,13 @@ for my $round (1 .. 3) {
     $fake->forget;
     $fake->script({ ask => 1, hold => 1 });
 
-    my @clients = map { asking($port, $_) } @keys, @keys;
+    holds(sub {
+        my @clients = map { asking($port, $_) } @keys, @keys;
 
-    is(get($port, '/open')->status, 204, 'other locations go on');
-    is(join(' ', map { $_->response->status } @clients), join(' ', (503) x 10),
-       'ten at the same time: 503');
+        is(get($port, '/open')->status, 204, 'other locations go on');
+        is(join(' ', map { $_->response->status } @clients),
+           join(' ', (503) x 10), 'ten at the same time: 503');
+    });
 
     $fake->script({ ask => 1 });
     $fake->release;
@@ -103,8 +126,7 @@ for my $round (1 .. 3) {
 
 # The oldest is late, the others are younger: the connection is lost to all.
 
-my $lines = () = $nginx->log =~ /no reply in time/g;
-is($lines, 4, 'each time-out is logged once') or diag $nginx->log;
+is($lines, $held, 'each time-out is logged once') or diag $nginx->log;
 
 $nginx->stop;
 

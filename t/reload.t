@@ -142,9 +142,9 @@ my @workers = $nginx->workers;
 
 $seen = under_load(sub {
     $nginx->signal('USR2');
-    wait_for(sub { ($nginx->_master || $old) != $old && accepted() }, 10);
+    wait_for(sub { ($nginx->_master || $old) != $old && accepted() }, 60);
     kill 'WINCH', $old;
-    wait_for(sub { !grep { kill 0, $_ } @workers }, 20);
+    wait_for(sub { !grep { kill 0, $_ } @workers }, 60);
 });
 
 is_deeply([ keys %$seen ], [ 204 ], 'the old workers lose no request')
@@ -154,7 +154,7 @@ is(used(), $passed, 'all are counted once');
 
 kill 'QUIT', $old;
 $nginx->{pid} = $nginx->_master;
-wait_for(sub { !kill 0, $old }, 10);
+wait_for(sub { !kill 0, $old }, 60);
 
 sub accepted { scalar(Test::Apikey::Nginx::_children($nginx->_master)) == 2 }
 

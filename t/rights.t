@@ -90,7 +90,7 @@ $redis->cmd('CONFIG', 'RESETSTAT');
 
 my $nginx = nginx(<<"CONF");
     apikey_redis 127.0.0.1:$redis->{port} db=1 user=gateway
-                 password_file=$password connect_timeout=3s timeout=3s;
+                 password_file=$password connect_timeout=60s timeout=60s;
     apikey_cache zone=keys:1m;
     apikey_plan exact 100r/m per=org;
     apikey_plan sliding 100r/m algorithm=sliding;

@@ -22,7 +22,7 @@ my $servers = sub {
     my ($port, $redis) = @_;
 
     return <<"CONF";
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=60s connect_timeout=60s;
 
     log_format all '\$request|\$args|\$query_string|\$request_uri|\$uri|'
                    '\$apikey_args|\$apikey_request_uri|\$apikey_id|'

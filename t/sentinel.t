@@ -55,7 +55,7 @@ sub ask { get($_[0], '/', 'X-API-Key' => $_[1] || 'some-key') }
 sub is_found {
     my ($port, $id, $name) = @_;
 
-    ok(wait_for(sub { (ask($port)->header('X-Id') // '') eq $id }, 20), $name);
+    ok(wait_for(sub { (ask($port)->header('X-Id') // '') eq $id }, 60), $name);
 }
 
 
@@ -71,7 +71,7 @@ $group->sentinel(0)->pause;
 my ($nginx, $port) = gateway('127.0.0.1:1 ' . $group->addresses,
                              "password_file=$secret", workers => 2);
 
-ok(wait_for(sub { ask($port, $key->{key})->status == 204 }, 20),
+ok(wait_for(sub { ask($port, $key->{key})->status == 204 }, 60),
    'the master is found');
 my $r = ask($port, $key->{key});
 is($r->status, 204, 'and used');

@@ -87,7 +87,7 @@ sub gateway {
     apikey_redis ${\ $group->addresses } mode=sentinel master=main
                  user=gateway password_file=$secret
                  tls=on tls_ca=$authority->{cert}
-                 connect_timeout=3s timeout=3s;
+                 connect_timeout=60s timeout=60s;
     apikey_cache zone=keys:1m;
 
     server {
@@ -114,16 +114,16 @@ is(ask($port), 503, 'nobody passes');
 $nginx->stop;
 
 ($nginx, $port) = gateway($ca);
-ok(wait_for(sub { ask($port) == 204 }, 10), 'the gateway');
+ok(wait_for(sub { ask($port) == 204 }, 60), 'the gateway');
 
 $group->replicated;
 my $new = $group->failover;
 ok($nginx->wait_log(qr/the master "main" is at \S+:$new->{tls}{port} now/),
    'it follows the master');
-ok(wait_for(sub { ask($port) == 204 }, 10), 'and goes on there');
+ok(wait_for(sub { ask($port) == 204 }, 60), 'and goes on there');
 ok(wait_for(sub {
     program($ca, 'disable', $key->{id})->{exit} == 0
-}, 10), 'a change is confirmed there');
+}, 60), 'a change is confirmed there');
 is(ask($port), 401, 'and holds');
 
 unlike($nginx->log, qr/redis refused|register this worker|NOPERM/,

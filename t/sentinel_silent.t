@@ -37,7 +37,7 @@ my $key = create_key();
 sub answers {
     ok(wait_for(sub {
         get($port, '/', 'X-API-Key' => $key->{key})->status eq 204;
-    }, 20), $_[0]);
+    }, 60), $_[0]);
 }
 
 answers('the master is found');
@@ -47,11 +47,11 @@ my ($worker) = $nginx->workers;
 $sentinel->greet(PING => { lose => 1 });
 $master->refuse;
 $_->cut for $sentinel, $master;
-ok($nginx->wait_log(qr/no sentinel answers/, 20), 'nobody knows the master');
+ok($nginx->wait_log(qr/no sentinel answers/, 60), 'nobody knows the master');
 
 # attempts of the sentinel's and of the master's connections, out of step
 my $before = $sentinel->connections;
-ok(wait_for(sub { $sentinel->connections > $before + 6 }, 30),
+ok(wait_for(sub { $sentinel->connections > $before + 6 }, 60),
    'the sentinel is asked again and again');
 
 $master->listen;

@@ -87,7 +87,7 @@ sub until_has {
     wait_for(sub {
         $stream->{text} .= $stream->{c}->read(0.1) // '';
         return $stream->{text} =~ $what;
-    }, 30);
+    }, 60);
 
     return $stream->{text};
 }
@@ -166,7 +166,7 @@ ok(wait_for(sub {
     return 1 if $stream->{text} =~ m{^HTTP/1.1 200};
     pop(@streams)->{c}->close;
     return;
-}, 30), 'a client that has gone makes room');
+}, 60), 'a client that has gone makes room');
 
 
 # The server ends in spite of them.

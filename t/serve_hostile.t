@@ -109,7 +109,7 @@ is(begun($bytes =~ s/Bearer .*/Bearer $console->{admin}/r), 200,
    'an admin has one');
 
 $_->close for splice @streams;
-ok(wait_for(sub { begun($bytes) == 200 }, 10), 'those that end are free again');
+ok(wait_for(sub { begun($bytes) == 200 }, 60), 'those that end are free again');
 $_->close for splice @streams;
 
 
@@ -185,7 +185,7 @@ sub dumps {
     exec 'sh', '-c', "cd $folder && ulimit -c unlimited && exec $command"
                      . " > $said" or POSIX::_exit(1) if !$pid;
 
-    ok(wait_for(sub { slurp($said) =~ $ready }, 10), 'it runs');
+    ok(wait_for(sub { slurp($said) =~ $ready }, 60), 'it runs');
     kill 'SEGV', $pid;
     waitpid $pid, 0;
 

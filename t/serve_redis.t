@@ -81,7 +81,7 @@ $group->replicated;
 $group->failover;
 ok(wait_for(sub {
     $console->call('POST', '/api/keys', { name => 'x' })->status == 201
-}, 30), 'another master is found');
+}, 60), 'another master is found');
 works($console, 'the new master');
 
 

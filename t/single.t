@@ -60,7 +60,7 @@ ok($nginx->wait_log(qr/size of zone "keys" can't change/),
 
 is(ask($key->{key}), 204, 'the last request');
 is(ask($key->{key}), 429, 'and the limit');
-ok(wait_for(sub { ($redis->usage($key)->{n} || 0) == 4 }, 10),
+ok(wait_for(sub { ($redis->usage($key)->{n} || 0) == 4 }, 60),
    'all of which is counted');
 
 done_testing();

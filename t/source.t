@@ -17,7 +17,7 @@ my $redis = redis();
 my $port = free_port();
 
 my $nginx = nginx(<<"CONF");
-    apikey_redis 127.0.0.1:$redis->{port} timeout=10s connect_timeout=10s;
+    apikey_redis 127.0.0.1:$redis->{port} timeout=60s connect_timeout=60s;
 
     server {
         listen 127.0.0.1:$port;

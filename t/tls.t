@@ -31,7 +31,7 @@ sub conf {
     my ($how, $address) = @_;
     my $port = free_port();
     my $conf = <<"CONF";
-    apikey_redis $address connect_timeout=3s timeout=3s $how;
+    apikey_redis $address connect_timeout=60s timeout=60s $how;
     apikey_cache zone=keys:1m;
 
     server {
@@ -64,7 +64,7 @@ sub ask { get($_[0], '/', 'X-API-Key' => ($_[1] || $key)->{key})->status }
 sub passes {
     my ($name, $port, @key) = @_;
 
-    ok(wait_for(sub { ask($port, @key) == 204 }, 10), $name);
+    ok(wait_for(sub { ask($port, @key) == 204 }, 60), $name);
 }
 
 sub refused {

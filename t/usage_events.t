@@ -100,7 +100,7 @@ sub step {
         my @events;
 
         ok(wait_for(sub { ($redis->usage($key)->{n} || 0)
-                          == $story->{asked} }, 20), "$name: counted");
+                          == $story->{asked} }, 60), "$name: counted");
 
         wait_for(sub { (@events = events_of($key)) >= @$expected });
 
@@ -223,7 +223,7 @@ story($travelled,
       [ 'again', [ 1, '/', 'X-Country' => 'US' ], [ 'new_country' ] ]);
 
 
-ok(wait_for(sub { $redis->cmd('ZCARD', 'apikey:expiring') == 1 }, 20),
+ok(wait_for(sub { $redis->cmd('ZCARD', 'apikey:expiring') == 1 }, 60),
    'what expires soon is taken off the list');
 wait_for(sub { events_of($soon{soon}) });
 is_deeply([ events_of($soon{soon}) ],
