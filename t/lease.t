@@ -262,10 +262,11 @@ for my $plan (qw(small both slow)) {
 
             # of the window before it, too
             my $gap = $at - ($last{$port} || 0);
-            $last{$port} = $at;
+            my $first = !exists $gap{$reset}{$port};
 
+            $last{$port} = $at;
             $gap{$_}{$port} = $gap for grep { ($gap{$_}{$port} || 0) < $gap }
-                                            $reset - 2, $reset;
+                                            $reset, $first ? $reset - 2 : ();
         }
 
         my @loaded = grep {

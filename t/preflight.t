@@ -51,10 +51,6 @@ sub asked {
 
 my $key = create_key('--permissions', 'read', '--plan', 'one')->{key};
 my $weak = create_key('--scope', 'teams:read')->{key};
-# Else it would tell its plans at some time in between.
-wait_for(sub { $redis->cmd('HLEN', 'apikey:plans') }, 60)
-    or die 'the gateway does not tell its plans';
-
 my $before = $redis->dump;
 my $monitor = $redis->monitor;
 

@@ -134,8 +134,10 @@ is(back('EVAL'), $before + 2, 'EVAL: counted once');
 $before = back('allow');
 $fake->forget;
 $fake->script({ ask => 1, lose => 1, close => 1 }, { ask => 1 });
+$fake->refuse;
 is(get($port, '/failover', @headers)->status, 503,
    'nobody confirms the key: 503');
+$fake->listen;
 is(back('allow'), $before + 2, 'counted once');
 
 $fake->forget;

@@ -134,8 +134,14 @@ ok(wait_for(sub { $redis->events }), 'it has told of what expires soon');
 
 # What it has used, as Redis counts; two of them come later.
 
-my $used = $redis->cmd('INFO', 'commandstats');
-my @unused = grep { $used !~ /^cmdstat_\Q$_\E:/m } $gateway =~ /\+(\w+)/g;
+my @unused;
+
+wait_for(sub {
+    my $used = $redis->cmd('INFO', 'commandstats');
+
+    @unused = grep { $used !~ /^cmdstat_\Q$_\E:/m } $gateway =~ /\+(\w+)/g;
+    return @unused == 2;
+});
 
 is_deeply([ sort @unused ], [ qw(hdel publish) ], 'it needs every right');
 

@@ -84,10 +84,6 @@ my @no = ('X-Auth' => 401);
 my $json = qr/^\{"statusCode":/;
 
 
-# Else it would tell its plans at some time in between.
-wait_for(sub { $redis->cmd('HLEN', 'apikey:plans') }, 60)
-    or die 'the gateway does not tell its plans';
-
 
 # The status, the challenges, and whose body it is.
 

@@ -22,7 +22,7 @@ my $clients = 4;
 
 my $nginx = nginx(<<"CONF", workers => 2);
     apikey_redis ${\ $group->addresses } mode=sentinel master=main
-                 connect_timeout=500ms timeout=500ms;
+                 connect_timeout=500ms timeout=60s;
     apikey_cache zone=keys:1m valid=1h;
     apikey_plan leased 300/25920000 mode=leased;
 

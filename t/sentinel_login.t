@@ -64,8 +64,15 @@ my $r = program($ca, 'create', '--name', 'x', '--limits', '100r/d');
 is($r->{exit}, 0, 'the program') or diag $r->{err};
 my $key = decode_json($r->{out});
 
-my %checks = map { $_->{check} => $_ }
-             @{decode_json(program($ca, 'doctor')->{out})->{checks}};
+my %checks;
+
+# who stood still for a moment may seem to be behind
+
+wait_for(sub {
+    %checks = map { $_->{check} => $_ }
+              @{decode_json(program($ca, 'doctor')->{out})->{checks}};
+    return !grep { $checks{$_}{result} ne 'ok' } qw(sentinels replicas rights);
+});
 is($checks{$_}{result}, 'ok', "doctor: $_") for qw(sentinels replicas rights);
 
 $r = program($stranger, 'list');

@@ -23,7 +23,7 @@ $sentinel->greet(SENTINEL => resp([ '127.0.0.1', $master->{port} ]));
 
 my $nginx = nginx(<<"CONF");
     apikey_redis 127.0.0.1:$sentinel->{port} mode=sentinel master=main
-                 connect_timeout=250ms timeout=5s;
+                 connect_timeout=250ms timeout=60s;
 
     server {
         listen 127.0.0.1:$port;

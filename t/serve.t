@@ -157,7 +157,7 @@ is($console->call('GET', '/api/keys?q=later')->json->{total}, 1,
 my $open = dial($console->{port});
 $open->send("GET /api/keys HTTP/1.1\r\n");
 is_deeply([ $console->stop ], [], 'it ends when it is told to, with status 0');
-like($open->read(5) // '', qr/^(?:HTTP|$)/, 'with what is open');
+like($open->read(60) // '', qr/^(?:HTTP|$)/, 'with what is open');
 
 sub serve {
     my ($args, %opt) = @_;

@@ -106,6 +106,9 @@ my $short = create_key('--permissions', 'read', '--limits', '1/25920000');
 is(ask($port, $short), 204, 'a key is counted');
 is(ask($port, $short), 429, 'to its limit');
 
+ok(wait_for(sub { $redis->cmd('HLEN', 'apikey:gateways') }),
+   'the gateway is registered');
+
 my $r = apikey('revoke', $short->{id});
 like($r->{out} . $r->{err}, qr/confirmed by 1 of 1/, 'a change is confirmed');
 
@@ -118,10 +121,16 @@ $redis->restart;
 $key = create_key('--permissions', 'read', '--limits', '1000r/d');
 passes('Redis restarts', $port);
 
-$redis->pause;
-is(ask($port, $short), 503, 'Redis hangs: 503');
-$redis->resume;
-passes('Redis goes on', $port);
+{
+    my ($nginx, $port) = gateway("tls=on tls_ca=$ca->{cert} timeout=1s");
+
+    passes('before it hangs', $port);
+    $redis->pause;
+    is(ask($port, $short), 503, 'Redis hangs: 503');
+    $redis->resume;
+    passes('Redis goes on', $port);
+    $nginx->stop;
+}
 
 my ($text) = conf("tls=on tls_ca=$ca->{cert} tls_name=redis.test",
                   "127.0.0.1:$tls");

@@ -10,7 +10,6 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Time::HiRes qw(time);
 
 use Test::Apikey;
 use Test::Apikey::FakeRedis;
@@ -31,7 +30,7 @@ my $locations = <<'CONF';
 CONF
 
 my $nginx = nginx(<<"CONF", redis => $fake);
-    apikey_redis 127.0.0.1:$fake->{port} timeout=500ms;
+    apikey_redis 127.0.0.1:$fake->{port} timeout=500ms connect_timeout=60s;
     apikey_cache zone=keys:32m valid=1h stale=1h;
 
     server {
@@ -69,11 +68,9 @@ sub counted {
 # A second later, at each worker; a reload, and the end.
 
 my $key = key();
-my $began = time;
 
 ask($key, 10, $direct);
-counted($key, 10, 'counted without another request');
-cmp_ok(time - $began, '<', 10, 'soon');
+counted($key, 10, 'counted soon, without another request');
 
 for (1 .. 5) {
     ask($key, 4, $direct);
@@ -161,7 +158,7 @@ counted($key, 13, 'is dropped, what comes later is not');
     my $kept = redis(conf => "appendonly yes\n");
     my $full = free_port();
     my $nginx = nginx(<<"CONF", redis => $kept);
-        apikey_redis 127.0.0.1:$kept->{port} timeout=10s connect_timeout=10s;
+        apikey_redis 127.0.0.1:$kept->{port} timeout=60s connect_timeout=60s;
         apikey_cache zone=keys:96m valid=1h stale=1h;
 
         server {
@@ -252,9 +249,7 @@ CONF
 
 $fake->usage({ lose => 1 });
 ask($key, 1);
-$began = time;
-$nginx->stop;
-cmp_ok(time - $began, '<', 10, 'a worker ends, though Redis is silent');
+is(join(' ', $nginx->stop), '', 'a worker ends, though Redis is silent');
 like($nginx->log, qr/\[warn\].*usage of 1 keys is lost/, 'and says what is lost');
 
 done_testing();
