@@ -248,7 +248,7 @@ $nginx->stop;
 
 for my $signal ('QUIT', 'TERM') {
     $_->greet(SENTINEL => { say => '', hold => 1 }) for @sentinels;
-    ($nginx, $port) = gateway($both);
+    ($nginx, $port) = gateway($both, 'timeout=2s');
     ok(wait_for(sub { grep { $_->[0] eq 'SENTINEL' }
                       map { @{$_->words} } @sentinels }), 'it searches');
     my $client = dial($port)->send(Test::Apikey::HTTP::bytes('GET', '/',
