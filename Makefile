@@ -301,6 +301,9 @@ coverage: deps
 	t/coverage $(BUILD)/coverage
 
 install: all
+	@test -n "$(MODULES_DIR)" \
+	|| { echo "where nginx looks for modules is not known: make install" \
+	          "MODULES_DIR=DIR" >&2; exit 1; }
 	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(PREFIX)/bin \
 	    $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(BUILD)/ngx_http_apikey_module.so $(DESTDIR)$(MODULES_DIR)

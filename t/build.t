@@ -65,6 +65,23 @@ is(run('grep', '-q', 'a change of the script',
    'with the script that was changed');
 
 
+# Installed.
+
+my @where = ("DESTDIR=$clone/root", 'PREFIX=/usr');
+
+$r = make('install', 'CC=clang', 'MODULES_DIR=/modules', @where);
+is($r->{exit}, 0, 'make install') or diag($r->{err});
+is_deeply([ sort map { chomp; s{^\Q$clone\E/root}{}r }
+            split /^/, run('find', "$clone/root", '-type', 'f')->{out} ],
+          [ '/modules/ngx_http_apikey_module.so', '/usr/bin/apikey',
+            '/usr/share/man/man1/apikey.1' ],
+          'the module, the program and its man page');
+
+$r = make('install', 'CC=clang', 'MODULES_DIR=', @where);
+isnt($r->{exit}, 0, 'but not to where nobody knows');
+like($r->{err}, qr/MODULES_DIR=DIR/, 'and says what is to be given');
+
+
 # The module's symbols.
 
 SKIP: {
