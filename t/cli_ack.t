@@ -21,7 +21,8 @@ my $r;
 
 
 # Subscribed, and answers; "gated": each answer waits for an element of the
-# list "gate", and is noted in "answered"; "deaf" to the Nth message.
+# list "gate", and is noted in "answered", then in "published"; "deaf" to the Nth
+# message.
 
 sub worker {
     my ($name, %opt) = @_;
@@ -44,6 +45,7 @@ sub worker {
             }
 
             $out->cmd('PUBLISH', "apikey:acks:$token", $name);
+            $out->cmd('INCR', 'published') if $opt{gated};
         }
     });
 
@@ -252,6 +254,47 @@ is("$r->{exit} $r->{err}", '0 ', 'one is slow');
 is($r->{answered}, 1, 'but was waited for');
 is_deeply([ @{workers($r)}{qw(confirmed missing)} ],
           [ [ @$all, 'slow:1' ], [] ], 'who left or came meanwhile was not');
+
+
+# Who had to wait for the CPU reads later what has come in time.
+
+my ($out, $status);
+
+worker('slow:2', gated => 1);
+
+for my $wait (2, 20) {
+    my $id = create_key()->{id};
+    my $answered = $redis->cmd('GET', 'answered');
+    my $published = sub { $redis->cmd('GET', 'published') };
+
+    wait_for(sub { $published->() == $answered });
+    beat(@all, 'slow:1' => -3600, 'slow:2' => -3600);
+    $out = file('out', '');
+
+    my $pid = Test::Apikey::fork_child(sub {
+        open STDOUT, '>', $out;
+        exec "$Test::Apikey::BUILD/apikey", '--redis', $redis->url, 'revoke',
+             $id, '--wait', "${wait}s";
+    });
+
+    wait_for(sub { stored($id, 'status') eq 'revoked' }) or die 'not revoked';
+    kill 'STOP', $pid;
+
+    my $stopped = wait_for(sub {
+        slurp("/proc/$pid/stat") =~ /\) ([TZ]) / && $1
+    });
+
+    $redis->cmd('RPUSH', 'gate', 'open', 'open');
+    wait_for(sub { $published->() == $answered + 2 }) or die 'no answer';
+    sleep $wait + 1;
+    kill 'CONT', $pid;
+    $status = Test::Apikey::wait_pid($pid);
+
+    last if $stopped eq 'T';
+}
+
+is($status, 0, 'a program that stands still');
+like(slurp($out), qr/^confirmed by 5 of 5 workers/m, 'has heard all the same');
 
 
 # Answers that can't be heard any longer.

@@ -133,11 +133,44 @@ sub clock {
 
 my @at = map { "127.0.0.1:$_->{port}" } @fakes;
 
+# A stall between the questions takes something off that.
+
+sub clock_warns {
+    my ($clocks, $like, $name) = @_;
+    my $said;
+
+    wait_for(sub { ($said = clock(@$clocks)) =~ $like });
+    like($said, $like, $name);
+}
+
 like(clock(0, 10), qr/warning the clock of $at[1] is \S+ seconds ahead of this/,
      'a clock that is fast');
 like(clock(-10, 0), qr/warning the clock of $at[0] is \S+ seconds behind this/,
      'a clock that is slow');
-like(clock(-1.2, 1.2), qr/the clock of $at[1] is 2.\d seconds ahead of $at[0]/,
-     'clocks that differ from each other');
+clock_warns([ -1.5, 1.5 ],
+            qr/the clock of $at[1] is [23].\d seconds ahead of $at[0]/,
+            'clocks that differ from each other');
+
+# Two seconds are the most that clocks may differ by.  The second question is
+# that of the clock.
+
+$fakes[0]->greet(TIME => { ask => 1 });
+$fakes[1]->greet(TIME => { ask => 1, hold => 1 });
+$fakes[1]->forget;
+
+my $slow = in_background(sub {
+    return doctor('clock', redis => bless({}, 'Fakes'));
+});
+
+for my $question (1, 2) {
+    wait_for(sub {
+        $question == grep { $_->[0] eq 'TIME' } @{$fakes[1]->words};
+    }) or die "question $question isn't asked";
+
+    sleep 3 if $question == 2;
+    $fakes[1]->release;
+}
+
+like($slow->result, qr/^exit \d\nok /, 'an answer that takes long is no drift');
 
 done_testing();

@@ -40,6 +40,7 @@ static void doctor_eviction(store_t *store, unsigned server,
 static void doctor_persistence(store_t *store, unsigned server,
     doctor_finding_t *finding);
 static void doctor_clock(doctor_t *doctor);
+static int64_t doctor_time(void);
 static void doctor_clocks(const doctor_t *doctor, const int64_t *drifts,
     doctor_finding_t *finding);
 static int doctor_info(store_t *store, unsigned server, const char *section,
@@ -471,11 +472,10 @@ doctor_persistence(store_t *store, unsigned server, doctor_finding_t *finding)
 static void
 doctor_clock(doctor_t *doctor)
 {
-    int64_t           *drifts;
+    int64_t           *drifts, before, after;
     uint64_t           now;
     unsigned           i;
     store_t           *store;
-    struct timespec    ts;
     doctor_finding_t   finding;
 
     store = &doctor->cli->store;
@@ -483,15 +483,23 @@ doctor_clock(doctor_t *doctor)
 
     for (i = 0; i < doctor->server_count; i++) {
 
+        before = doctor_time();
+
         if (store_server_time(store, doctor->servers[i], &now) != STORE_DONE)
         {
             break;
         }
 
-        (void) clock_gettime(CLOCK_REALTIME, &ts);
+        after = doctor_time();
 
-        drifts[i] = (int64_t) now
-                    - ((int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+        /* An answer that takes long is no drift. */
+
+        if ((int64_t) now < before) {
+            drifts[i] = (int64_t) now - before;
+
+        } else if ((int64_t) now > after) {
+            drifts[i] = (int64_t) now - after;
+        }
     }
 
     if (i < doctor->server_count) {
@@ -503,6 +511,19 @@ doctor_clock(doctor_t *doctor)
 
     doctor_say(doctor, "clock", &finding);
     free(drifts);
+}
+
+
+/* In microseconds, as Redis has it. */
+
+static int64_t
+doctor_time(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+
+    return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 

@@ -8,7 +8,7 @@
 
 
 #define STORE_ACKS_LOOK   200000    /* microseconds of silence, at most */
-#define STORE_ACKS_PROBE  1000      /* milliseconds */
+#define STORE_ACKS_PROBE  5000      /* milliseconds */
 
 
 static void store_acks_subscribe(store_t *store, store_acks_t *acks);
@@ -176,6 +176,12 @@ store_acks_wait(store_t *store, unsigned time)
         }
 
         now = redis_clock();
+    }
+
+    /* What came in time counts, though this program was late to read it. */
+
+    while (!store_acks_complete(acks) && store_acks_hear(acks, 0)) {
+        /* void */
     }
 
     acks->ended = now;
