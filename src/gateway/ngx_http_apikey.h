@@ -7,6 +7,7 @@
 #include <ngx_http.h>
 
 #include "core/limit.h"
+#include "core/memo.h"
 #include "core/names.h"
 #include "core/record.h"
 #include "core/scope.h"
@@ -175,6 +176,7 @@ struct ngx_http_apikey_main_conf_s {
     ngx_str_t                     password_file;
     ngx_str_t                     prefix;
     apikey_pepper_t              *pepper;
+    apikey_memo_t                *memo;        /* of keys, by that pepper */
     ngx_array_t                   plans;       /* ngx_http_apikey_plan_t */
     ngx_http_apikey_plan_t       *anonymous;
     ngx_redis_script_t            decide;

@@ -31,8 +31,8 @@ static ngx_int_t ngx_http_apikey_remove_header(ngx_http_request_t *r,
     ngx_list_part_t *part, ngx_uint_t i);
 static ngx_uint_t ngx_http_apikey_bearer(ngx_str_t *value);
 static void ngx_http_apikey_trim(ngx_str_t *value);
-static void ngx_http_apikey_take(ngx_http_request_t *r,
-    ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_found_t *found);
+static void ngx_http_apikey_take(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_found_t *found);
 
 
 ngx_int_t
@@ -85,7 +85,7 @@ ngx_http_apikey_credential(ngx_http_request_t *r,
         }
 
         if (!done && (found.value.len || found.count > 1)) {
-            ngx_http_apikey_take(r, ctx, &found);
+            ngx_http_apikey_take(ctx, &found);
             done = 1;
         }
 
@@ -100,29 +100,26 @@ ngx_http_apikey_credential(ngx_http_request_t *r,
 
 
 static void
-ngx_http_apikey_take(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+ngx_http_apikey_take(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_found_t *found)
 {
-    apikey_text_t                 text;
-    ngx_http_apikey_main_conf_t  *amcf;
+    const apikey_seen_t  *seen;
 
-    text.data = (char *) found->value.data;
-    text.len = found->value.len;
+    seen = NULL;
 
-    ctx->own = apikey_token_check_own(text) == APIKEY_OK;
+    if (found->count <= 1) {
+        seen = apikey_memo_token(ctx->amcf->memo,
+                                 ngx_http_apikey_text(&found->value),
+                                 ctx->alcf->format == NGX_HTTP_APIKEY_ANY);
+    }
 
-    if (found->count > 1
-        || (!ctx->own
-            && (ctx->alcf->format == NGX_HTTP_APIKEY_CHECKSUM
-                || apikey_token_check(text) != APIKEY_OK)))
-    {
+    if (seen == NULL) {
         ctx->malformed = 1;
         return;
     }
 
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_apikey_module);
-
-    apikey_token_digest(ctx->digest, text, amcf->pepper);
+    ngx_memcpy(ctx->digest, seen->digest, APIKEY_DIGEST_SIZE);
+    ctx->own = seen->own;
     ctx->key = 1;
 }
 

@@ -339,7 +339,12 @@ ngx_http_apikey_pepper_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     cln->handler = ngx_http_apikey_pepper_cleanup;
-    cln->data = amcf->pepper;
+    cln->data = amcf;
+
+    amcf->memo = apikey_memo_create(amcf->pepper);
+    if (amcf->memo == NULL) {
+        return "can't allocate memory for keys";
+    }
 
     err = 0;
     why = ngx_http_apikey_read_secret(cf, &value[1], buf, sizeof(buf), &len,
@@ -419,5 +424,11 @@ ngx_http_apikey_read_secret(ngx_conf_t *cf, ngx_str_t *path, u_char *buf,
 static void
 ngx_http_apikey_pepper_cleanup(void *data)
 {
-    sodium_free(data);
+    ngx_http_apikey_main_conf_t *amcf = data;
+
+    if (amcf->memo) {
+        apikey_memo_destroy(amcf->memo);
+    }
+
+    sodium_free(amcf->pepper);
 }
