@@ -91,9 +91,11 @@ is(join(' ', grep { !/^\d+$/ } @{$redis->cmd('HKEYS', $name)}),
    'rev id status name prefix created n', 'removed fields are absent');
 told('edit');
 
-$r = apikey('edit', $key->{id}, '--plan', '');
-is($r->{exit}, 0, 'so does empty text');
-told('edit');
+for my $option (qw(plan limits expires not-before allow)) {
+    $r = apikey('edit', $key->{id}, "--$option", '');
+    is($r->{exit}, 2, "edit --$option with a variable that isn't set, maybe");
+    like($r->{err}, qr/^apikey: --$option ""/, 'removes nothing');
+}
 
 for my $option ('--scope=a:b', '--permissions=read', '--org=o',
                 '--project=p', '--service=s', '--template=admin')

@@ -125,6 +125,8 @@ for (
 }
 
 wrong(2, qr/--name ""/, 'create', '--name', '');
+wrong(2, qr/--$_ ""/, 'create', '--name', 'x', "--$_", '')
+    for qw(expires not-before allow limits plan org scope);
 wrong(2, qr/--name "a\?"/, 'create', '--name', "a\x{7}");
 wrong(2, qr/--name "\?"/, 'create', '--name', "\xff");
 wrong(2, qr/--name/, 'create', '--name', 'x' x 257);

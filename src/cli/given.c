@@ -227,7 +227,7 @@ given_format(const cli_t *cli, rows_format_e *format)
 int
 given_none(const char *value)
 {
-    return *value == '\0' || strcmp(value, "none") == 0;
+    return strcmp(value, "none") == 0;
 }
 
 

@@ -15,7 +15,7 @@
 /* A moment, as far as it can be known without Redis's clock. */
 typedef struct {
     moment_t     moment;
-    const char  *text;      /* NULL: not given; "": to be removed */
+    const char  *text;      /* NULL: not given; "none": to be removed */
 } given_time_t;
 
 
@@ -43,7 +43,10 @@ int given_times_check(const attributes_t *attributes);
 /* --format of a file. */
 int given_format(const cli_t *cli, rows_format_e *format);
 
-/* "" and "none" ask for an attribute to be removed. */
+/*
+ * "none" asks for an attribute to be removed.  Empty text doesn't: it may be of
+ * a variable that isn't set.
+ */
 int given_none(const char *value);
 
 
