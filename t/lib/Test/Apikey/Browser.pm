@@ -21,8 +21,8 @@ package Test::Apikey::Browser;
 #                                       # errors, refusals by the CSP
 #   $b->cdp('Network.enable', {...})
 #
-# Whatever waits does so for a condition, TEST_PATIENCE times 30 seconds at
-# most; fill and click die when there is no such control by then.
+# Whatever waits does so for a condition, for long; fill and click die when there
+# is no such control by then.  A browser that doesn't start is started again.
 
 use strict;
 use warnings;
@@ -35,7 +35,8 @@ use MIME::Base64 qw(decode_base64);
 
 our @EXPORT = qw(browser);
 
-my $SECONDS = 30;
+my $SECONDS = 120;
+my $STARTS = 5;
 my $ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 my $JSON = JSON::PP->new->utf8->allow_nonref;
 
@@ -59,7 +60,7 @@ sub new {
     my $self = bless { dir => $dir, at => "http://127.0.0.1:$port" }, $class;
 
     $self->{http} = HTTP::Tiny->new(
-        timeout => 4 * $SECONDS * $Test::Apikey::PATIENCE,
+        timeout => 2 * $SECONDS * $Test::Apikey::PATIENCE,
         proxy => undef, http_proxy => undef);
 
     $self->{pid} = Test::Apikey::fork_child(sub {
@@ -85,15 +86,30 @@ sub _open {
     my @args = qw(--headless --disable-gpu --no-first-run --disable-sync
                   --disable-background-networking --disable-component-update
                   --disable-dev-shm-usage --force-color-profile=srgb
-                  --no-proxy-server);
+                  --disable-hang-monitor --disable-renderer-backgrounding
+                  --disable-background-timer-throttling --no-proxy-server);
 
     push @args, '--no-sandbox' if $> == 0;
-    push @args, "--user-data-dir=$self->{dir}/profile",
-                '--lang=' . ($opt{lang} || 'en-US');
+    push @args, '--lang=' . ($opt{lang} || 'en-US');
+
+    for my $start (1 .. $STARTS) {
+        last if eval { $self->_session($start, @args); 1 };
+        die $@, $self->_driver_log if $start == $STARTS;
+    }
+}
+
+# Each time with a profile of its own: what has crashed may hold the last one.
+
+sub _session {
+    my ($self, $start, @args) = @_;
+    my $patience = 1000 * $SECONDS * $Test::Apikey::PATIENCE;
+
+    push @args, "--user-data-dir=$self->{dir}/profile$start";
 
     my $session = $self->_ask(POST => '/session', { capabilities => {
         alwaysMatch => {
             browserName => 'chrome',
+            timeouts => { script => $patience, pageLoad => $patience },
             'goog:chromeOptions' => { args => \@args },
             'goog:loggingPrefs' => { browser => 'ALL' },
         },
@@ -364,12 +380,11 @@ sub stop {
     eval { $self->command(DELETE => '') if $self->{session} };
 
     kill 'TERM', $pid;
-    Test::Apikey::wait_pid($pid, 10);
+    Test::Apikey::wait_pid($pid);
 
-    # asked to end; who stays hasn't been
-    Test::Apikey::wait_for(sub { !grep { _runs($_) } @all }, 5);
+    # nothing of it is kept, so whoever is left needs no time to end
     kill 'KILL', $_ for grep { _runs($_) } @all;
-    Test::Apikey::wait_for(sub { !grep { _runs($_) } @all }, 5);
+    Test::Apikey::wait_for(sub { !grep { _runs($_) } @all });
 
     return;
 }

@@ -70,7 +70,7 @@ sub start {
 
     Test::Apikey::started($self) unless $self->{registered}++;
 
-    Test::Apikey::wait_for(sub { Test::Apikey::accepts($self->{port}) }, 10)
+    Test::Apikey::wait_for(sub { Test::Apikey::accepts($self->{port}) })
         or die "apikey serve doesn't listen:\n", $self->log;
 
     return $self;
@@ -105,7 +105,7 @@ sub stop {
 
     kill 'TERM', $pid;
 
-    my $status = Test::Apikey::wait_pid($pid, 10);
+    my $status = Test::Apikey::wait_pid($pid);
     my @wrong = Test::Apikey::wrong_lines($self->log);
 
     push @wrong, 'apikey serve ended with status '
