@@ -222,8 +222,9 @@ ngx_redis_command_t *ngx_redis_command_send(ngx_redis_t *redis,
 void ngx_redis_distrust(ngx_redis_command_t *cmd);
 
 /*
- * Waits, for "timeout" and a second at most, until all is sent and answered;
- * for a worker that exits.  NGX_ERROR: it isn't.
+ * Waits until all is sent and answered, for "timeout" and three seconds at most
+ * or, where nginx is told to end at once, one; for a worker that exits.
+ * NGX_ERROR: it isn't.
  */
 ngx_int_t ngx_redis_finish(ngx_redis_t *redis);
 

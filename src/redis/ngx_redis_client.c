@@ -3,7 +3,8 @@
 #include <poll.h>
 
 
-#define NGX_REDIS_FINISH      1000    /* milliseconds, at most */
+#define NGX_REDIS_FINISH      3000    /* milliseconds, at most */
+#define NGX_REDIS_FINISH_NOW  1000    /* or nginx would kill the worker */
 #define NGX_REDIS_FINISH_LOOK 100     /* at a time */
 #define NGX_REDIS_FINISH_FDS  64      /* at a time */
 #define NGX_REDIS_FINISH_STEP 10      /* milliseconds, while some are held */
@@ -184,7 +185,8 @@ ngx_redis_finish(ngx_redis_t *redis)
     ngx_msec_t      began;
     ngx_msec_int_t  left, took;
 
-    left = ngx_min(redis->conf->timeout, NGX_REDIS_FINISH);
+    left = ngx_terminate ? NGX_REDIS_FINISH_NOW : NGX_REDIS_FINISH;
+    left = ngx_min((ngx_msec_int_t) redis->conf->timeout, left);
 
     while (ngx_redis_pending(redis)) {
         ngx_time_update();
