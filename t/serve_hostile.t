@@ -64,6 +64,12 @@ for my $smuggled (
       "{}$hidden" ],
     [ 'two names', [ @json, 'Host: evil.example' ], $hidden ],
     [ 'two tokens', [ @json, 'Authorization: Bearer x' ], $hidden ],
+    [ 'a space behind a name', [ @json, 'Transfer-Encoding : chunked',
+      'Content-Length: 2' ], "{}$hidden" ],
+    [ 'an encoding in two lines', [ @json, "Transfer-Encoding:\r\n chunked",
+      'Content-Length: 5' ], "0\r\n\r\n$hidden" ],
+    [ 'a header in two lines', [ @json, "X-A: b\r\n Origin: c" ], $hidden ],
+    [ 'half an end of line', [ @json, "X-A: b\rOrigin: c" ], $hidden ],
 ) {
     my ($name, $headers, $rest) = @$smuggled;
 

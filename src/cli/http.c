@@ -13,6 +13,10 @@
 #define HTTP_BODY_DROPPED  1048576    /* of one that is too large */
 #define HTTP_DEPTH         8          /* of JSON */
 
+/* What a header's name may consist of. */
+#define HTTP_TOKEN  "!#$%&'*+-.^_`|~0123456789" \
+                    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
 
 /* Of these only the first would be seen: whoever came before, another. */
 static const char *const  http_once[] = {
@@ -45,6 +49,7 @@ static http_incoming_t *http_begin(console_t *console,
 static enum MHD_Result http_refuse_headers(request_t *request);
 static enum MHD_Result http_check_header(void *data, enum MHD_ValueKind kind,
     const char *name, const char *value);
+static int http_is_frame(const char *name);
 static void http_hurry(request_t *request, int hurry);
 static enum MHD_Result http_receive(http_incoming_t *incoming,
     const char *upload, size_t *upload_size);
@@ -316,7 +321,15 @@ http_check_header(void *data, enum MHD_ValueKind kind, const char *name,
     size_t  i;
 
     (void) kind;
-    (void) value;
+
+    /* "Host :" is another name than "Host:". */
+
+    if (strspn(name, HTTP_TOKEN) != strlen(name)
+        || (value != NULL && strchr(value, '\r') != NULL)
+        || http_is_frame(name))
+    {
+        headers->wrong = "header";
+    }
 
     for (i = 0; i < HTTP_ONCE; i++) {
         if (strcasecmp(http_once[i], name) == 0
@@ -327,6 +340,29 @@ http_check_header(void *data, enum MHD_ValueKind kind, const char *name,
     }
 
     return MHD_YES;
+}
+
+
+/* One of these two, with something behind it: so MHD reads one in two lines. */
+
+static int
+http_is_frame(const char *name)
+{
+    size_t    len;
+    unsigned  i;
+    static const char *const  frames[] = {
+        "Content-Length", "Transfer-Encoding"
+    };
+
+    for (i = 0; i < 2; i++) {
+        len = strlen(frames[i]);
+
+        if (strncasecmp(frames[i], name, len) == 0 && name[len] != '\0') {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
