@@ -74,7 +74,11 @@ ok($browser->sees('This is needed.'),
    'a template that binds to a project asks for one');
 
 $browser->fill('Project', 'apollo');
+$browser->fill('Plan', 'smaller');
+ok($browser->sees('No gateway has this plan'),
+   'a plan that nobody knows is told of');
 $browser->fill('Plan', 'small');
+ok($browser->sees('1,000 a day'), 'and what the gateways\' plan is');
 $browser->click('button', 'Create key');
 
 my $key = shown();

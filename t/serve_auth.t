@@ -47,7 +47,8 @@ sub is_error {
 for my $request ([ 'GET', '/api/keys' ], [ 'GET', '/api/keys/x' ],
                  [ 'GET', '/api/session' ], [ 'GET', '/api/templates' ],
                  [ 'GET', '/api/events' ], [ 'GET', '/api/events/stream' ],
-                 [ 'GET', '/api/gateways' ], [ 'GET', '/api/doctor' ],
+                 [ 'GET', '/api/gateways' ], [ 'GET', '/api/plans' ],
+                 [ 'GET', '/api/doctor' ],
                  [ 'POST', '/api/keys' ], [ 'DELETE', '/api/keys/x' ],
                  [ 'DELETE', '/api/session' ])
 {
@@ -81,7 +82,7 @@ my @viewer = (Authorization => "Bearer $console->{viewer}");
 
 is(call('GET', $_, undef, @viewer)->status, 200, "a viewer: GET $_")
     for '/api/session', '/api/keys', '/api/facets', "/api/keys/$id",
-        "/api/keys/$id/limits", '/api/templates', '/api/gateways',
+        "/api/keys/$id/limits", '/api/templates', '/api/gateways', '/api/plans',
         '/api/events';
 
 is(call('GET', '/api/session', undef, @viewer)->json->{role}, 'viewer',

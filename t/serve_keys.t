@@ -253,6 +253,30 @@ wait_for(sub { $redis->cmd('PUBSUB', 'NUMSUB', 'apikey:changes')->[1] == 2 })
 is_deeply([ map { $_->{name} } @{call('GET', '/api/gateways')->json} ],
           [ 'gw1:1', 'gw2:1' ], 'gateways');
 
+is_deeply(call('GET', '/api/plans')->json, [], 'no plans');
+$redis->cmd('HSET', 'apikey:plans',
+            'gw1:1', "pro 10r/m 500r/d mode=leased default\nfree 5r/s\nbad x\n",
+            'gw2:1', "free 5r/s\npro 20/60 algorithm=sliding per=org\n",
+            'gone:1', "old 1r/s\n");
+
+sub told { { name => $_[0], algorithm => 'fixed', per => 'key',
+             default => JSON::PP::false, @_[1 .. $#_] } }
+
+sub windows {
+    my %windows = @_;
+
+    return (windows => [ map { { limit => $windows{$_}, seconds => $_ } }
+                         sort { $a <=> $b } keys %windows ]);
+}
+
+is_deeply(call('GET', '/api/plans')->json, [
+    told('free', windows(1 => 5), gateways => [ 'gw1:1', 'gw2:1' ]),
+    told('pro', windows(60 => 10, 86400 => 500), default => JSON::PP::true,
+         gateways => [ 'gw1:1' ]),
+    told('pro', windows(60 => 20), algorithm => 'sliding', per => 'org',
+         gateways => [ 'gw2:1' ]),
+], 'plans, by name, as each of the gateways has them');
+
 # One that stands still for two seconds hasn't confirmed: another key is tried.
 
 sub workers_say {

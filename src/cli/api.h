@@ -65,6 +65,7 @@ unsigned api_stream(request_t *request);
 unsigned api_templates(request_t *request);
 unsigned api_template_set(request_t *request);
 unsigned api_template_remove(request_t *request);
+unsigned api_plans(request_t *request);
 unsigned api_gateways(request_t *request);
 unsigned api_doctor(request_t *request);
 

@@ -1,11 +1,13 @@
-/* Templates, gateways, and what is wrong, as the web console shows them. */
+/* Templates, plans, gateways, and what is wrong, for the web console. */
 
 #include <string.h>
 
 #include "api.h"
 #include "api_command.h"
+#include "store_plans.h"
 
 
+static json_t *api_plan(const store_plan_t *plan);
 static int api_doctor_run(cli_t *cli);
 static unsigned api_template(request_t *request, const char *action,
     const member_t *members);
@@ -48,6 +50,49 @@ api_template_remove(request_t *request)
 }
 
 
+/* What gateways have told of: an operator needn't know it by heart. */
+
+unsigned
+api_plans(request_t *request)
+{
+    int             rc;
+    cli_t          *cli;
+    json_t         *list;
+    output_t        output;
+    unsigned        i;
+    store_plans_t   plans;
+
+    list = json_array();
+    cli = api_worker_take(request->console);
+
+    output_capture(&output);
+    rc = cli_open(cli);
+
+    if (rc == CLI_DONE) {
+
+        if (store_plans_read(&cli->store, &plans) != STORE_DONE) {
+            rc = cli_failed(cli);
+        }
+
+        for (i = 0; i < plans.count; i++) {
+            json_array_append_new(list, api_plan(&plans.list[i]));
+        }
+
+        store_plans_free(&plans);
+    }
+
+    output_capture(NULL);
+    api_worker_give(request->console, cli, rc);
+
+    if (rc != CLI_DONE) {
+        json_decref(list);
+        return http_error(request, 503, NULL, "%s", output.message);
+    }
+
+    return http_answer(request, 200, list);
+}
+
+
 unsigned
 api_gateways(request_t *request)
 {
@@ -82,6 +127,38 @@ api_doctor(request_t *request)
     atomic_fetch_sub(&console->doctors, 1);
 
     return status;
+}
+
+
+static json_t *
+api_plan(const store_plan_t *plan)
+{
+    json_t                 *windows, *gateways;
+    unsigned                i;
+    const apikey_limits_t  *limits;
+
+    limits = &plan->limits;
+    windows = json_array();
+    gateways = json_array();
+
+    for (i = 0; i < limits->count; i++) {
+        json_array_append_new(windows,
+            json_pack("{s:I,s:I}",
+                      "limit", (json_int_t) limits->window[i].limit,
+                      "seconds", (json_int_t) limits->window[i].seconds));
+    }
+
+    for (i = 0; i < plan->gateway_count; i++) {
+        json_array_append_new(gateways, json_text(plan->gateways[i]));
+    }
+
+    return json_pack("{s:o,s:o,s:s,s:s,s:b,s:o}",
+                     "name", json_text(plan->name),
+                     "windows", windows,
+                     "algorithm", limits->sliding ? "sliding" : "fixed",
+                     "per", plan->per,
+                     "default", plan->fallback,
+                     "gateways", gateways);
 }
 
 

@@ -66,7 +66,7 @@ static const struct {
 } http_usual[] = {
     { "Content-Security-Policy",
       "default-src 'none'; script-src 'self'; style-src 'self'; "
-      "connect-src 'self'; img-src 'self' data:; base-uri 'none'; "
+      "connect-src 'self'; img-src 'self'; base-uri 'none'; "
       "form-action 'none'; frame-ancestors 'none'; "
       "require-trusted-types-for 'script'; trusted-types 'none'" },
     { "X-Content-Type-Options", "nosniff" },

@@ -8,6 +8,7 @@ import { complete, refused, text, words } from './field.js';
 import { facets } from './filters.js';
 import { limits as said } from './format.js';
 import { permissions } from './permissions.js';
+import { planField } from './plan.js';
 import { named, scopes as shown } from './record.js';
 import { go, href } from './route.js';
 import { showOnce } from './secret.js';
@@ -37,7 +38,8 @@ export async function create({ main, signal, title }) {
 
 
 function draw({ main, signal, templates, known }) {
-    const form = fieldsOf(templates, known, () => preview());
+    const form = fieldsOf({ templates, known, signal,
+                            changed: () => preview() });
     const place = h('div', { class: 'place' });
     const submit = h('button', { class: 'primary', type: 'submit' },
                      'Create key');
@@ -137,7 +139,7 @@ function draw({ main, signal, templates, known }) {
 }
 
 
-function fieldsOf(templates, known, changed) {
+function fieldsOf({ templates, known, signal, changed }) {
     const name = text({ name: 'name', label: 'Name', required: true,
         maxlength: 256, placeholder: 'Acme, production',
         hint: 'What it is for, and who has it.', dir: 'auto' });
@@ -146,9 +148,7 @@ function fieldsOf(templates, known, changed) {
                       ['service', 'Service']].map(([key, label]) =>
         text({ name: key, label, maxlength: 64, suggest: known[key] }));
 
-    const plan = text({ name: 'plan', label: 'Plan', suggest: known.plan,
-        hint: 'As the gateways define it; empty: their default.' });
-
+    const plan = planField(null, signal);
     const limits = limitsField();
     const rights = permissions(templates, changed);
     const until = expiry({ changed });

@@ -3,7 +3,8 @@
 import { fill, h, newId } from './element.js';
 
 
-// text({ name, label, hint, required, suggest: [...], ...attributes })
+// text({ name, label, hint, required, suggest: [...], list: id of a datalist,
+//        ...attributes })
 //
 // A field has: element, name, control, value(), set(value), fail(message),
 // which undefined takes back, and told(text), which replaces the hint.

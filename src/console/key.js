@@ -88,7 +88,7 @@ export async function key({ main, route, signal, title, admin }) {
               onclick: f }, text));
 
         if (alive(record)) {
-            add('Edit', () => done(edit(record), () => 'Saved.'));
+            add('Edit', () => done(edit(record, signal), () => 'Saved.'));
 
             if (!record.rotated_to) {
                 add('Rotate', rotate);
