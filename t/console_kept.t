@@ -11,6 +11,7 @@ use utf8;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use POSIX ();
 use Test::More;
 
 use Test::Apikey;
@@ -130,6 +131,20 @@ ok(at('#/keys?q=w', '9' x 15), 'a time that no calendar has is shown');
 ok(at("#/keys/$wide->{id}", '9' x 15), 'on the page of the key, too');
 
 
+# A key that isn't valid yet, and not for long.
+
+my $soon = create_key('--name', 'Soon', '--expires', '5d', '--not-before',
+                      POSIX::strftime('%Y-%m-%d', gmtime time + 3 * 86400));
+
+ok(at("#/keys/$soon->{id}", 'Not yet valid'), 'a key for later');
+$browser->click('button', 'Edit');
+$browser->js('document.querySelector("dialog [name=not_before]").value = ""');
+$browser->click('button', 'Save');
+ok($browser->sees('Saved.'), 'is edited');
+is(apikey({ stdin => $soon->{key} }, 'verify')->{exit}, 0, 'to hold at once');
+ok(at('#/keys?q=soon', 'ends in 4 days'), 'the list says that it ends soon');
+
+
 # Tabs.
 
 $browser->go('about:blank');
@@ -146,7 +161,7 @@ $browser->js(<<'JS');
     };
 JS
 
-at('#/keys', 'of 5');
+at('#/keys', 'of 6');
 at('#/events', 'Live');
 is($browser->js('return window.streams.length'), 1, 'a stream of events');
 $browser->js('window.see(false)');

@@ -43,8 +43,9 @@ export function filters(state, changed) {
         const id = newId('search');
 
         controls.q = h('input', { id, type: 'search', class: 'search',
-            value: state.q, placeholder: 'Name or ID', autocomplete: 'off',
-            spellcheck: 'false', 'aria-keyshortcuts': 'Control+K',
+            value: state.q, autocomplete: 'off', spellcheck: 'false',
+            placeholder: 'Name, ID, organization, project or service',
+            'aria-keyshortcuts': 'Control+K',
             oninput: () => {
                 clearTimeout(timer);
                 timer = setTimeout(() => take('q', controls.q.value.trim()),

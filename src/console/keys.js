@@ -4,7 +4,7 @@ import { get } from './api.js';
 import { deleteTogether } from './actions.js';
 import { fill, h } from './element.js';
 import { facets, filters } from './filters.js';
-import { ago, count, number, time } from './format.js';
+import { ago, ahead, count, now, number, time } from './format.js';
 import { pager } from './pager.js';
 import { keyLink, label, none, scopes, status } from './record.js';
 import { href, note } from './route.js';
@@ -15,6 +15,7 @@ import { patiently } from './trouble.js';
 
 const SIZE = 50;
 const ROOM = 32;      // letters of scopes in a row
+const SOON = 7 * 86400;
 
 const COLUMNS = [
     { name: 'Name', sort: 'name' },
@@ -179,11 +180,20 @@ function row(key) {
     return body(COLUMNS, [
         keyLink(key.id, key.name),
         h('code', { class: 'id' }, key.id),
-        status(key.status),
+        [status(key.status), ending(key)],
         scopes(key.scopes, ROOM),
         label(key.org),
         label(key.project),
         time(key.created, 'date'),
         key.last_used ? ago(key.last_used) : none('never'),
     ]);
+}
+
+
+// What happens soon is worth a word.
+
+function ending(key) {
+    return key.status === 'active' && key.expires
+           && key.expires - now() < SOON
+           && h('span', { class: 'ending' }, `ends ${ahead(key.expires)}`);
 }
