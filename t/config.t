@@ -94,7 +94,7 @@ for (
          [ 'zone=a', qr/not zone=NAME:SIZE/ ],
          [ 'zone=:1m', qr/not zone=NAME:SIZE/ ],
          [ 'zone=a:big', qr/not a size/ ],
-         [ 'zone=a:4k', qr/too small/ ]),
+         [ 'zone=a:4k', qr/smaller than \d+k/ ]),
     (map { [ 'apikey_guard', "zone=a:1m rate=$_->[0]", $_->[1],
              "rate=$_->[0]" ] }
          [ 'fast', qr/not a limit/ ], [ '0r/s', qr/count is not a number/ ],

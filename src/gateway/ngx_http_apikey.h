@@ -510,9 +510,11 @@ void ngx_http_apikey_more(void *data, redisReply *reply);
 /* ngx_http_apikey_main_conf_t */
 void ngx_http_apikey_added(void *data, redisReply *reply);
 
-/* ngx_http_apikey_zone.c; zone may be NULL where amcf is given */
+/* ngx_http_apikey_zone_conf.c */
 
 char *ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_apikey_zone.c; zone may be NULL where amcf is given */
 
 /*
  * NGX_OK: the entry is set and can be trusted, as far as "stale" allows if
@@ -653,6 +655,9 @@ void ngx_http_apikey_cache_release(ngx_http_apikey_entry_t *entry);
 /* NGX_HTTP_APIKEY_OK, or what the entry's record lacks at this location. */
 ngx_http_apikey_result_e ngx_http_apikey_policy(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+
+/* Of CORS: a browser asks whether its page may. */
+ngx_uint_t ngx_http_apikey_is_preflight(ngx_http_request_t *r);
 
 /* By apikey_methods, which hold for anonymous requests, too. */
 ngx_uint_t ngx_http_apikey_method_allowed(ngx_http_request_t *r,

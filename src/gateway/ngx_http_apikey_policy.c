@@ -54,6 +54,58 @@ ngx_http_apikey_method_allowed(ngx_http_request_t *r,
 }
 
 
+/* Fetch: OPTIONS with Origin and Access-Control-Request-Method */
+
+ngx_uint_t
+ngx_http_apikey_is_preflight(ngx_http_request_t *r)
+{
+    ngx_uint_t        i, origin, method;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    if (r->method != NGX_HTTP_OPTIONS) {
+        return 0;
+    }
+
+    origin = 0;
+    method = 0;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == sizeof("Origin") - 1
+            && ngx_strncasecmp(h[i].key.data, (u_char *) "Origin",
+                               h[i].key.len)
+               == 0)
+        {
+            origin = 1;
+
+        } else if (h[i].key.len == sizeof("Access-Control-Request-Method") - 1
+                   && ngx_strncasecmp(h[i].key.data,
+                             (u_char *) "Access-Control-Request-Method",
+                             h[i].key.len)
+                      == 0)
+        {
+            method = 1;
+        }
+    }
+
+    return origin && method;
+}
+
+
 /* HEAD is GET. */
 
 static ngx_str_t *
