@@ -34,9 +34,9 @@ typedef struct {
 
 
 typedef struct {
-    apikey_window_t  window[APIKEY_WINDOWS_MAX];  /* shortest first */
     unsigned         count;
     unsigned         sliding;
+    apikey_window_t  window[APIKEY_WINDOWS_MAX];  /* shortest first */
 } apikey_limits_t;
 
 

@@ -54,27 +54,29 @@ typedef struct {
 
 
 typedef struct {
+    /* what each request is decided by, side by side */
     apikey_text_t      rev;
+    apikey_text_t      scopes;
+    apikey_text_t      plan;
+    apikey_status_e    status;
+    unsigned           allow_count;
+    uint64_t           expires;      /* Unix seconds; 0: not set */
+    uint64_t           not_before;
+    uint64_t           created;
+    uint64_t           reset;        /* a rev; 0: never */
     apikey_text_t      id;
-    apikey_text_t      name;
-    apikey_text_t      prefix;
+    apikey_limits_t    limits;       /* count 0: the plan's */
+
+    apikey_network_t  *allow;
     apikey_text_t      org;
     apikey_text_t      project;
     apikey_text_t      service;
-    apikey_text_t      scopes;
-    apikey_text_t      plan;
+    apikey_text_t      name;
+    apikey_text_t      prefix;
     apikey_text_t      template;
     apikey_text_t      rotated_to;
     apikey_text_t      rotated_from;
-    apikey_status_e    status;
-    uint64_t           created;      /* Unix seconds; 0: not set */
-    uint64_t           expires;
-    uint64_t           not_before;
     uint64_t           revoked;
-    uint64_t           reset;        /* a rev; 0: never */
-    apikey_limits_t    limits;       /* count 0: the plan's */
-    apikey_network_t  *allow;
-    unsigned           allow_count;
 } apikey_record_t;
 
 

@@ -241,14 +241,15 @@ typedef struct {
 /* A record that Redis has sent, kept by the worker while it is of use. */
 typedef struct {
     ngx_queue_t                   bucket;
-    ngx_queue_t                   queue;       /* last used first */
-    apikey_record_t              *record;
-    size_t                        size;
-    ngx_uint_t                    refs;        /* requests that use it */
-    ngx_uint_t                    cached;
-    ngx_str_t                     packed;      /* its fields, as they came */
-    ngx_http_apikey_use_t        *use;         /* what is counted; NULL */
     u_char                        digest[APIKEY_DIGEST_SIZE];
+    apikey_record_t              *record;
+    ngx_http_apikey_use_t        *use;         /* what is counted; NULL */
+    ngx_uint_t                    refs;        /* requests that use it */
+    ngx_msec_t                    touched;     /* in the queue */
+    ngx_queue_t                   queue;       /* last used first */
+    ngx_uint_t                    cached;
+    size_t                        size;
+    ngx_str_t                     packed;      /* its fields, as they came */
 } ngx_http_apikey_entry_t;
 
 

@@ -12,6 +12,7 @@
 
 #define NGX_HTTP_APIKEY_CACHE_BUCKETS  16384             /* a power of two */
 #define NGX_HTTP_APIKEY_CACHE_SIZE     (16 * 1024 * 1024)  /* bytes */
+#define NGX_HTTP_APIKEY_CACHE_TOUCH    1000              /* milliseconds */
 
 
 struct ngx_http_apikey_cache_s {
@@ -80,11 +81,19 @@ ngx_http_apikey_cache_get(ngx_http_apikey_cache_t *cache, u_char *digest)
 
     entry = ngx_http_apikey_cache_find(cache, digest);
 
-    if (entry) {
+    if (entry == NULL) {
+        return NULL;
+    }
+
+    /* seldom, for it takes the neighbours' memory, too */
+
+    if (ngx_current_msec - entry->touched > NGX_HTTP_APIKEY_CACHE_TOUCH) {
+        entry->touched = ngx_current_msec;
         ngx_queue_remove(&entry->queue);
         ngx_queue_insert_head(&cache->queue, &entry->queue);
-        entry->refs++;
     }
+
+    entry->refs++;
 
     return entry;
 }
@@ -112,7 +121,7 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
     size = head + ngx_align(apikey_record_size(fields, count), NGX_ALIGNMENT)
            + packed;
 
-    entry = ngx_alloc(size, cache->log);
+    entry = ngx_memalign(ngx_cacheline_size, size, cache->log);
     if (entry == NULL) {
         *why = "no memory";
         return NULL;
@@ -131,6 +140,7 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
     p = (u_char *) entry + size - packed;
 
     entry->size = size;
+    entry->touched = ngx_current_msec;
     entry->refs = 1;
     entry->cached = 1;
     entry->packed.data = p;

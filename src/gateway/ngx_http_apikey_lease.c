@@ -493,7 +493,8 @@ static void
 ngx_http_apikey_lease_show(ngx_http_apikey_lease_t *lease,
     apikey_counter_t *counters)
 {
-    ngx_memcpy(counters, lease->counters, sizeof(lease->counters));
+    ngx_memcpy(counters, lease->counters,
+               lease->limits.count * sizeof(apikey_counter_t));
 
     ngx_http_apikey_lease_less(counters, &lease->limits,
                                lease->tokens - lease->hidden);

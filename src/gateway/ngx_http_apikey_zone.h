@@ -24,7 +24,7 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_LAYOUT      5      /* of all below */
+#define NGX_HTTP_APIKEY_LAYOUT      6      /* of all below */
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
 
 
@@ -51,18 +51,18 @@ typedef struct {
 
 typedef struct {
     ngx_http_apikey_node_t        node;
-    apikey_limits_t               limits;
-    apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
-    uint64_t                      epoch;       /* of the counters */
-    uint64_t                      now;
-    ngx_msec_t                    taken;       /* and by our clock */
+    uint64_t                      tokens;      /* counted, not yet spent */
+    uint64_t                      hidden;      /* of them, in what is shown */
     ngx_msec_t                    ends;
     ngx_msec_t                    used;
     ngx_msec_t                    asked;       /* for more; 0: nobody does */
-    uint64_t                      tokens;      /* counted, not yet spent */
-    uint64_t                      hidden;      /* of them, in what is shown */
     uint64_t                      granted;     /* the last time */
     uint64_t                      want;        /* the next time */
+    uint64_t                      now;         /* of the counters */
+    ngx_msec_t                    taken;       /* and by our clock */
+    apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
+    uint64_t                      epoch;       /* of them */
+    apikey_limits_t               limits;
     u_short                       name_len;
     u_short                       field_len;
     u_char                        data[1];     /* holder's name, field */
