@@ -49,10 +49,13 @@ sub slot_of {
 }
 
 sub conf {
-    my ($listen, $seeds, $more) = @_;
+    my ($listen, $seeds, $more, $timeout) = @_;
+
+    $timeout //= '60s';
 
     return <<"CONF";
-    apikey_redis $seeds mode=cluster timeout=2s connect_timeout=5s;
+    apikey_redis $seeds mode=cluster timeout=$timeout
+                 connect_timeout=$timeout;
     apikey_format any;
     ${\ ($more // '') }
 
@@ -76,10 +79,21 @@ $second->script($second_says);
 my $nginx = nginx(conf($port, "127.0.0.1:$first->{port}"));
 
 sub ask {
-    my ($key) = @_;
-    my $r = get($port, '/', 'X-API-Key' => $key || 'some-key');
+    my ($at) = @_;
+    my $r = get($at || $port, '/', 'X-API-Key' => 'some-key');
 
     return join ' ', $r->status, $r->header('X-Id') // ();
+}
+
+# What takes until the time is over, for a gateway that waits no longer.
+
+sub hasty {
+    my ($code) = @_;
+    my $at = free_port();
+    my $gateway = nginx(conf($at, "127.0.0.1:$first->{port}", '', '2s'));
+
+    $code->($at);
+    $gateway->stop;
 }
 
 # The words that a node was sent, but for what is asked now and then.
@@ -137,8 +151,11 @@ is(ask(), '204 second', 'ASK of a host that has a name');
 
 # Not for ever.
 
-$first->script("-TRYAGAIN\r\n");
-is(ask(), '503', 'TRYAGAIN for ever');
+hasty(sub {
+    $first->script("-TRYAGAIN\r\n");
+    is(ask($_[0]), '503', 'TRYAGAIN for ever');
+    $first->script($first_says);
+});
 
 for my $error ('MOVED', 'ASK') {
     forget();
@@ -199,11 +216,18 @@ for my $map ("*0\r\n", "-ERR This instance has cluster support disabled\r\n",
 
 is(() = $nginx->log =~ /\[error\].*does not tell/g, 1, 'one error, no more');
 
-$first->greet(CLUSTER => "*1\r\n");
-$first->script("-CLUSTERDOWN\r\n", $first_says);
-ask();
 $first->greet(CLUSTER => $all);
-ok(wait_for(sub { ask() eq '204 first' }), 'half a map');
+
+hasty(sub {
+    my ($at) = @_;
+
+    wait_for(sub { ask($at) eq '204 first' }) or die 'no map';
+    $first->greet(CLUSTER => "*1\r\n");
+    $first->script("-CLUSTERDOWN\r\n", $first_says);
+    ask($at);
+    $first->greet(CLUSTER => $all);
+    ok(wait_for(sub { ask($at) eq '204 first' }), 'half a map');
+});
 
 
 # Slots that nobody has; nodes that come and go.
