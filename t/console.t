@@ -16,6 +16,10 @@ use Test::Apikey;
 use Test::Apikey::Browser;
 use Test::Apikey::Console;
 
+# what is used is counted by days
+
+left(86400, 120);
+
 my $redis = redis();
 my $port = free_port();
 
@@ -140,7 +144,8 @@ ok(Test::Apikey::wait_for(sub {
 }, 30), 'four requests are counted') or diag($browser->text);
 
 $browser->click('button', 'As a table');
-like($browser->text, qr/\b4\t0\t0$/m, 'and stand in a table, too');
+ok(wait_for(sub { $browser->text =~ /\b4\t0\t0$/m }),
+   'and stand in a table, too');
 ok($browser->sees('Last used'), 'last used');
 ok($browser->sees('from 127.0.0.1'), 'from where');
 ok($browser->sees('a day, plan small'), 'the limits of its plan');
@@ -194,7 +199,7 @@ $browser->click('button', 'Done');
 ok($browser->sees('Replaced by'), 'the old one names the new one');
 
 $browser->click('button', 'Revoke');
-ok($browser->js('return document.querySelector("dialog .danger").disabled'),
+ok($browser->until('return document.querySelector("dialog .danger")?.disabled'),
    'revoking takes more than a click');
 $browser->fill('Type revoke to confirm', 'revoke');
 $browser->click('button', 'Revoke');
@@ -202,7 +207,8 @@ ok($browser->sees('Revoked. Confirmed by 2 of 2 workers in'),
    'the page says who has confirmed');
 is(status($key), 401, 'from then on it is refused');
 is(status($new), 200, 'the new one is not');
-ok(!$browser->has('button', 'Rotate'), 'nothing but deleting is left');
+ok(wait_for(sub { !$browser->has('button', 'Rotate') }),
+   'nothing but deleting is left');
 
 $browser->click('button', 'Delete');
 $browser->fill('Type delete to confirm', 'delete');

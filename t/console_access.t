@@ -70,6 +70,15 @@ sub focused {
 JS
 }
 
+# The focus comes with what is drawn.
+
+sub focus_is {
+    my ($what, $name) = @_;
+
+    wait_for(sub { focused() eq $what });
+    is(focused(), $what, $name);
+}
+
 # Goes on with Tab until that has the focus.
 
 sub tab_to {
@@ -90,7 +99,7 @@ $browser->go($console->{url});
 ok($browser->sees('Access token'), 'the console');
 $browser->press($console->{admin}, 'Enter');
 ok($browser->sees('1–3 of 3'), 'signed in to a list of three keys');
-is(focused(), 'Keys', 'the focus is at the heading of the page');
+focus_is('Keys', 'the focus is at the heading of the page');
 
 ok(tab_to('Create key'), 'Tab leads to the link');
 $browser->press('Enter');
@@ -114,18 +123,18 @@ ok(tab_to('Edit'), 'a button of it');
 $browser->press('Enter');
 ok($browser->until('return document.querySelector("dialog[open]")'),
    'opens a dialog');
-is(focused(), 'Name', 'with the focus in it');
+focus_is('Name', 'with the focus in it');
 $browser->press('Escape');
-is(focused(), 'Edit', 'Escape gives it back');
+focus_is('Edit', 'Escape gives it back');
 
 at(@{$pages[0]});
 $browser->press('Control+k');
-is(focused(), 'Search keys', 'Ctrl+K to the search');
+focus_is('Search keys', 'Ctrl+K to the search');
 ok(tab_to('Created'), 'to a heading');
 $browser->press('Enter');
 ok($browser->until('return document.querySelector("[aria-sort=ascending]")'),
    'by which the list is sorted');
-is(focused(), 'Created↑', 'and which keeps the focus');
+focus_is('Created↑', 'and which keeps the focus');
 
 
 # Without sight.
@@ -192,8 +201,8 @@ is($roles{row}, 5, 'rows are rows there, too');
 
 at(@{$pages[2]});
 $browser->click('button', 'Edit');
-ok($browser->js(<<'JS'), 'a dialog has room, too');
-    const box = document.querySelector('dialog').getBoundingClientRect();
+ok($browser->until(<<'JS'), 'a dialog has room, too');
+    const box = document.querySelector('dialog[open]').getBoundingClientRect();
     return box.left >= 0 && box.right <= 360;
 JS
 $browser->press('Escape');

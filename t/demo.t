@@ -13,7 +13,7 @@ use Test::More;
 
 use Test::Apikey;
 
-plan skip_all => 'a key that lives for 3 seconds, in a program that is slow'
+plan skip_all => 'a tour that has a patience of its own'
     if $Test::Apikey::PATIENCE > 1;
 plan skip_all => 'the module is linked into nginx'
     if Test::Apikey::Nginx::module() eq '';
@@ -30,6 +30,7 @@ sub demo {
 
     mkdir $tmp or die "$tmp: $!";
     pipe my $alive, my $end or die "pipe: $!";
+    my @ports = map { free_port() } 1 .. 3;
 
     my $pid = Test::Apikey::fork_child(sub {
         open STDOUT, '>', "$tmp.out";
@@ -37,7 +38,7 @@ sub demo {
         close $alive;
 
         exec { 'env' } 'env', "TMPDIR=$tmp", "BUILD=$Test::Apikey::BUILD",
-            "ONCE=$once", "$Test::Apikey::ROOT/t/demo/run";
+            "ONCE=$once", "PORTS=@ports", "$Test::Apikey::ROOT/t/demo/run";
     });
 
     close $end;
@@ -49,7 +50,7 @@ sub printed { slurp("$_[0]{tmp}.out") }
 
 sub ended_well {
     my ($demo, $name) = @_;
-    my $status = Test::Apikey::wait_pid($demo->{pid}, 60);
+    my $status = Test::Apikey::wait_pid($demo->{pid}, 600);
 
     is($status, 0, "$name: exit status 0") or diag(printed($demo));
 
@@ -86,7 +87,7 @@ like($tour, qr/^    apikey_requests_total\{result="limited"\} 1$/m, 'metrics');
 
 $demo = demo('');
 
-my $serves = wait_for(sub { printed($demo) =~ /until Ctrl-C.*list\n/s }, 60);
+my $serves = wait_for(sub { printed($demo) =~ /until Ctrl-C.*list\n/s }, 600);
 
 ok($serves, 'the tour ends') or diag(printed($demo));
 
