@@ -682,6 +682,12 @@ ngx_uint_t ngx_http_apikey_guard_wait(ngx_http_request_t *r,
 void ngx_http_apikey_guard_count(ngx_http_request_t *r,
     ngx_http_apikey_guard_t *guard);
 
+/*
+ * The client goes away: the answer may still say that its key is unknown.
+ * NGX_ERROR: no memory, the command is as it was.
+ */
+ngx_int_t ngx_http_apikey_guard_await(ngx_http_apikey_ctx_t *ctx);
+
 /* The name of its zone; how many addresses are in there. */
 ngx_str_t *ngx_http_apikey_guard_known(ngx_http_apikey_guard_t *guard,
     ngx_uint_t *addresses);

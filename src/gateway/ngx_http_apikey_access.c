@@ -565,6 +565,10 @@ ngx_http_apikey_cleanup(void *data)
 
     if (ctx->command) {
         ngx_http_apikey_abandon(ctx);
+
+    } else if (ctx->unknown && !ctx->bad && ctx->alcf->guard) {
+        /* answered, but the client had gone */
+        ngx_http_apikey_guard_count(ctx->request, ctx->alcf->guard);
     }
 
     if (ctx->entry) {

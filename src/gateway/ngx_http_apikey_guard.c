@@ -38,6 +38,13 @@ typedef struct {
 } ngx_http_apikey_bucket_t;
 
 
+/* A client that has gone before the answer. */
+typedef struct {
+    ngx_http_apikey_guard_t      *guard;
+    u_char                        key[APIKEY_DIGEST_SIZE];
+} ngx_http_apikey_gone_t;
+
+
 static char *ngx_http_apikey_guard_set_zone(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_http_apikey_guard_t *guard, ngx_str_t *value,
     ngx_http_apikey_guard_t **known);
@@ -45,6 +52,9 @@ static char *ngx_http_apikey_guard_set_rate(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_http_apikey_guard_t *guard, ngx_str_t *value);
 static ngx_int_t ngx_http_apikey_guard_init(ngx_shm_zone_t *shm_zone,
     void *data);
+static void ngx_http_apikey_guard_awaited(void *data, redisReply *reply);
+static void ngx_http_apikey_guard_add(ngx_http_apikey_guard_t *guard,
+    u_char *key);
 static void ngx_http_apikey_guard_key(ngx_http_request_t *r,
     ngx_http_apikey_guard_t *guard, u_char *key);
 static uint64_t ngx_http_apikey_guard_now(void);
@@ -298,14 +308,54 @@ void
 ngx_http_apikey_guard_count(ngx_http_request_t *r,
     ngx_http_apikey_guard_t *guard)
 {
+    u_char  key[APIKEY_DIGEST_SIZE];
+
+    ngx_http_apikey_guard_key(r, guard, key);
+    ngx_http_apikey_guard_add(guard, key);
+}
+
+
+ngx_int_t
+ngx_http_apikey_guard_await(ngx_http_apikey_ctx_t *ctx)
+{
+    ngx_http_apikey_gone_t  *gone;
+
+    gone = ngx_alloc(sizeof(ngx_http_apikey_gone_t), ngx_cycle->log);
+    if (gone == NULL) {
+        return NGX_ERROR;
+    }
+
+    gone->guard = ctx->alcf->guard;
+    ngx_http_apikey_guard_key(ctx->request, gone->guard, gone->key);
+
+    ngx_redis_pass_on(ctx->command, ngx_http_apikey_guard_awaited, gone);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_apikey_guard_awaited(void *data, redisReply *reply)
+{
+    ngx_http_apikey_gone_t *gone = data;
+
+    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+        /* the name of a record, and that there is none */
+        ngx_http_apikey_guard_add(gone->guard, gone->key);
+    }
+
+    ngx_free(gone);
+}
+
+
+static void
+ngx_http_apikey_guard_add(ngx_http_apikey_guard_t *guard, u_char *key)
+{
     uint64_t                   now;
     ngx_queue_t               *q;
     ngx_http_apikey_node_t    *node;
     ngx_http_apikey_index_t   *index;
     ngx_http_apikey_bucket_t  *bucket;
-    u_char                     key[APIKEY_DIGEST_SIZE];
-
-    ngx_http_apikey_guard_key(r, guard, key);
 
     now = ngx_http_apikey_guard_now();
     index = &guard->shared->index;

@@ -176,7 +176,7 @@ ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes)
 }
 
 
-/* What is leased with the question isn't lost. */
+/* What is leased with the question isn't lost, nor that the key is bad. */
 
 void
 ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx)
@@ -190,7 +190,14 @@ ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx)
     }
 
     if (taken == NULL) {
-        ngx_redis_cancel(ctx->command);
+
+        if (!ctx->key
+            || ctx->alcf->guard == NULL
+            || ngx_http_apikey_guard_await(ctx) != NGX_OK)
+        {
+            ngx_redis_cancel(ctx->command);
+        }
+
         return;
     }
 
