@@ -50,7 +50,7 @@ my $nginx = nginx(<<"CONF", workers => 'auto',
 CONF
     main => 'thread_pool readers threads=2;');
 
-my ($cpus) = run('nproc')->{out} =~ /(\d+)/;
+my ($cpus) = run('getconf', '_NPROCESSORS_ONLN')->{out} =~ /(\d+)/;
 
 ok(wait_for(sub { $cpus == $nginx->workers }), 'a worker for each processor');
 
