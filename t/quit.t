@@ -145,7 +145,7 @@ for my $opt ([ main => 'master_process off;' ], [ signal => 'TERM' ]) {
     my ($name, $value) = @$opt;
     my $killed = qr/worker process \d+ exited on signal 9/;
 
-    # nginx kills who hasn't ended a second after TERM, be it the machine's fault
+    # nginx kills who hasn't ended a second after TERM, whosever fault it is
 
     for (1 .. 5) {
         start(@$opt, timeout => '500ms');

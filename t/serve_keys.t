@@ -285,14 +285,15 @@ sub workers_say {
     my $workers;
 
     wait_for(sub {
-        $r = call($method, "/api/keys/$of$what", $method eq 'POST' ? {} : undef);
+        $r = call($method, "/api/keys/$of$what",
+                  $method eq 'POST' ? {} : undef);
         $of = create_key()->{id};
         $workers = $r->json->{workers};
         return "@{$workers->{confirmed}}" eq $confirmed;
     });
     is($r->status, 200, 'the change stands');
-    is_deeply([ @$workers{qw(confirmed missing)} ], [ [ $confirmed ], $missing ],
-              $name);
+    is_deeply([ @$workers{qw(confirmed missing)} ],
+              [ [ $confirmed ], $missing ], $name);
 
     return $workers;
 }
