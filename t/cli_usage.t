@@ -34,7 +34,7 @@ sub used {
     my ($key, $ago, @fields) = @_;
     my $day = day($ago) =~ s/-//gr;
 
-    $redis->cmd('HSET', past_of($key) . ":$day", @fields);
+    $redis->set_usage(past_of($key) . ":$day", @fields);
     $redis->cmd('HSET', past_of($key), 'day', $day);
 }
 
@@ -53,7 +53,7 @@ my $digest = $redis->digest($key->{id});
 used($key, 0, n => 10, b => 123456, x => 2, dlimited => 3, dscope => 1,
      s200 => 4, s404 => 2, s429 => 4, l0 => 5, l13 => 1,
      'eGET /v1/' => 9, eother => 1, cDE => 8, cFR => 2,
-     w => "\0" x 15, '#e' => 1, '#c' => 2, later => 'unknown');
+     '#e' => 1, '#c' => 2, later => 'unknown');
 used($key, 2, n => 5, b => 44, s200 => 5, l3 => 5, 'eGET /v1/' => 5, cDE => 5);
 used($key, 40, n => 1000, s200 => 1000, l0 => 1000);
 

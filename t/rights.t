@@ -100,6 +100,7 @@ my $nginx = nginx(<<"CONF");
     server {
         listen 127.0.0.1:$port;
         apikey optional;
+        apikey_country DE;
 
         location / {
             try_files /none =204;
@@ -131,6 +132,7 @@ ok(wait_for(sub { @{$redis->cmd('HKEYS', 'apikey:gateways')} }),
    'and is registered');
 
 ok(wait_for(sub { $redis->events }), 'it has told of what expires soon');
+ok(wait_for(sub { $redis->usage($key{free})->{cDE} }), 'and counted a use');
 
 # What it has used, as Redis counts; two of them come later.
 

@@ -67,15 +67,6 @@ sub digest { $redis->digest($_[0]{id}) }
 sub past_of { 'apikey:usage:{' . digest($_[0]) . '}' }
 sub events_of { grep { $_->{key} eq $_[0]{id} } $redis->events }
 
-# In the past there was some use, too.
-
-sub counted {
-    my $name = past_of($_[0]) . ':20200101';
-
-    return ($redis->usage($_[0])->{n} || 0)
-           - ($redis->cmd('HGET', $name, 'n') || 0);
-}
-
 # What is done with a key, in steps, each of which is [NAME, what is asked,
 # what is told then]: [TIMES, URI, HEADERS...] or code.  What is told is a list
 # of types, or code that judges the events.  All keys take a step, then it is
@@ -111,7 +102,8 @@ sub step {
         my $key = $story->{key};
         my @events;
 
-        ok(wait_for(sub { counted($key) == $story->{asked} }), "$name: counted");
+        ok(wait_for(sub { ($redis->usage($key)->{n} || 0)
+                          == $story->{asked} }), "$name: counted");
 
         wait_for(sub { (@events = events_of($key)) >= @$expected });
 
@@ -200,7 +192,7 @@ sub past {
     my ($key, @requests) = @_;
     my $name = past_of($key);
 
-    $redis->cmd('HSET', "$name:20200101", 'n', pop @requests);
+    $redis->set_usage("$name:20200101", n => pop @requests);
     $redis->cmd('HSET', $name, 'day', '20200101', 'past', "@requests");
 
     return $key;

@@ -152,6 +152,36 @@ ask($key, 1);
 counted($key, 13, 'is dropped, what comes later is not');
 
 
+# What waits goes together: sixteen keys in a call, if they may.
+
+sub calls {
+    my ($count, $expected, $name, @rules) = @_;
+    my @keys = map { key() } 1 .. $count;
+
+    ask($_, 1) for @keys;
+    wait_for(sub { !grep { !$redis->usage($_)->{n} } @keys }, 20);
+
+    $fake->refuse;
+    $fake->cut;
+    ask($_, 2) for @keys;
+    sleep 1;    # until all are due
+
+    my $sent = $fake->usages;
+
+    $fake->usage(@rules, { ask => 1 });
+    $fake->listen;
+    wait_for(sub { !grep { $redis->usage($_)->{n} < 3 } @keys }, 20);
+
+    is(join(' ', map { $redis->usage($_)->{n} } @keys),
+       join(' ', (3) x @keys), "$name: counted");
+    is($fake->usages - $sent, $expected, "$name: by so many calls");
+}
+
+calls(20, 2, 'many keys');
+calls(3, 4, 'keys of several slots', resp(\'CROSSSLOT not together'));
+calls(3, 3, 'and from then on');
+
+
 # More than there is memory for: the oldest goes, which is told once.
 
 {

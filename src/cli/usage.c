@@ -23,7 +23,7 @@ static int usage_given(const cli_t *cli, unsigned *days,
     rows_format_e *format);
 static json_t *usage_read(cli_t *cli, const stored_t *stored, unsigned days);
 static void usage_visit(void *data, uint32_t day, const redisReply *reply);
-static void usage_count(json_t *counts, const apikey_usage_field_t *field);
+static void usage_count(json_t *counts, const apikey_usage_count_t *count);
 static void usage_count_labelled(json_t *counts, const char *member,
     apikey_text_t label, uint64_t count);
 static void usage_count_member(json_t *object, const char *name,
@@ -219,8 +219,9 @@ void
 usage_add(json_t *counts, const redisReply *reply)
 {
     size_t                 i;
+    unsigned               at;
     apikey_text_t          name, value;
-    apikey_usage_field_t   field;
+    apikey_usage_count_t   count;
 
     if (reply->type != REDIS_REPLY_ARRAY) {
         return;
@@ -232,53 +233,55 @@ usage_add(json_t *counts, const redisReply *reply)
         value.data = reply->element[i + 1]->str;
         value.len = reply->element[i + 1]->len;
 
-        if (apikey_usage_read(&field, name, value) == APIKEY_OK) {
-            usage_count(counts, &field);
+        at = 0;
+
+        while (apikey_usage_read(&count, &at, name, value) == APIKEY_OK) {
+            usage_count(counts, &count);
         }
     }
 }
 
 
 static void
-usage_count(json_t *counts, const apikey_usage_field_t *field)
+usage_count(json_t *counts, const apikey_usage_count_t *count)
 {
     json_t  *array, *number;
 
-    switch (field->kind) {
+    switch (count->kind) {
 
     case APIKEY_USAGE_REQUESTS:
-        usage_count_member(counts, "requests", field->count);
+        usage_count_member(counts, "requests", count->amount);
         break;
 
     case APIKEY_USAGE_BYTES:
-        usage_count_member(counts, "bytes", field->count);
+        usage_count_member(counts, "bytes", count->amount);
         break;
 
     case APIKEY_USAGE_ERRORS:
-        usage_count_member(counts, "errors", field->count);
+        usage_count_member(counts, "errors", count->amount);
         break;
 
     case APIKEY_USAGE_DENIED:
-        usage_count_labelled(counts, "denied", field->label, field->count);
+        usage_count_labelled(counts, "denied", count->label, count->amount);
         break;
 
     case APIKEY_USAGE_STATUS:
-        usage_count_labelled(counts, "statuses", field->label, field->count);
+        usage_count_labelled(counts, "statuses", count->label, count->amount);
         break;
 
     case APIKEY_USAGE_ENDPOINT:
-        usage_count_labelled(counts, "endpoints", field->label, field->count);
+        usage_count_labelled(counts, "endpoints", count->label, count->amount);
         break;
 
     case APIKEY_USAGE_COUNTRY:
-        usage_count_labelled(counts, "countries", field->label, field->count);
+        usage_count_labelled(counts, "countries", count->label, count->amount);
         break;
 
     default: /* APIKEY_USAGE_LATENCY */
         array = json_object_get(json_object_get(counts, "latency"), "count");
-        number = json_array_get(array, field->bucket);
+        number = json_array_get(array, count->bucket);
 
-        json_integer_set(number, json_integer_value(number) + field->count);
+        json_integer_set(number, json_integer_value(number) + count->amount);
     }
 }
 

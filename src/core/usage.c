@@ -3,22 +3,49 @@
 #include "usage.h"
 
 
-static unsigned char *apikey_pack_array(unsigned char *p, unsigned count);
-static unsigned char *apikey_pack_text(unsigned char *p,
-    const unsigned char *text, size_t len);
-static unsigned char *apikey_pack_amount(unsigned char *p,
-    const unsigned char *amount);
+static int apikey_usage_read_numbers(apikey_usage_count_t *count,
+    unsigned *at, apikey_text_t value, unsigned first, unsigned last);
+static unsigned apikey_usage_place(unsigned number);
+static int apikey_tally_number(const unsigned char *entry, unsigned *number);
+static unsigned char *apikey_tally_pack_numbers(unsigned char *p,
+    const apikey_tally_t *tally, unsigned first, unsigned last);
+static unsigned char *apikey_tally_pack_entry(unsigned char *p,
+    const unsigned char *name, size_t len, const unsigned char *amount,
+    unsigned bytes);
+static uint64_t apikey_tally_amount(const unsigned char *entry,
+    unsigned bytes);
 static int apikey_usage_is_labelled(int kind);
 static unsigned char *apikey_tally_find(apikey_tally_t *tally, int kind,
     apikey_text_t label, unsigned *count);
 static uint64_t apikey_amount_read(const unsigned char *p);
 static unsigned char *apikey_amount_write(unsigned char *p, uint64_t n);
+static uint64_t apikey_usage_unpack(const unsigned char *p, unsigned bytes);
 static unsigned char *apikey_usage_pack(unsigned char *p, uint64_t n,
     unsigned bytes);
 
 
 const uint32_t  apikey_usage_latencies[APIKEY_USAGE_LATENCIES] = {
     1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000
+};
+
+
+/*
+ * The numbers of the field "n", and then those of "l": these four, and the
+ * latencies.
+ */
+
+#define APIKEY_USAGE_LATENCY_FIRST  4
+#define APIKEY_USAGE_SLOW_FIRST                                               \
+    (APIKEY_USAGE_LATENCY_FIRST + APIKEY_USAGE_FAST)
+
+static const struct {
+    apikey_usage_kind_e  kind;
+    apikey_text_t        label;
+} apikey_usage_numbers[APIKEY_USAGE_LATENCY_FIRST] = {
+    { APIKEY_USAGE_REQUESTS, apikey_text("") },
+    { APIKEY_USAGE_BYTES, apikey_text("") },
+    { APIKEY_USAGE_ERRORS, apikey_text("") },
+    { APIKEY_USAGE_STATUS, apikey_text("200") }
 };
 
 
@@ -83,51 +110,98 @@ apikey_usage_label(char *out, apikey_text_t text)
 
 
 int
-apikey_usage_read(apikey_usage_field_t *field, apikey_text_t name,
-    apikey_text_t value)
+apikey_usage_read(apikey_usage_count_t *count, unsigned *at,
+    apikey_text_t name, apikey_text_t value)
 {
-    uint64_t       n;
-    apikey_text_t  label;
-
-    if (name.len == 0
-        || apikey_text_number(value, INT64_MAX, &field->count) != APIKEY_OK)
+    if (name.len == 1 && name.data[0] == APIKEY_USAGE_REQUESTS
+        && value.len == APIKEY_USAGE_PACKED)
     {
+        return apikey_usage_read_numbers(count, at, value, 0,
+                                         APIKEY_USAGE_SLOW_FIRST);
+    }
+
+    if (name.len == 1 && name.data[0] == APIKEY_USAGE_LATENCY
+        && value.len <= APIKEY_USAGE_SLOW
+        && value.len % APIKEY_USAGE_WIDTH == 0)
+    {
+        return apikey_usage_read_numbers(count, at, value,
+                                         APIKEY_USAGE_SLOW_FIRST,
+                                         APIKEY_USAGE_SLOW_FIRST
+                                         + value.len / APIKEY_USAGE_WIDTH);
+    }
+
+    if (*at != 0 || name.len < 2 || value.len != APIKEY_USAGE_WIDTH) {
         return APIKEY_INVALID;
     }
 
-    label.data = name.data + 1;
-    label.len = name.len - 1;
-
-    field->kind = (apikey_usage_kind_e) name.data[0];
-    field->label = label;
-    field->bucket = 0;
+    *at = 1;
 
     switch (name.data[0]) {
-
-    case APIKEY_USAGE_REQUESTS:
-    case APIKEY_USAGE_BYTES:
-    case APIKEY_USAGE_ERRORS:
-        return label.len == 0 ? APIKEY_OK : APIKEY_INVALID;
-
-    case APIKEY_USAGE_LATENCY:
-        if (apikey_text_number(label, APIKEY_USAGE_BUCKETS - 1, &n)
-            != APIKEY_OK)
-        {
-            return APIKEY_INVALID;
-        }
-
-        field->bucket = (unsigned) n;
-        return APIKEY_OK;
 
     case APIKEY_USAGE_DENIED:
     case APIKEY_USAGE_STATUS:
     case APIKEY_USAGE_ENDPOINT:
     case APIKEY_USAGE_COUNTRY:
-        return label.len != 0 ? APIKEY_OK : APIKEY_INVALID;
+        count->kind = (apikey_usage_kind_e) name.data[0];
+        count->label.data = name.data + 1;
+        count->label.len = name.len - 1;
+        count->bucket = 0;
+        count->amount = apikey_usage_unpack((const unsigned char *) value.data,
+                                           APIKEY_USAGE_WIDTH);
+        return APIKEY_OK;
 
     default:
         return APIKEY_INVALID;
     }
+}
+
+
+/* Those that aren't 0. */
+
+static int
+apikey_usage_read_numbers(apikey_usage_count_t *count, unsigned *at,
+    apikey_text_t value, unsigned first, unsigned last)
+{
+    unsigned              i, place;
+    const unsigned char  *p;
+
+    p = (const unsigned char *) value.data;
+
+    while (first + *at < last) {
+        i = first + (*at)++;
+        place = apikey_usage_place(i);
+
+        count->amount = apikey_usage_unpack(p + place - apikey_usage_place(first),
+                                           apikey_usage_place(i + 1) - place);
+        if (count->amount == 0) {
+            continue;
+        }
+
+        if (i < APIKEY_USAGE_LATENCY_FIRST) {
+            count->kind = apikey_usage_numbers[i].kind;
+            count->label = apikey_usage_numbers[i].label;
+            count->bucket = 0;
+
+        } else {
+            count->kind = APIKEY_USAGE_LATENCY;
+            count->label = (apikey_text_t) { "", 0 };
+            count->bucket = i - APIKEY_USAGE_LATENCY_FIRST;
+        }
+
+        return APIKEY_OK;
+    }
+
+    return APIKEY_INVALID;
+}
+
+
+/* Where it would be if all were in one field; the bytes sent are wider. */
+
+static unsigned
+apikey_usage_place(unsigned number)
+{
+    return APIKEY_USAGE_WIDTH * number
+           + (number > 1 ? APIKEY_USAGE_BYTES_WIDTH - APIKEY_USAGE_WIDTH : 0);
 }
 
 
@@ -248,46 +322,53 @@ apikey_tally_take(apikey_text_t *tally, apikey_usage_kind_e *kind,
 
 
 size_t
-apikey_tally_pack(unsigned char *out, const apikey_tally_t *tally)
+apikey_tally_pack(unsigned char *out, const apikey_tally_t *tally,
+    const apikey_usage_latest_t *latest)
 {
-    unsigned        fields, notices;
+    unsigned        number, labels, slow;
     unsigned char  *p, *entry, *last;
 
     last = tally->data + tally->len;
-    fields = notices = 0;
+    labels = slow = 0;
+
+    for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
+        if (apikey_tally_number(entry, &number) == APIKEY_OK) {
+            if (number >= APIKEY_USAGE_SLOW_FIRST + slow) {
+                slow = number + 1 - APIKEY_USAGE_SLOW_FIRST;
+            }
+
+        } else if (entry[1] != APIKEY_USAGE_NOTICE) {
+            labels++;
+        }
+    }
+
+    p = apikey_tally_pack_numbers(out, tally, 0, APIKEY_USAGE_SLOW_FIRST);
+    p = apikey_usage_pack(p, latest->seconds % 86400, 3);
+    p = apikey_usage_pack(p, latest->late, 1);
+    p = apikey_usage_pack(p, labels, 2);
+    p = apikey_usage_pack(p, slow, 1);
+    p = apikey_usage_pack(p, latest->text.len, 1);
+
+    memcpy(p, latest->text.data, latest->text.len);
+    p += latest->text.len;
+
+    for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
+        if (entry[1] != APIKEY_USAGE_NOTICE
+            && apikey_tally_number(entry, &number) != APIKEY_OK)
+        {
+            p = apikey_tally_pack_entry(p, entry + 1, entry[0],
+                                        entry + 1 + entry[0],
+                                        APIKEY_USAGE_WIDTH);
+        }
+    }
+
+    p = apikey_tally_pack_numbers(p, tally, APIKEY_USAGE_SLOW_FIRST,
+                                  APIKEY_USAGE_SLOW_FIRST + slow);
 
     for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
         if (entry[1] == APIKEY_USAGE_NOTICE) {
-            notices++;
-        } else {
-            fields++;
-        }
-    }
-
-    p = apikey_pack_array(out, fields + 1);
-    p = apikey_pack_text(p, (const unsigned char *) "w", 1);
-
-    for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
-        if (entry[1] != APIKEY_USAGE_NOTICE) {
-            p = apikey_pack_text(p, entry + 1, entry[0]);
-        }
-    }
-
-    p = apikey_pack_array(p, fields + 1);
-    *p++ = 0;
-
-    for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
-        if (entry[1] != APIKEY_USAGE_NOTICE) {
-            p = apikey_pack_amount(p, entry + 1 + entry[0]);
-        }
-    }
-
-    p = apikey_pack_array(p, 2 * notices);
-
-    for (entry = tally->data; entry < last; entry += 1 + entry[0] + 6) {
-        if (entry[1] == APIKEY_USAGE_NOTICE) {
-            p = apikey_pack_text(p, entry + 2, entry[0] - 1);
-            p = apikey_pack_amount(p, entry + 1 + entry[0]);
+            p = apikey_tally_pack_entry(p, entry + 2, entry[0] - 1,
+                                        entry + 1 + entry[0], 6);
         }
     }
 
@@ -295,45 +376,94 @@ apikey_tally_pack(unsigned char *out, const apikey_tally_t *tally)
 }
 
 
-/* MessagePack: array 16, str 8 and uint 64, which are big-endian. */
+/* Which of the packed numbers an entry adds to. */
 
-static unsigned char *
-apikey_pack_array(unsigned char *p, unsigned count)
+static int
+apikey_tally_number(const unsigned char *entry, unsigned *number)
 {
-    *p++ = 0xdc;
-    *p++ = (unsigned char) (count >> 8);
-    *p++ = (unsigned char) count;
+    uint64_t       bucket;
+    apikey_text_t  label;
 
-    return p;
-}
+    label.data = (const char *) entry + 2;
+    label.len = entry[0] - 1;
 
+    if (entry[1] == APIKEY_USAGE_LATENCY) {
+        if (apikey_text_number(label, APIKEY_USAGE_BUCKETS - 1, &bucket)
+            != APIKEY_OK)
+        {
+            return APIKEY_INVALID;
+        }
 
-static unsigned char *
-apikey_pack_text(unsigned char *p, const unsigned char *text, size_t len)
-{
-    *p++ = 0xd9;
-    *p++ = (unsigned char) len;
-
-    memcpy(p, text, len);
-
-    return p + len;
-}
-
-
-static unsigned char *
-apikey_pack_amount(unsigned char *p, const unsigned char *amount)
-{
-    int  i;
-
-    *p++ = 0xcf;
-    *p++ = 0;
-    *p++ = 0;
-
-    for (i = 5; i >= 0; i--) {
-        *p++ = amount[i];
+        *number = APIKEY_USAGE_LATENCY_FIRST + (unsigned) bucket;
+        return APIKEY_OK;
     }
 
-    return p;
+    for (*number = 0; *number < APIKEY_USAGE_LATENCY_FIRST; (*number)++) {
+        if (entry[1] == apikey_usage_numbers[*number].kind
+            && apikey_text_equal(label, apikey_usage_numbers[*number].label))
+        {
+            return APIKEY_OK;
+        }
+    }
+
+    return APIKEY_INVALID;
+}
+
+
+static unsigned char *
+apikey_tally_pack_numbers(unsigned char *p, const apikey_tally_t *tally,
+    unsigned first, unsigned last)
+{
+    unsigned        number, place, begin, bytes;
+    unsigned char  *entry;
+
+    begin = apikey_usage_place(first);
+    memset(p, 0, apikey_usage_place(last) - begin);
+
+    for (entry = tally->data;
+         entry < tally->data + tally->len;
+         entry += 1 + entry[0] + 6)
+    {
+        if (apikey_tally_number(entry, &number) == APIKEY_OK
+            && number >= first && number < last)
+        {
+            place = apikey_usage_place(number);
+            bytes = apikey_usage_place(number + 1) - place;
+
+            apikey_usage_pack(p + place - begin,
+                              apikey_tally_amount(entry + 1 + entry[0], bytes),
+                              bytes);
+        }
+    }
+
+    return p + apikey_usage_place(last) - begin;
+}
+
+
+static unsigned char *
+apikey_tally_pack_entry(unsigned char *p, const unsigned char *name,
+    size_t len, const unsigned char *amount, unsigned bytes)
+{
+    *p++ = (unsigned char) len;
+
+    memcpy(p, name, len);
+
+    return apikey_usage_pack(p + len, apikey_tally_amount(amount, bytes),
+                             bytes);
+}
+
+
+/* No more than there is room for. */
+
+static uint64_t
+apikey_tally_amount(const unsigned char *amount, unsigned bytes)
+{
+    uint64_t  n, most;
+
+    n = apikey_amount_read(amount);
+    most = ((uint64_t) 1 << 8 * bytes) - 1;
+
+    return n < most ? n : most;
 }
 
 
@@ -403,6 +533,21 @@ apikey_amount_write(unsigned char *p, uint64_t n)
     p[5] = (unsigned char) (n >> 40);
 
     return p + 6;
+}
+
+
+static uint64_t
+apikey_usage_unpack(const unsigned char *p, unsigned bytes)
+{
+    uint64_t  n;
+
+    n = 0;
+
+    for ( /* void */ ; bytes != 0; bytes--) {
+        n = n << 8 | p[bytes - 1];
+    }
+
+    return n;
 }
 
 

@@ -6,23 +6,29 @@
  * usage.lua writes it, and only while the key has a record.
  *
  * Pusage:{DIGEST}:YYYYMMDD is a hash for each day of UTC, by Redis's clock, on
- * which the key was used; it expires.  A field's first letter says what it
- * counts, the rest is a label, the value a decimal number:
+ * which the key was used; it expires.  What most requests add to is packed in
+ * one field, in little-endian numbers of so many bytes:
  *
- *   n          requests with the key
- *   b          bytes sent in answer
- *   x          errors: answers of 400 and above to requests let through
- *   dREASON    requests refused, by $apikey_result
- *   sSTATUS    answers by status, those to refused requests too
- *   lN         requests let through, by the time they took: bucket N, see
- *              apikey_usage_latencies
- *   eLABEL     requests by endpoint (apikey_endpoint)
- *   cLABEL     requests by country (apikey_country)
- *   #e #c      how many labels there are of either kind
- *   w          what alerts go by, packed, little-endian: the average of the
- *              past days, 0 if that is no measure or unusual use was told (6),
- *              the hour of the latest error (1), requests let through in it
- *              since its first error (4), errors in it (4)
+ *   n          requests with the key (5), bytes sent in answer (7), errors:
+ *              answers of 400 and above to requests let through (5), answers
+ *              with status 200 (5), requests let through in the first 5 of
+ *              apikey_usage_latencies (5 each); the second of the day of the
+ *              latest request (3); and what alerts go by: the average of the
+ *              past days, 0 if that is no measure or unusual use was told (4),
+ *              the hour of the latest error, or 24 if the rate of errors was
+ *              told (1), requests let through in that hour since its first
+ *              error (3) and errors in it (3), or both by the same part of that
+ *
+ * With no value above 63 bytes Redis keeps a hash most compactly.  The other
+ * fields are there if they were needed:
+ *
+ *   l          requests let through by the other latencies, up to the last one
+ *              that there was (5 each)
+ *   dREASON    requests refused, by $apikey_result (5)
+ *   sSTATUS    answers by other statuses, those to refused requests too (5)
+ *   eLABEL     requests by endpoint, apikey_endpoint (5)
+ *   cLABEL     requests by country, apikey_country (5)
+ *   #e #c      how many labels there are of either kind, in decimal
  *
  * A day has at most APIKEY_USAGE_LABELS labels of a kind, and "other" for what
  * has come later.
@@ -72,16 +78,37 @@ typedef enum {
 #define APIKEY_USAGE_LATENCIES  13
 #define APIKEY_USAGE_BUCKETS    (APIKEY_USAGE_LATENCIES + 1)
 
+#define APIKEY_USAGE_FAST       5      /* in "n" */
+
 extern const uint32_t  apikey_usage_latencies[APIKEY_USAGE_LATENCIES];
 
 
-/* A field of a day. */
+/* In bytes: a number, that of bytes sent, "n" up to the latencies, all of it,
+   and the longest "l". */
+#define APIKEY_USAGE_WIDTH      5
+#define APIKEY_USAGE_BYTES_WIDTH  7
+#define APIKEY_USAGE_NUMBERS                                                  \
+    (APIKEY_USAGE_WIDTH * (3 + APIKEY_USAGE_FAST) + APIKEY_USAGE_BYTES_WIDTH)
+#define APIKEY_USAGE_PACKED     (APIKEY_USAGE_NUMBERS + 3 + 4 + 1 + 3 + 3)
+#define APIKEY_USAGE_SLOW                                                     \
+    (APIKEY_USAGE_WIDTH * (APIKEY_USAGE_BUCKETS - APIKEY_USAGE_FAST))
+
+
+/* A count of a day. */
 typedef struct {
     apikey_usage_kind_e  kind;
-    apikey_text_t        label;    /* empty: n, b, x */
-    unsigned             bucket;   /* of lN */
-    uint64_t             count;
-} apikey_usage_field_t;
+    apikey_text_t        label;    /* empty: requests, bytes, errors, latency */
+    unsigned             bucket;   /* of a latency */
+    uint64_t             amount;
+} apikey_usage_count_t;
+
+
+/* The latest of the requests that were counted. */
+typedef struct {
+    uint64_t             seconds;
+    apikey_text_t        text;     /* as the record has it */
+    int                  late;     /* its day is over */
+} apikey_usage_latest_t;
 
 
 /*
@@ -100,8 +127,12 @@ typedef struct {
 } apikey_tally_t;
 
 #define APIKEY_NOTICE_MAX      (1 + 4 + 5 + 6)
-#define APIKEY_TALLY_PACKED(len)  (2 * (len) + 32)
 #define APIKEY_TALLY_ENTRY_MAX (1 + 1 + APIKEY_USAGE_LABEL_MAX + 6)
+
+/* Of a tally of so many bytes and such a latest request, packed. */
+#define APIKEY_TALLY_PACKED(len, latest)                                      \
+    (APIKEY_USAGE_NUMBERS + 3 + 1 + 2 + 1 + 1 + (latest)                      \
+     + APIKEY_USAGE_SLOW + (len))
 
 
 typedef enum {
@@ -124,9 +155,12 @@ unsigned apikey_usage_bucket(uint64_t milliseconds);
  */
 size_t apikey_usage_label(char *out, apikey_text_t text);
 
-/* A field of a day; APIKEY_INVALID: none of those that count. */
-int apikey_usage_read(apikey_usage_field_t *field, apikey_text_t name,
-    apikey_text_t value);
+/*
+ * The counts in a field of a day, one after the other: *at is 0 at first.
+ * APIKEY_INVALID: there is no more, or nothing in it counts.
+ */
+int apikey_usage_read(apikey_usage_count_t *count, unsigned *at,
+    apikey_text_t name, apikey_text_t value);
 
 /*
  * Adds to a field.  A label that is one too many is counted as "other"; the
@@ -145,12 +179,19 @@ apikey_text_t apikey_notice_window(char *out, apikey_notice_e notice,
     uint32_t seconds, uint64_t end, uint64_t limit);
 
 /*
- * As usage.lua takes it, three arrays of MessagePack: the names of the fields,
- * of which the first is "w"; their amounts; and of the notices each label,
- * followed by its amount.  out has room for APIKEY_TALLY_PACKED(tally->len)
- * bytes; returns how many they are.
+ * As usage.lua takes it: how much to add to each number of the field "n" up to
+ * the latencies; the second of the day of the latest request (3), 1 if that day
+ * is over (1); how many labels follow (2), and how many numbers of "l" (1); the
+ * length of what the record shall say of the latest request (1), and that.
+ * Then for each label the length of its field's name (1), the name, and how
+ * much to add (5); how much to add to these numbers of "l"; and to the end, for
+ * each notice the length of its label (1), the label, and its amount (6).
+ *
+ * out has room for APIKEY_TALLY_PACKED() bytes, the latest's text is at most
+ * 255 bytes long; returns how many bytes there are.
  */
-size_t apikey_tally_pack(unsigned char *out, const apikey_tally_t *tally);
+size_t apikey_tally_pack(unsigned char *out, const apikey_tally_t *tally,
+    const apikey_usage_latest_t *latest);
 
 /* Takes the first entry off a tally; APIKEY_INVALID: there is none. */
 int apikey_tally_take(apikey_text_t *tally, apikey_usage_kind_e *kind,

@@ -125,6 +125,13 @@ ngx_http_apikey_usage_time(ngx_http_apikey_usage_t *usage,
         return now;
     }
 
+    return ngx_http_apikey_usage_now(usage);
+}
+
+
+time_t
+ngx_http_apikey_usage_now(ngx_http_apikey_usage_t *usage)
+{
     return usage->now ? usage->now + (ngx_time() - usage->heard) : ngx_time();
 }
 
@@ -301,7 +308,6 @@ ngx_http_apikey_use_request(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
 
     marks = &use->marks;
 
-    /* first, see usage.lua */
     ngx_http_apikey_use_count(use, &marks->requests, APIKEY_USAGE_REQUESTS, 1);
     ngx_http_apikey_use_count(use, &marks->bytes, APIKEY_USAGE_BYTES,
                               (uint64_t) ngx_max(r->connection->sent, 0));

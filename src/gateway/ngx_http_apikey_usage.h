@@ -4,7 +4,8 @@
 /*
  * What is counted of the use of keys: in the log phase, in the worker's memory,
  * a tally for each key that was used (ngx_http_apikey_usage.c), and a second
- * later in Redis, by one call of usage.lua (ngx_http_apikey_usage_send.c).
+ * later in Redis, some of them by one call of usage.lua
+ * (ngx_http_apikey_usage_send.c).
  */
 
 #include "ngx_http_apikey.h"
@@ -19,8 +20,9 @@
 struct ngx_http_apikey_usage_s {
     ngx_http_apikey_main_conf_t  *amcf;
     ngx_queue_t                   waiting;    /* ngx_http_apikey_use_t */
-    ngx_queue_t                   flying;
-    ngx_uint_t                    nflying;
+    ngx_queue_t                   flying;     /* ngx_http_apikey_uses_t */
+    ngx_uint_t                    nflying;    /* of ngx_http_apikey_use_t */
+    ngx_uint_t                    together;   /* in one call, at most */
     size_t                        size;       /* of all */
     ngx_event_t                   timer;
     time_t                        now;        /* Redis's clock, heard of */
@@ -53,7 +55,6 @@ struct ngx_http_apikey_use_s {
     ngx_queue_t                   queue;
     ngx_http_apikey_usage_t      *usage;
     ngx_http_apikey_entry_t      *entry;      /* held */
-    ngx_redis_command_t          *command;    /* that it flies with */
     ngx_msec_t                    since;
     uint32_t                      day;
     time_t                        used;       /* last, by Redis's clock */
@@ -65,6 +66,9 @@ struct ngx_http_apikey_use_s {
 
 
 /* ngx_http_apikey_usage.c */
+
+/* What Redis's clock is likely to say. */
+time_t ngx_http_apikey_usage_now(ngx_http_apikey_usage_t *usage);
 
 /* Out of its queue, wherever that is; the entry is released. */
 void ngx_http_apikey_use_free(ngx_http_apikey_use_t *use);

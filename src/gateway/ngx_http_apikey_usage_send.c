@@ -12,24 +12,57 @@
 #define NGX_HTTP_APIKEY_USAGE_SOME    100
 #define NGX_HTTP_APIKEY_USAGE_FLYING  1024     /* sent, not answered */
 #define NGX_HTTP_APIKEY_USAGE_LAST    256      /* at a time, at the end */
+#define NGX_HTTP_APIKEY_USES          16       /* of those in one call */
 #define NGX_HTTP_APIKEY_USAGE_QUIET   60       /* seconds, between complaints */
+#define NGX_HTTP_APIKEY_USED_MAX                                              \
+    (NGX_TIME_T_LEN + 1 + NGX_HTTP_APIKEY_ADDRESS_LEN)
+
+
+/* Those that fly with one command. */
+typedef struct {
+    ngx_queue_t                   queue;
+    ngx_http_apikey_usage_t      *usage;
+    ngx_redis_command_t          *command;
+    ngx_uint_t                    n;
+    ngx_http_apikey_use_t        *use[NGX_HTTP_APIKEY_USES];
+} ngx_http_apikey_uses_t;
+
+
+/* The words of a command. */
+typedef struct {
+    char                          record[NGX_HTTP_APIKEY_USES]
+                                        [APIKEY_NAME_SIZE];
+    char                          counts[NGX_HTTP_APIKEY_USES]
+                                        [APIKEY_NAME_SIZE];
+    u_char                        kept[NGX_INT64_LEN];
+    u_char                        packed[
+                              APIKEY_TALLY_PACKED(NGX_HTTP_APIKEY_TALLY_MAX,
+                                                  NGX_HTTP_APIKEY_USED_MAX)];
+} ngx_http_apikey_usage_words_t;
 
 
 static void ngx_http_apikey_use_lose(ngx_http_apikey_use_t *use);
 static void ngx_http_apikey_use_drop(ngx_http_apikey_use_t *use);
 static void ngx_http_apikey_usage_due(ngx_event_t *ev);
 static void ngx_http_apikey_usage_wake(ngx_http_apikey_usage_t *usage);
-static ngx_int_t ngx_http_apikey_use_send(ngx_http_apikey_use_t *use);
-static void ngx_http_apikey_use_sent(void *data, redisReply *reply);
+static ngx_uint_t ngx_http_apikey_usage_send(ngx_http_apikey_usage_t *usage,
+    ngx_uint_t most, ngx_msec_t age);
+static ngx_uint_t ngx_http_apikey_usage_take(ngx_http_apikey_usage_t *usage,
+    ngx_http_apikey_uses_t *uses, ngx_uint_t most, ngx_msec_t age);
+static ngx_redis_command_t *ngx_http_apikey_uses_eval(
+    ngx_http_apikey_uses_t *uses);
+static size_t ngx_http_apikey_use_pack(ngx_http_apikey_use_t *use, u_char *p);
+static void ngx_http_apikey_uses_sent(void *data, redisReply *reply);
+static void ngx_http_apikey_use_answered(ngx_http_apikey_use_t *use,
+    redisReply *reply);
 static void ngx_http_apikey_use_again(ngx_http_apikey_use_t *use);
 static void ngx_http_apikey_usage_complain(ngx_http_apikey_usage_t *usage,
     redisReply *reply);
 static ngx_uint_t ngx_http_apikey_usage_refused(redisReply *reply);
 
 
-/* Of the tally that is sent; nothing stays here between calls. */
-static u_char  ngx_http_apikey_usage_packed[
-                           APIKEY_TALLY_PACKED(NGX_HTTP_APIKEY_TALLY_MAX)];
+/* Of what is being sent; nothing stays here between calls. */
+static ngx_http_apikey_usage_words_t  ngx_http_apikey_usage_words;
 
 
 ngx_int_t
@@ -46,6 +79,7 @@ ngx_http_apikey_usage_start(ngx_http_apikey_main_conf_t *amcf, ngx_log_t *log)
     ngx_queue_init(&usage->flying);
 
     usage->amcf = amcf;
+    usage->together = amcf->redis->cluster ? 1 : NGX_HTTP_APIKEY_USES;
 
     usage->timer.handler = ngx_http_apikey_usage_due;
     usage->timer.data = usage;
@@ -63,9 +97,9 @@ ngx_http_apikey_usage_start(ngx_http_apikey_main_conf_t *amcf, ngx_log_t *log)
 void
 ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
 {
-    ngx_uint_t                n;
+    ngx_uint_t                n, sent;
     ngx_queue_t              *q;
-    ngx_http_apikey_use_t    *use;
+    ngx_http_apikey_uses_t   *uses;
     ngx_http_apikey_usage_t  *usage;
 
     usage = amcf->usage;
@@ -76,32 +110,30 @@ ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
     }
 
     do {
-        for (n = 0;
-             n < NGX_HTTP_APIKEY_USAGE_LAST
-                 && !ngx_queue_empty(&usage->waiting);
-             n++)
-        {
-            q = ngx_queue_head(&usage->waiting);
+        n = 0;
 
-            if (ngx_http_apikey_use_send(ngx_queue_data(q,
-                                             ngx_http_apikey_use_t, queue))
-                != NGX_OK)
-            {
-                break;
-            }
-        }
+        do {
+            sent = ngx_http_apikey_usage_send(usage,
+                                        NGX_HTTP_APIKEY_USAGE_LAST - n, 0);
+            n += sent;
+        } while (sent);
 
     } while (ngx_redis_finish(amcf->client) == NGX_OK
              && n && !ngx_queue_empty(&usage->waiting));
 
     while (!ngx_queue_empty(&usage->flying)) {
         q = ngx_queue_head(&usage->flying);
-        use = ngx_queue_data(q, ngx_http_apikey_use_t, queue);
+        uses = ngx_queue_data(q, ngx_http_apikey_uses_t, queue);
 
         /* its answer may come while other things end */
-        ngx_redis_cancel(use->command);
+        ngx_redis_cancel(uses->command);
 
-        ngx_http_apikey_use_lose(use);
+        while (uses->n) {
+            ngx_http_apikey_use_lose(uses->use[--uses->n]);
+        }
+
+        ngx_queue_remove(q);
+        ngx_free(uses);
     }
 
     while (!ngx_queue_empty(&usage->waiting)) {
@@ -141,21 +173,16 @@ ngx_http_apikey_usage_waiting(ngx_http_apikey_main_conf_t *amcf)
 void
 ngx_http_apikey_usage_relieve(ngx_http_apikey_usage_t *usage)
 {
-    ngx_queue_t            *q;
-    ngx_http_apikey_use_t  *use;
+    ngx_queue_t  *q;
 
-    if (ngx_queue_empty(&usage->waiting)) {
+    if (ngx_queue_empty(&usage->waiting)
+        || ngx_http_apikey_usage_send(usage, 1, 0))
+    {
         return;
     }
 
     q = ngx_queue_head(&usage->waiting);
-    use = ngx_queue_data(q, ngx_http_apikey_use_t, queue);
-
-    if (ngx_http_apikey_use_send(use) == NGX_OK) {
-        return;
-    }
-
-    ngx_http_apikey_use_drop(use);
+    ngx_http_apikey_use_drop(ngx_queue_data(q, ngx_http_apikey_use_t, queue));
 }
 
 
@@ -185,26 +212,18 @@ ngx_http_apikey_use_drop(ngx_http_apikey_use_t *use)
 static void
 ngx_http_apikey_usage_due(ngx_event_t *ev)
 {
-    ngx_uint_t                n;
-    ngx_queue_t              *q;
-    ngx_http_apikey_use_t    *use;
+    ngx_uint_t                n, sent;
     ngx_http_apikey_usage_t  *usage;
 
     usage = ev->data;
+    n = 0;
 
-    for (n = 0;
-         n < NGX_HTTP_APIKEY_USAGE_SOME && !ngx_queue_empty(&usage->waiting);
-         n++)
-    {
-        q = ngx_queue_head(&usage->waiting);
-        use = ngx_queue_data(q, ngx_http_apikey_use_t, queue);
-
-        if (ngx_current_msec - use->since < NGX_HTTP_APIKEY_USAGE_AGE
-            || ngx_http_apikey_use_send(use) != NGX_OK)
-        {
-            break;
-        }
-    }
+    do {
+        sent = ngx_http_apikey_usage_send(usage,
+                                          NGX_HTTP_APIKEY_USAGE_SOME - n,
+                                          NGX_HTTP_APIKEY_USAGE_AGE);
+        n += sent;
+    } while (sent);
 
     ngx_http_apikey_usage_wake(usage);
 }
@@ -232,85 +251,203 @@ ngx_http_apikey_usage_wake(ngx_http_apikey_usage_t *usage)
 }
 
 
-/* NGX_DECLINED: not now. */
+/* The oldest, if they are of that age, by one command; returns how many. */
 
-static ngx_int_t
-ngx_http_apikey_use_send(ngx_http_apikey_use_t *use)
+static ngx_uint_t
+ngx_http_apikey_usage_send(ngx_http_apikey_usage_t *usage, ngx_uint_t most,
+    ngx_msec_t age)
 {
-    u_char                       *p;
-    apikey_text_t                 prefix;
-    ngx_redis_args_t              args;
-    ngx_http_apikey_usage_t      *usage;
-    ngx_http_apikey_main_conf_t  *amcf;
-    char                          record[APIKEY_NAME_SIZE];
-    char                          past[APIKEY_NAME_SIZE];
-    char                          counts[APIKEY_NAME_SIZE];
-    u_char                        day[NGX_INT64_LEN], kept[NGX_INT64_LEN];
-    u_char                        used[NGX_TIME_T_LEN + 1
-                                       + NGX_HTTP_APIKEY_ADDRESS_LEN];
+    ngx_uint_t               i;
+    ngx_http_apikey_use_t   *use;
+    ngx_http_apikey_uses_t  *uses;
 
-    usage = use->usage;
-    amcf = usage->amcf;
-
-    if (usage->nflying >= NGX_HTTP_APIKEY_USAGE_FLYING) {
-        return NGX_DECLINED;
+    if (usage->nflying >= NGX_HTTP_APIKEY_USAGE_FLYING
+        || ngx_queue_empty(&usage->waiting))
+    {
+        return 0;
     }
 
+    uses = ngx_alloc(sizeof(ngx_http_apikey_uses_t), ngx_cycle->log);
+    if (uses == NULL) {
+        return 0;
+    }
+
+    uses->usage = usage;
+    uses->n = ngx_http_apikey_usage_take(usage, uses,
+                                         ngx_min(most, usage->together), age);
+
+    uses->command = uses->n ? ngx_http_apikey_uses_eval(uses) : NULL;
+
+    if (uses->command == NULL) {
+        ngx_free(uses);
+        return 0;
+    }
+
+    for (i = 0; i < uses->n; i++) {
+        use = uses->use[i];
+
+        ngx_queue_remove(&use->queue);
+        ngx_queue_init(&use->queue);
+
+        /* what comes from now on is another one */
+
+        if (use->entry->use == use) {
+            use->entry->use = NULL;
+        }
+    }
+
+    ngx_queue_insert_tail(&usage->flying, &uses->queue);
+    usage->nflying += uses->n;
+
+    return uses->n;
+}
+
+
+/* As many as there is room for in a command; they stay where they are. */
+
+static ngx_uint_t
+ngx_http_apikey_usage_take(ngx_http_apikey_usage_t *usage,
+    ngx_http_apikey_uses_t *uses, ngx_uint_t most, ngx_msec_t age)
+{
+    size_t                  size;
+    ngx_uint_t              n;
+    ngx_queue_t            *q;
+    ngx_http_apikey_use_t  *use;
+
+    size = 0;
+    n = 0;
+
+    for (q = ngx_queue_head(&usage->waiting);
+         q != ngx_queue_sentinel(&usage->waiting) && n < most;
+         q = ngx_queue_next(q))
+    {
+        use = ngx_queue_data(q, ngx_http_apikey_use_t, queue);
+        size += APIKEY_TALLY_PACKED(use->tally.len, NGX_HTTP_APIKEY_USED_MAX);
+
+        if (ngx_current_msec - use->since < age
+            || size > sizeof(ngx_http_apikey_usage_words.packed))
+        {
+            break;
+        }
+
+        uses->use[n++] = use;
+    }
+
+    return n;
+}
+
+
+static ngx_redis_command_t *
+ngx_http_apikey_uses_eval(ngx_http_apikey_uses_t *uses)
+{
+    u_char                         *p;
+    size_t                          len;
+    ngx_uint_t                      i;
+    apikey_text_t                   prefix;
+    ngx_redis_args_t                args;
+    ngx_http_apikey_use_t          *use;
+    ngx_http_apikey_main_conf_t    *amcf;
+    ngx_http_apikey_usage_words_t  *words;
+
+    amcf = uses->usage->amcf;
     prefix = ngx_http_apikey_text(&amcf->prefix);
+    words = &ngx_http_apikey_usage_words;
 
     args.n = 0;
 
-    ngx_redis_arg(&args, record,
-                  apikey_names_record(record, prefix, use->entry->digest));
-    ngx_redis_arg(&args, past,
-                  apikey_names_usage(past, prefix, use->entry->digest, 0));
-    ngx_redis_arg(&args, counts,
-                  apikey_names_usage(counts, prefix, use->entry->digest,
-                                     use->day));
+    for (i = 0; i < uses->n; i++) {
+        use = uses->use[i];
 
-    p = ngx_sprintf(day, "%uD", use->day);
-    ngx_redis_arg(&args, day, p - day);
-
-    p = ngx_sprintf(kept, "%i", amcf->usage_days * 86400);
-    ngx_redis_arg(&args, kept, p - kept);
-
-    p = ngx_sprintf(used, "%T %*s", use->used, (size_t) use->address_len,
-                    use->address);
-    ngx_redis_arg(&args, used, p - used);
-
-    ngx_redis_arg(&args, ngx_http_apikey_usage_packed,
-                  apikey_tally_pack(ngx_http_apikey_usage_packed,
-                                    &use->tally));
-
-    use->command = ngx_redis_eval(amcf->client, &amcf->usage_script, &args, 3,
-                                  ngx_http_apikey_use_sent, use);
-    if (use->command == NULL) {
-        return NGX_DECLINED;
+        ngx_redis_arg(&args, words->record[i],
+                      apikey_names_record(words->record[i], prefix,
+                                          use->entry->digest));
+        ngx_redis_arg(&args, words->counts[i],
+                      apikey_names_usage(words->counts[i], prefix,
+                                         use->entry->digest, use->day));
     }
 
-    /* what comes from now on is another one */
+    p = ngx_sprintf(words->kept, "%i", amcf->usage_days * 86400);
+    ngx_redis_arg(&args, words->kept, p - words->kept);
 
-    if (use->entry->use == use) {
-        use->entry->use = NULL;
+    p = words->packed;
+
+    for (i = 0; i < uses->n; i++) {
+        len = ngx_http_apikey_use_pack(uses->use[i], p);
+
+        ngx_redis_arg(&args, p, len);
+        p += len;
     }
 
-    ngx_queue_remove(&use->queue);
-    ngx_queue_insert_tail(&usage->flying, &use->queue);
-    usage->nflying++;
+    return ngx_redis_eval(amcf->client, &amcf->usage_script, &args,
+                          2 * uses->n, ngx_http_apikey_uses_sent, uses);
+}
 
-    return NGX_OK;
+
+static size_t
+ngx_http_apikey_use_pack(ngx_http_apikey_use_t *use, u_char *p)
+{
+    u_char                 used[NGX_HTTP_APIKEY_USED_MAX];
+    time_t                 now;
+    apikey_usage_latest_t  latest;
+
+    now = ngx_http_apikey_usage_now(use->usage);
+
+    latest.seconds = use->used;
+    latest.late = use->used / 86400 < now / 86400;
+
+    latest.text.data = (char *) used;
+    latest.text.len = ngx_sprintf(used, "%T %*s", use->used,
+                                  (size_t) use->address_len, use->address)
+                      - used;
+
+    return apikey_tally_pack(p, &use->tally, &latest);
 }
 
 
 static void
-ngx_http_apikey_use_sent(void *data, redisReply *reply)
+ngx_http_apikey_uses_sent(void *data, redisReply *reply)
 {
-    ngx_http_apikey_use_t *use = data;
+    ngx_http_apikey_uses_t *uses = data;
 
+    ngx_uint_t                i;
+    redisReply               *answer;
+    ngx_http_apikey_usage_t  *usage;
+
+    usage = uses->usage;
+    usage->nflying -= uses->n;
+    ngx_queue_remove(&uses->queue);
+
+    for (i = 0; i < uses->n; i++) {
+
+        if (reply && reply->type == REDIS_REPLY_ERROR && uses->n > 1
+            && ngx_strncmp(reply->str, "CROSSSLOT ", 10) == 0)
+        {
+            /* a node of a Cluster, though configured as a single server */
+            usage->together = 1;
+
+            ngx_http_apikey_use_again(uses->use[i]);
+            continue;
+        }
+
+        answer = reply;
+
+        if (reply && reply->type == REDIS_REPLY_ARRAY) {
+            answer = (i < reply->elements) ? reply->element[i] : NULL;
+        }
+
+        ngx_http_apikey_use_answered(uses->use[i], answer);
+    }
+
+    ngx_free(uses);
+}
+
+
+static void
+ngx_http_apikey_use_answered(ngx_http_apikey_use_t *use, redisReply *reply)
+{
     ngx_http_apikey_usage_t  *usage;
 
     usage = use->usage;
-    usage->nflying--;
 
     if (reply && reply->type == REDIS_REPLY_ERROR) {
         ngx_http_apikey_usage_complain(usage, reply);

@@ -30,7 +30,7 @@
 #include <hiredis/hiredis.h>
 
 
-#define NGX_REDIS_ARGS_MAX   32
+#define NGX_REDIS_ARGS_MAX   64
 #define NGX_REDIS_LATENCIES  14    /* the bounds of a histogram */
 #define NGX_REDIS_NAME_MAX   64    /* of a server, in a report */
 

@@ -4,6 +4,7 @@
 
 static void fuzz_field(apikey_text_t name, apikey_text_t value);
 static void fuzz_tally(apikey_text_t packed);
+static void fuzz_pack(const apikey_tally_t *tally);
 
 
 /* A field's name, a newline, its value, a newline, a packed tally. */
@@ -32,12 +33,16 @@ fuzz_field(apikey_text_t name, apikey_text_t value)
 {
     char                  *out;
     size_t                 i, len;
-    apikey_usage_field_t   field;
+    unsigned               at, n;
+    apikey_usage_count_t   count;
 
-    if (apikey_usage_read(&field, name, value) == APIKEY_OK) {
-        must(field.label.len == name.len - 1);
-        must(field.bucket < APIKEY_USAGE_BUCKETS);
-        must(field.count <= INT64_MAX);
+    at = n = 0;
+
+    while (apikey_usage_read(&count, &at, name, value) == APIKEY_OK) {
+        must(count.label.len <= name.len + 2);
+        must(count.bucket < APIKEY_USAGE_BUCKETS);
+        must(count.amount < (uint64_t) 1 << 8 * APIKEY_USAGE_BYTES_WIDTH);
+        must(++n <= value.len / APIKEY_USAGE_WIDTH);
     }
 
     out = malloc(APIKEY_USAGE_LABEL_MAX);
@@ -59,10 +64,8 @@ fuzz_field(apikey_text_t name, apikey_text_t value)
 static void
 fuzz_tally(apikey_text_t packed)
 {
-    int                  rc;
     uint64_t             amount, taken, added;
     apikey_text_t        label;
-    unsigned char       *out;
     apikey_tally_t       tally;
     apikey_usage_kind_e  kind;
 
@@ -80,9 +83,11 @@ fuzz_tally(apikey_text_t packed)
             && kind != APIKEY_USAGE_NOTICE
             && amount < 0xffffffff)
         {
-            rc = apikey_tally_add(&tally, kind, label, amount);
+            if (apikey_tally_add(&tally, kind, label, amount) != 0) {
+                taken += amount;
+            }
+
             must(tally.len <= tally.size);
-            taken += (rc == APIKEY_OK) ? amount : 0;
         }
     }
 
@@ -97,10 +102,39 @@ fuzz_tally(apikey_text_t packed)
     must(packed.len == 0);
     must(added == taken);
 
-    out = malloc(APIKEY_TALLY_PACKED(tally.len));
-    must(out != NULL);
-    must(apikey_tally_pack(out, &tally) <= APIKEY_TALLY_PACKED(tally.len));
-    free(out);
-
+    fuzz_pack(&tally);
     free(tally.data);
+}
+
+
+/* What is packed is in its parts what the tally has, and not one byte more. */
+
+static void
+fuzz_pack(const apikey_tally_t *tally)
+{
+    size_t                 len;
+    unsigned               at;
+    unsigned char         *out;
+    apikey_text_t          value;
+    apikey_usage_count_t   count;
+    apikey_usage_latest_t  latest = { 86399, { "86399 ::1", 9 }, 0 };
+
+    len = APIKEY_TALLY_PACKED(tally->len, latest.text.len);
+    out = malloc(len);
+    must(out != NULL);
+
+    must(apikey_tally_pack(out, tally, &latest) <= len);
+
+    value.data = (char *) out;
+    value.len = APIKEY_USAGE_PACKED;
+    at = 0;
+
+    while (len >= value.len
+           && apikey_usage_read(&count, &at, (apikey_text_t) { "n", 1 }, value)
+              == APIKEY_OK)
+    {
+        must(count.amount <= APIKEY_USAGE_AMOUNT_MAX);
+    }
+
+    free(out);
 }

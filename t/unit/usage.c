@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <time.h>
 
 #include "core/usage.h"
@@ -8,6 +9,8 @@ static void test_days(void);
 static void test_buckets(void);
 static void test_labels(void);
 static void test_fields(void);
+static const char *counts_of(const char *name, const char *data, size_t len);
+static void test_numbers(void);
 static void test_tally(void);
 static void test_tally_room(void);
 static void test_tally_others(void);
@@ -25,6 +28,7 @@ main(void)
     test_buckets();
     test_labels();
     test_fields();
+    test_numbers();
     test_tally();
     test_tally_room();
     test_tally_others();
@@ -112,46 +116,47 @@ static void
 test_fields(void)
 {
     size_t                 i, bad;
-    apikey_usage_field_t   field;
+    unsigned               at;
+    apikey_text_t          value;
+    apikey_usage_count_t   count;
 
     static const struct {
         const char  *name;
         const char  *value;
+        size_t       len;
         int          kind;      /* 0: none */
         const char  *label;
-        unsigned     bucket;
-        uint64_t     count;
+        uint64_t     amount;
     } rows[] = {
-        { "n", "1", 'n', "", 0, 1 },
-        { "b", "9223372036854775807", 'b', "", 0, INT64_MAX },
-        { "x", "0", 'x', "", 0, 0 },
-        { "dlimited", "7", 'd', "limited", 0, 7 },
-        { "s200", "7", 's', "200", 0, 7 },
-        { "l0", "7", 'l', "0", 0, 7 },
-        { "l13", "7", 'l', "13", 13, 7 },
-        { "eGET /", "7", 'e', "GET /", 0, 7 },
-        { "cDE", "7", 'c', "DE", 0, 7 },
-        { "", "7", 0, "", 0, 0 },
-        { "n", "", 0, "", 0, 0 },
-        { "n", "-1", 0, "", 0, 0 },
-        { "n", "1.5", 0, "", 0, 0 },
-        { "n", "9223372036854775808", 0, "", 0, 0 },
-        { "n:pro", "1", 0, "", 0, 0 },
-        { "l14", "7", 0, "", 0, 0 },
-        { "l", "7", 0, "", 0, 0 },
-        { "lx", "7", 0, "", 0, 0 },
-        { "e", "7", 0, "", 0, 0 },
-        { "s", "7", 0, "", 0, 0 },
-        { "w", "7", 0, "", 0, 0 },
-        { "#e", "7", 0, "", 0, 0 },
-        { "!n", "7", 0, "", 0, 0 }
+        { "dlimited", "\7\0\0\0\0", 5, 'd', "limited", 7 },
+        { "s404", "\0\1\0\0\0", 5, 's', "404", 256 },
+        { "eGET /", "\377\377\377\377\377", 5, 'e', "GET /",
+          ((uint64_t) 1 << 40) - 1 },
+        { "cDE", "\0\0\0\0\0", 5, 'c', "DE", 0 },
+        { "", "\7\0\0\0\0", 5, 0, "", 0 },
+        { "e", "\7\0\0\0\0", 5, 0, "", 0 },
+        { "s", "\7\0\0\0\0", 5, 0, "", 0 },
+        { "cDE", "\7\0\0\0", 4, 0, "", 0 },
+        { "cDE", "\7\0\0\0\0\0", 6, 0, "", 0 },
+        { "cDE", "", 0, 0, "", 0 },
+        { "n", "7", 1, 0, "", 0 },
+        { "n", "\7\0\0\0\0", 5, 0, "", 0 },
+        { "l", "\7\0\0\0", 4, 0, "", 0 },
+        { "l0", "\7\0\0\0\0", 5, 0, "", 0 },
+        { "b", "\7\0\0\0\0", 5, 0, "", 0 },
+        { "n:pro", "\7\0\0\0\0", 5, 0, "", 0 },
+        { "#e", "7", 1, 0, "", 0 },
+        { "!n", "\7\0\0\0\0", 5, 0, "", 0 }
     };
 
     bad = 0;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        at = 0;
+        value.data = rows[i].value;
+        value.len = rows[i].len;
 
-        if (apikey_usage_read(&field, text(rows[i].name), text(rows[i].value))
+        if (apikey_usage_read(&count, &at, text(rows[i].name), value)
             != APIKEY_OK)
         {
             if (rows[i].kind != 0) {
@@ -159,17 +164,88 @@ test_fields(void)
                 bad++;
             }
 
-        } else if ((int) field.kind != rows[i].kind
-                   || !apikey_text_equal(field.label, text(rows[i].label))
-                   || field.bucket != rows[i].bucket
-                   || field.count != rows[i].count)
+        } else if ((int) count.kind != rows[i].kind
+                   || !apikey_text_equal(count.label, text(rows[i].label))
+                   || count.amount != rows[i].amount
+                   || apikey_usage_read(&count, &at, text(rows[i].name), value)
+                      == APIKEY_OK)
         {
             printf("# %s is another\n", rows[i].name);
             bad++;
         }
     }
 
-    no_failures(bad, i, "fields are read, and others aren't");
+    no_failures(bad, i, "labels are read, and others aren't");
+}
+
+
+/* "n24 b258 ..." */
+
+static const char *
+counts_of(const char *name, const char *data, size_t len)
+{
+    unsigned               at;
+    apikey_text_t          value;
+    apikey_usage_count_t   count;
+    static char            out[256];
+
+    at = 0;
+    value.data = data;
+    value.len = len;
+    out[0] = '\0';
+
+    while (apikey_usage_read(&count, &at, text(name), value) == APIKEY_OK) {
+        snprintf(out + strlen(out), sizeof(out) - strlen(out), "%c%.*s%.0u:%"
+                 PRIu64 " ", count.kind, (int) count.label.len,
+                 count.label.data, count.bucket, count.amount);
+    }
+
+    return out;
+}
+
+
+static void
+test_numbers(void)
+{
+    size_t         i;
+    unsigned char  packed[APIKEY_USAGE_PACKED + 1];
+
+    static const char  some[] =
+        "\2\0\0\0\0"  "\1\2\0\0\0\0\0"  "\0\0\0\0\0"  "\3\0\0\0\0"
+        "\0\0\0\0\0"  "\4\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"
+        "\0\0\0\0\1"  "abc" "defg" "h" "ijk" "lmn";
+
+    static const char  slow[] =
+        "\1\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"
+        "\0\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"
+        "\2\0\0\0\0"  "\3\0\0\0\0";
+
+    is_number(sizeof(some) - 1, 61, "what is packed is as long as it may be");
+    is_text(text(counts_of("n", some, sizeof(some) - 1)),
+            "n:2 b:513 s200:3 l1:4 l4:4294967296 ",
+            "numbers that aren't 0 are read, one after the other");
+    is_text(text(counts_of("l", slow, APIKEY_USAGE_SLOW)), "l5:1 l13:2 ",
+            "and those of the other latencies");
+    is_text(text(counts_of("l", slow, 10)), "l5:1 ", "as far as they go");
+    is_text(text(counts_of("l", slow, 11)), "", "no part of one");
+    is_text(text(counts_of("l", slow, 50)), "", "and no more than there are");
+
+    memset(packed, 0xff, sizeof(packed));
+
+    for (i = 0; i < sizeof(packed); i++) {
+        if (i != APIKEY_USAGE_PACKED
+            && counts_of("n", (char *) packed, i)[0] != '\0')
+        {
+            break;
+        }
+    }
+
+    is_number(i, sizeof(packed), "of any other length they are none");
+    is_text(text(counts_of("n", (char *) packed, APIKEY_USAGE_PACKED)),
+            "n:1099511627775 b:72057594037927935 x:1099511627775 "
+            "s200:1099511627775 l:1099511627775 l1:1099511627775 "
+            "l2:1099511627775 l3:1099511627775 l4:1099511627775 ",
+            "the greatest");
 }
 
 
@@ -297,36 +373,63 @@ test_notices(void)
 static void
 test_packed(void)
 {
-    size_t          i;
-    unsigned char   memory[1024], out[APIKEY_TALLY_PACKED(1024)];
-    apikey_tally_t  tally = { memory, 0, sizeof(memory) };
+    size_t                 i;
+    unsigned char          memory[1024];
+    unsigned char          out[APIKEY_TALLY_PACKED(1024, 12)];
+    apikey_tally_t         tally = { memory, 0, sizeof(memory) };
+    apikey_usage_latest_t  latest = { 1795304100, text("1795304100 x"), 0 };
 
-    static const char  none[] = "\xdc\0\1\xd9\1w\xdc\0\1\0\xdc\0\0";
-    static const char  some[] = "\xdc\0\3\xd9\1w\xd9\1n\xd9\4s200"
-                                "\xdc\0\3\0\xcf\0\0\0\0\0\0\1\2"
-                                "\xcf\0\0\xff\xff\xff\xff\xff\xff"
-                                "\xdc\0\2\xd9\1e\xcf\0\0\0\0\0\0\0\7";
+    static const char  none[] =
+        "\0\0\0\0\0"  "\0\0\0\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"
+        "\0\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"
+        "\0\0\0\0\0"  "\xa4\x4b\1"  "\0"  "\0\0"  "\0"  "\x0c" "1795304100 x";
 
-    ok(apikey_tally_pack(out, &tally) == sizeof(none) - 1
-       && memcmp(out, none, sizeof(none) - 1) == 0, "nothing, as MessagePack");
+    static const char  some[] =
+        "\2\1\0\0\0"  "\377\377\377\377\377\377\0"  "\1\0\0\0\0"
+        "\377\377\377\377\377"
+        "\0\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"  "\0\0\0\0\0"
+        "\3\0\0\0\0"  "\xa4\x4b\1"  "\1"  "\2\0"  "\0"  "\x0c" "1795304100 x"
+        "\4s404\1\0\0\0\0"  "\6eGET /\377\377\377\377\377"
+        "\1e\7\0\0\0\0\0";
+
+    static const char  slow[] = "\0\0\0\0\0"  "\0\0\0\0\0"  "\5\0\0\0\0";
+
+    ok(apikey_tally_pack(out, &tally, &latest) == sizeof(none) - 1
+       && memcmp(out, none, sizeof(none) - 1) == 0, "nothing, packed");
 
     apikey_tally_add(&tally, APIKEY_USAGE_REQUESTS, text(""), 258);
+    apikey_tally_add(&tally, APIKEY_USAGE_BYTES, text(""), UINT64_MAX);
+    apikey_tally_add(&tally, APIKEY_USAGE_STATUS, text("404"), 1);
     apikey_tally_add(&tally, APIKEY_USAGE_NOTICE, text("e"), 7);
+    apikey_tally_add(&tally, APIKEY_USAGE_ERRORS, text(""), 1);
     apikey_tally_add(&tally, APIKEY_USAGE_STATUS, text("200"), UINT64_MAX);
+    apikey_tally_add(&tally, APIKEY_USAGE_ENDPOINT, text("GET /"), UINT64_MAX);
+    apikey_tally_add(&tally, APIKEY_USAGE_LATENCY, text("4"), 3);
 
-    ok(apikey_tally_pack(out, &tally) == sizeof(some) - 1
+    latest.late = 1;
+
+    ok(apikey_tally_pack(out, &tally, &latest) == sizeof(some) - 1
        && memcmp(out, some, sizeof(some) - 1) == 0,
-       "names, amounts and notices, as MessagePack");
+       "numbers, labels and notices, packed");
+
+    apikey_tally_add(&tally, APIKEY_USAGE_LATENCY, text("7"), 5);
+    i = sizeof(some) - 1 + sizeof(slow) - 1;
+
+    ok(apikey_tally_pack(out, &tally, &latest) == i
+       && memcmp(out + i - 8 - sizeof(slow) + 1, slow, sizeof(slow) - 1) == 0,
+       "a latency of the others brings those before it");
 
     /* the shortest entries take the most room in proportion */
 
     tally.len = 0;
+    apikey_tally_add(&tally, APIKEY_USAGE_LATENCY, text("13"), 5);
 
     for (i = 0; apikey_tally_add(&tally, (apikey_usage_kind_e) (i % 256),
                                  text(""), 1) != 0
                 && i < 255; i++);
 
-    ok(apikey_tally_pack(out, &tally) <= APIKEY_TALLY_PACKED(tally.len),
+    ok(apikey_tally_pack(out, &tally, &latest)
+       <= APIKEY_TALLY_PACKED(tally.len, latest.text.len),
        "never more than promised");
 }
 

@@ -21,10 +21,14 @@ package Test::Apikey::Redis;
 #                                 what gateways tell of themselves when they
 #                                 come to it, and for usage and events, written
 #                                 later; ->dump(1): these, too
-#   $redis->usage(KEY)            of today and yesterday, lest a day ends
-#                                 meanwhile, of a key as create_key() gives it: a
-#                                 hash of field => value, without what is for
-#                                 alerts
+#   $redis->usage(KEY)  ->usage(KEY, TIME)
+#                                 of that day (today) and the one before, lest a
+#                                 day ends meanwhile, of a key as create_key()
+#                                 gives it: a hash of counts that aren't 0, by
+#                                 their names in a gateway: n, b, x, l0, s200,
+#                                 "eGET /"
+#   $redis->set_usage(NAME, COUNTS)
+#                                 the same, left in a hash of that name
 #   $redis->events                what gateways have told of, a list of hashes,
 #                                 without "name"
 #   $redis->stop  ->start  ->restart  ->kill  ->pause  ->resume
@@ -234,21 +238,60 @@ sub digest {
 }
 
 
+# As core/usage.h says: what is packed in a field of a day, and how widely.
+
+my %PACKED = (
+    n => [ [ n => 5 ], [ b => 7 ], map { [ $_ => 5 ] } qw(x s200),
+           map { "l$_" } 0 .. 4 ],
+    l => [ map { [ "l$_" => 5 ] } 5 .. 13 ],
+);
+
+sub _number { unpack 'Q<', $_[0] . "\0" x (8 - length $_[0]) }
+
 sub usage {
-    my ($self, $key) = @_;
+    my ($self, $key, $now) = @_;
     my $digest = $self->digest($key->{id});
-    my ($now) = @{$self->cmd('TIME')};
     my %sum;
+
+    ($now) = @{$self->cmd('TIME')} unless $now;
 
     for my $time ($now - 86400, $now) {
         my $day = POSIX::strftime('%Y%m%d', gmtime $time);
         my %fields = @{$self->cmd('HGETALL', "apikey:usage:{$digest}:$day")};
 
-        delete @fields{"w", "#e", "#c"};
-        $sum{$_} += $fields{$_} for keys %fields;
+        delete @fields{"#e", "#c"};
+
+        for my $name (keys %fields) {
+            my $value = $fields{$name};
+
+            for (@{$PACKED{$name} || [ [ $name => 5 ] ]}) {
+                my $count = _number(substr $value, 0, $_->[1], '');
+
+                $sum{$_->[0]} += $count if $count;
+                last if $value eq '';
+            }
+        }
     }
 
     return \%sum;
+}
+
+
+sub set_usage {
+    my ($self, $name, %counts) = @_;
+    my %fields;
+
+    for my $packed (keys %PACKED) {
+        $fields{$packed} = join '', map {
+            substr pack('Q<', delete $counts{$_->[0]} || 0), 0, $_->[1]
+        } @{$PACKED{$packed}};
+    }
+
+    $fields{n} .= "\0" x 14;
+    $fields{$_} = /^[dsec]./ ? substr(pack('Q<', $counts{$_}), 0, 5)
+                             : $counts{$_} for keys %counts;
+
+    $self->cmd('HSET', $name, %fields);
 }
 
 
