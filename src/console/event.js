@@ -51,8 +51,7 @@ export function line(event, own) {
         time(event.time, 'second'),
         h('span', { class: 'type' }, text),
         h('span', { class: 'of' },
-          !own && event.key && h('span', { class: 'key' },
-                                 keyLink(event.key, event.name)),
+          !own && event.key && keyLink(event.key, event.name),
           more && h('span', {}, more),
           event.actor && h('span', { class: 'faint' }, `by ${event.actor}`)));
 }

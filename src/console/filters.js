@@ -42,7 +42,7 @@ export function filters(state, changed) {
     function searchField() {
         const id = newId('search');
 
-        controls.q = h('input', { id, type: 'search', class: 'search',
+        controls.q = h('input', { id, type: 'search',
             value: state.q, autocomplete: 'off', spellcheck: 'false',
             placeholder: 'Name, ID, organization, project or service',
             'aria-keyshortcuts': 'Control+K',

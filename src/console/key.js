@@ -34,11 +34,11 @@ export async function key({ main, route, signal, title, admin }) {
     let record = null;
 
     title('Key');
-    fill(head, crumb(), h('h1', {}, h('span', { class: 'wait' }, 'Key')));
+    fill(head, crumb(), h('h1', {}, 'Key'));
     fill(facts, h('p', { class: 'faint' }, 'Loading…'));
     fill(main, head, place,
         h('div', { class: 'columns' },
-          h('div', { class: 'wider' }, usage.element),
+          h('div', {}, usage.element),
           h('div', {}, facts, limits.element, events.element)));
 
     async function load() {

@@ -1,4 +1,4 @@
-// Tables.  On a phone a row becomes a card (style.css), by which a browser
+// Tables.  On a phone a row becomes a card (table.css), by which a browser
 // would forget that it is one: so the roles are given.
 
 import { h } from './element.js';
