@@ -94,7 +94,7 @@ my $used;
 wait_for(sub {
     $used = $redis->usage($key);
     return ($used->{n} || 0) == 9;
-}, 10);
+}, 30);
 
 is_deeply({ map { $_ => $used->{$_} } grep { /^e/ } keys %$used },
           { 'eacme of apollo' => 4, 'eother of apollo' => 1,
