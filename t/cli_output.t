@@ -131,6 +131,18 @@ like(decode_utf8($r->{out}),
      qr/^\S+  \x{65e5}{11}\x{2026}   active/m, 'a wide name is cut');
 
 
+# Who types a key is asked for it.
+
+my $key = create_key('--name', 'typed')->{key};
+
+$r = run({ stdin => "$key\n" }, 'script', '-qec', join(' ', @apikey, 'verify'),
+         '/dev/null');
+like($r->{out}, qr/key: .*?valid\r?$/ms, 'a key that is typed');
+
+$r = apikey({ stdin => "$key\n" }, 'verify');
+is($r->{err}, '', 'and no other');
+
+
 # Help.
 
 for my $command ('', apikey('--help')->{out} =~ /^  ([a-z]+) +[A-Z]/mg) {

@@ -1,6 +1,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -149,6 +150,10 @@ int
 cli_read_line(char line[CLI_LINE], apikey_text_t *text)
 {
     size_t  len;
+
+    if (isatty(STDIN_FILENO)) {
+        fputs("key: ", stderr);
+    }
 
     if (fgets(line, CLI_LINE, stdin) == NULL) {
         return -1;

@@ -105,7 +105,8 @@ uint64_t cli_now(const cli_t *cli);
 
 /*
  * The next line of standard input without its end and the blanks around, or -1
- * at the end of input.  It may hold a key: the caller wipes line.
+ * at the end of input.  It may hold a key: the caller wipes line.  A terminal
+ * is told what it is asked for.
  */
 #define CLI_LINE  4096
 int cli_read_line(char line[CLI_LINE], apikey_text_t *text);
