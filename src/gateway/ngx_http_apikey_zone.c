@@ -3,6 +3,8 @@
 #include "ngx_http_apikey_zone.h"
 
 
+static ngx_int_t ngx_http_apikey_zone_take(ngx_http_apikey_main_conf_t *amcf,
+    ngx_http_apikey_ctx_t *ctx, ngx_str_t *packed);
 static ngx_uint_t ngx_http_apikey_zone_trusted(
     ngx_http_apikey_main_conf_t *amcf, ngx_http_apikey_known_t *known,
     ngx_uint_t stale);
@@ -22,12 +24,9 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     ngx_http_apikey_ctx_t *ctx, ngx_uint_t stale)
 {
     ngx_str_t                  packed;
-    ngx_uint_t                 n;
-    const char                *why;
     ngx_http_apikey_zone_t    *zone;
     ngx_http_apikey_entry_t   *entry;
     ngx_http_apikey_known_t   *known;
-    apikey_field_t             fields[NGX_HTTP_APIKEY_FIELDS];
 
     zone = amcf->zone;
 
@@ -95,13 +94,7 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
         ngx_http_apikey_cache_release(entry);
     }
 
-    n = ngx_http_apikey_cache_unpack(&packed, fields,
-                                     NGX_HTTP_APIKEY_FIELDS);
-
-    ctx->entry = ngx_http_apikey_cache_put(amcf->cache, ctx->digest, fields, n,
-                                           &why);
-
-    return ctx->entry ? NGX_OK : NGX_DECLINED;
+    return ngx_http_apikey_zone_take(amcf, ctx, &packed);
 
 declined:
 
@@ -109,6 +102,25 @@ declined:
     ctx->entry = entry;
 
     return NGX_DECLINED;
+}
+
+
+/* A function of its own, for fields are a lot of memory. */
+
+static ngx_int_t
+ngx_http_apikey_zone_take(ngx_http_apikey_main_conf_t *amcf,
+    ngx_http_apikey_ctx_t *ctx, ngx_str_t *packed)
+{
+    ngx_uint_t       n;
+    const char      *why;
+    apikey_field_t   fields[NGX_HTTP_APIKEY_FIELDS];
+
+    n = ngx_http_apikey_cache_unpack(packed, fields, NGX_HTTP_APIKEY_FIELDS);
+
+    ctx->entry = ngx_http_apikey_cache_put(amcf->cache, ctx->digest, fields, n,
+                                           &why);
+
+    return ctx->entry ? NGX_OK : NGX_DECLINED;
 }
 
 
