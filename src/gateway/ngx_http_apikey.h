@@ -517,6 +517,10 @@ char *ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ngx_http_apikey_zone.c; zone may be NULL where amcf is given */
 
+/* The digest will be asked for: a hint to the processor, to fetch ahead. */
+void ngx_http_apikey_zone_expect(ngx_http_apikey_zone_t *zone,
+    u_char *digest);
+
 /*
  * NGX_OK: the entry is set and can be trusted, as far as "stale" allows if
  * that is asked for; NGX_DECLINED: it can't, though it may be set.  Sets
@@ -635,6 +639,10 @@ char *ngx_http_apikey_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 ngx_http_apikey_cache_t *ngx_http_apikey_cache_create(ngx_log_t *log);
 void ngx_http_apikey_cache_destroy(ngx_http_apikey_cache_t *cache);
+
+/* As ngx_http_apikey_zone_expect(). */
+void ngx_http_apikey_cache_expect(ngx_http_apikey_cache_t *cache,
+    u_char *digest);
 
 /* Both hold the entry for the caller, who releases it. */
 ngx_http_apikey_entry_t *ngx_http_apikey_cache_get(

@@ -74,6 +74,13 @@ ngx_http_apikey_cache_destroy(ngx_http_apikey_cache_t *cache)
 }
 
 
+void
+ngx_http_apikey_cache_expect(ngx_http_apikey_cache_t *cache, u_char *digest)
+{
+    __builtin_prefetch(ngx_http_apikey_cache_bucket(cache, digest));
+}
+
+
 ngx_http_apikey_entry_t *
 ngx_http_apikey_cache_get(ngx_http_apikey_cache_t *cache, u_char *digest)
 {

@@ -121,6 +121,14 @@ ngx_http_apikey_take(ngx_http_apikey_ctx_t *ctx,
     ngx_memcpy(ctx->digest, seen->digest, APIKEY_DIGEST_SIZE);
     ctx->own = seen->own;
     ctx->key = 1;
+
+    if (ctx->amcf->cache) {
+        ngx_http_apikey_cache_expect(ctx->amcf->cache, ctx->digest);
+    }
+
+    if (ctx->amcf->zone) {
+        ngx_http_apikey_zone_expect(ctx->amcf->zone, ctx->digest);
+    }
 }
 
 

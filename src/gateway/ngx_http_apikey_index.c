@@ -62,6 +62,27 @@ ngx_http_apikey_index_find(ngx_http_apikey_index_t *index, u_char *key)
 
 
 void
+ngx_http_apikey_index_expect(ngx_http_apikey_index_t *index, u_char *key)
+{
+    __builtin_prefetch(ngx_http_apikey_index_bucket(index, key));
+}
+
+
+void
+ngx_http_apikey_index_approach(ngx_http_apikey_index_t *index, u_char *key)
+{
+    u_char  *node;
+
+    node = (u_char *) *ngx_http_apikey_index_bucket(index, key);
+
+    if (node) {
+        __builtin_prefetch(node);
+        __builtin_prefetch(node + NGX_CPU_CACHE_LINE);
+    }
+}
+
+
+void
 ngx_http_apikey_index_insert(ngx_http_apikey_index_t *index,
     ngx_http_apikey_node_t *node, u_char *key)
 {

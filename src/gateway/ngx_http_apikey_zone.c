@@ -19,6 +19,14 @@ static ngx_uint_t ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
 static u_char  ngx_http_apikey_zone_copy[65536];
 
 
+void
+ngx_http_apikey_zone_expect(ngx_http_apikey_zone_t *zone, u_char *digest)
+{
+    ngx_http_apikey_index_expect(&zone->shared->known, digest);
+    ngx_http_apikey_index_expect(&zone->shared->leases, digest);
+}
+
+
 ngx_int_t
 ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     ngx_http_apikey_ctx_t *ctx, ngx_uint_t stale)
@@ -33,6 +41,9 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     if (zone == NULL || amcf->cache == NULL) {
         return NGX_DECLINED;
     }
+
+    ngx_http_apikey_index_approach(&zone->shared->known, ctx->digest);
+    ngx_http_apikey_index_approach(&zone->shared->leases, ctx->digest);
 
     entry = ngx_http_apikey_cache_get(amcf->cache, ctx->digest);
 

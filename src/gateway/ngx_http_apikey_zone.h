@@ -138,6 +138,14 @@ void *ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
 ngx_int_t ngx_http_apikey_index_init(ngx_http_apikey_index_t *index,
     ngx_shm_zone_t *shm_zone, size_t each);
 
+/*
+ * Hints to the processor, which need no lock: the key will be looked for, so
+ * its bucket, and then what is in there, may be fetched meanwhile.
+ */
+void ngx_http_apikey_index_expect(ngx_http_apikey_index_t *index, u_char *key);
+void ngx_http_apikey_index_approach(ngx_http_apikey_index_t *index,
+    u_char *key);
+
 /* The lock is held. */
 
 ngx_http_apikey_node_t *ngx_http_apikey_index_find(
