@@ -147,7 +147,7 @@ apikey_usage_read(apikey_usage_count_t *count, unsigned *at,
         count->label.len = name.len - 1;
         count->bucket = 0;
         count->amount = apikey_usage_unpack((const unsigned char *) value.data,
-                                           APIKEY_USAGE_WIDTH);
+                                            APIKEY_USAGE_WIDTH);
         return APIKEY_OK;
 
     default:
@@ -169,10 +169,11 @@ apikey_usage_read_numbers(apikey_usage_count_t *count, unsigned *at,
 
     while (first + *at < last) {
         i = first + (*at)++;
-        place = apikey_usage_place(i);
+        place = apikey_usage_place(i) - apikey_usage_place(first);
 
-        count->amount = apikey_usage_unpack(p + place - apikey_usage_place(first),
-                                           apikey_usage_place(i + 1) - place);
+        count->amount = apikey_usage_unpack(p + place,
+                                            apikey_usage_place(i + 1)
+                                            - apikey_usage_place(i));
         if (count->amount == 0) {
             continue;
         }
