@@ -143,6 +143,7 @@ typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
 typedef struct ngx_http_apikey_usage_s  ngx_http_apikey_usage_t;
 typedef struct ngx_http_apikey_use_s  ngx_http_apikey_use_t;
 typedef struct ngx_http_apikey_events_s  ngx_http_apikey_events_t;
+typedef struct ngx_http_apikey_stream_s  ngx_http_apikey_stream_t;
 typedef struct ngx_http_apikey_shared_s  ngx_http_apikey_shared_t;
 typedef struct ngx_http_apikey_metrics_s  ngx_http_apikey_metrics_t;
 typedef struct ngx_http_apikey_score_s  ngx_http_apikey_score_t;
@@ -197,7 +198,8 @@ struct ngx_http_apikey_main_conf_s {
     ngx_http_apikey_cache_t      *cache;
     ngx_http_apikey_watch_t      *watch;
     ngx_http_apikey_usage_t      *usage;       /* NULL: not counting */
-    ngx_http_apikey_events_t     *events;
+    ngx_http_apikey_events_t     *events;      /* NULL: another worker's */
+    ngx_http_apikey_stream_t     *stream;      /* NULL: not counting */
     time_t                        refused;     /* Redis's last error; 0: none */
 };
 
@@ -770,6 +772,18 @@ void ngx_http_apikey_events_stop(ngx_http_apikey_main_conf_t *amcf);
 /* What usage.lua has found. */
 void ngx_http_apikey_events_found(ngx_http_apikey_main_conf_t *amcf,
     redisReply *reply);
+
+/* ngx_http_apikey_stream.c */
+
+ngx_int_t ngx_http_apikey_stream_start(ngx_http_apikey_main_conf_t *amcf,
+    ngx_log_t *log);
+
+/* What waits is sent, as far as Redis takes it in time. */
+void ngx_http_apikey_stream_stop(ngx_http_apikey_main_conf_t *amcf);
+
+/* Names and values, which are copied. */
+void ngx_http_apikey_stream_add(ngx_http_apikey_main_conf_t *amcf,
+    ngx_redis_args_t *fields);
 
 /* ngx_http_apikey_reply.c */
 

@@ -7,7 +7,6 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_EVENTS        "100000"   /* are kept, about */
 #define NGX_HTTP_APIKEY_WHO           4          /* id, name, org, project */
 #define NGX_HTTP_APIKEY_DETAILS       8          /* names and values */
 
@@ -36,7 +35,6 @@ static void ngx_http_apikey_event_add(ngx_http_apikey_main_conf_t *amcf,
     ngx_str_t *type, ngx_str_t *who, ngx_str_t *details, ngx_uint_t n);
 static ngx_uint_t ngx_http_apikey_event_text(redisReply *reply,
     ngx_str_t *text);
-static void ngx_http_apikey_event_added(void *data, redisReply *reply);
 static void ngx_http_apikey_expiring_look(ngx_event_t *ev);
 static void ngx_http_apikey_expiring_listed(void *data, redisReply *reply);
 static void ngx_http_apikey_expiring_find(ngx_http_apikey_main_conf_t *amcf,
@@ -105,9 +103,8 @@ static void
 ngx_http_apikey_event_add(ngx_http_apikey_main_conf_t *amcf, ngx_str_t *type,
     ngx_str_t *who, ngx_str_t *details, ngx_uint_t n)
 {
-    char              name[APIKEY_NAME_SIZE];
     ngx_uint_t        i;
-    ngx_redis_args_t  args;
+    ngx_redis_args_t  fields;
 
     static ngx_str_t  names[NGX_HTTP_APIKEY_WHO] = {
         ngx_string("key"),
@@ -116,45 +113,23 @@ ngx_http_apikey_event_add(ngx_http_apikey_main_conf_t *amcf, ngx_str_t *type,
         ngx_string("project")
     };
 
-    args.n = 0;
+    fields.n = 0;
 
-    ngx_redis_arg(&args, "XADD", 4);
-    ngx_redis_arg(&args, name,
-                  apikey_names_events(name,
-                                      ngx_http_apikey_text(&amcf->prefix)));
-    ngx_redis_arg(&args, "MAXLEN", 6);
-    ngx_redis_arg(&args, "~", 1);
-    ngx_redis_arg(&args, NGX_HTTP_APIKEY_EVENTS,
-                  sizeof(NGX_HTTP_APIKEY_EVENTS) - 1);
-    ngx_redis_arg(&args, "*", 1);
-
-    ngx_redis_arg(&args, "type", 4);
-    ngx_redis_arg(&args, type->data, type->len);
+    ngx_redis_arg(&fields, "type", 4);
+    ngx_redis_arg(&fields, type->data, type->len);
 
     for (i = 0; i < NGX_HTTP_APIKEY_WHO; i++) {
         if (who[i].len) {
-            ngx_redis_arg(&args, names[i].data, names[i].len);
-            ngx_redis_arg(&args, who[i].data, who[i].len);
+            ngx_redis_arg(&fields, names[i].data, names[i].len);
+            ngx_redis_arg(&fields, who[i].data, who[i].len);
         }
     }
 
     for (i = 0; i < n; i++) {
-        ngx_redis_arg(&args, details[i].data, details[i].len);
+        ngx_redis_arg(&fields, details[i].data, details[i].len);
     }
 
-    (void) ngx_redis_command_send(amcf->client, &args,
-                                  ngx_http_apikey_event_added, NULL);
-}
-
-
-static void
-ngx_http_apikey_event_added(void *data, redisReply *reply)
-{
-    if (reply && reply->type == REDIS_REPLY_ERROR) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "redis could not add an event: \"%*s\"",
-                      (size_t) ngx_min(reply->len, 256), reply->str);
-    }
+    ngx_http_apikey_stream_add(amcf, &fields);
 }
 
 

@@ -43,6 +43,7 @@ ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf)
 
     if (amcf->counting
         && (ngx_http_apikey_usage_start(amcf, cycle->log) != NGX_OK
+            || ngx_http_apikey_stream_start(amcf, cycle->log) != NGX_OK
             || ngx_http_apikey_events_start(amcf, cycle->log) != NGX_OK))
     {
         return NGX_ERROR;
@@ -71,6 +72,10 @@ ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf)
 
     if (amcf->usage) {
         ngx_http_apikey_usage_stop(amcf);
+    }
+
+    if (amcf->stream) {
+        ngx_http_apikey_stream_stop(amcf);
     }
 
     /* the last worker leaves nothing counted that nobody has spent */
