@@ -19,7 +19,8 @@ import { notice } from './workers.js';
 export async function key({ main, route, signal, title, admin }) {
     const head = h('div', { class: 'head' });
     const place = h('div', { class: 'place' });
-    const facts = h('section', { class: 'panel', 'aria-label': 'Identity' });
+    const facts = h('section', { class: 'panel identity',
+                                   'aria-label': 'Identity' });
     const path = `keys/${encodeURIComponent(route.id)}`;
 
     // Ends with the page, or before it with the key.
