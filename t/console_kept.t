@@ -174,6 +174,34 @@ ok($browser->until('return document.querySelector(".event .type").textContent'
    'what happened meanwhile is there, on top');
 is($browser->js('return window.streams.length'), 2, 'by another stream');
 
+
+# A page is left while an answer to it is still coming.
+
+at('#/keys', 'Create key');
+$browser->js(<<'JS');
+    const real = window.fetch;
+
+    window.fetch = async (url, given) => {
+        const reply = await real(url, given);
+
+        if (!url.startsWith('api/events?') || !given.headers['X-Unasked']) {
+            return reply;
+        }
+
+        window.fetch = real;
+        window.coming = true;
+
+        return new Response(new ReadableStream({ start(body) {
+            given.signal.addEventListener('abort', () =>
+                body.error(given.signal.reason));
+        } }), reply);
+    };
+JS
+$browser->js("location.hash = '#/events'");
+ok($browser->until('return window.coming'), 'an answer is coming');
+ok(at('#/keys', 'Create key'), 'when the page is left');
+ok(at('#/events', 'Live'), 'which is there again');
+
 my $first = $browser->command(GET => '/window');
 my $second = $browser->command(POST => '/window/new', { type => 'tab' });
 

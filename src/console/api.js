@@ -81,7 +81,6 @@ function taken(session) {
 async function request(method, path, { body, signal, unasked, quiet }) {
     const timeout = AbortSignal.timeout(PATIENCE);
     const headers = { Accept: 'application/json' };
-    let reply;
 
     if (body !== undefined) {
         headers['Content-Type'] = 'application/json';
@@ -96,7 +95,7 @@ async function request(method, path, { body, signal, unasked, quiet }) {
     }
 
     try {
-        reply = await fetch(`api/${path}`, {
+        const reply = await fetch(`api/${path}`, {
             method,
             headers,
             body: body === undefined ? undefined : JSON.stringify(body),
@@ -105,8 +104,14 @@ async function request(method, path, { body, signal, unasked, quiet }) {
             signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
         });
 
+        if (reply.status === 401 && !quiet) {
+            signedOut();
+        }
+
+        return await read(reply);
+
     } catch (error) {
-        if (signal?.aborted) {
+        if (signal?.aborted || error instanceof ApiError) {
             throw error;
         }
 
@@ -114,17 +119,18 @@ async function request(method, path, { body, signal, unasked, quiet }) {
             + (method === 'GET' ? '' : ' Whether it was done isn\'t known:'
                                        + ' look before you try again.'));
     }
-
-    if (reply.status === 401 && !quiet) {
-        signedOut();
-    }
-
-    return read(reply);
 }
 
 
 async function read(reply) {
-    const json = await reply.json().catch(() => null);
+    const json = await reply.json().catch((error) => {
+        // Not all of it has come; else it is none.
+        if (!(error instanceof SyntaxError)) {
+            throw error;
+        }
+
+        return null;
+    });
 
     if (reply.ok) {
         return json;
