@@ -53,6 +53,12 @@ sub shown {
 sub heading { $browser->js('return document.querySelector("h1").textContent') }
 
 
+# Gateways tell their plans once they have registered.
+
+ok(wait_for(sub { @{$console->call('GET', '/api/plans')->json} }, 30),
+   'a gateway with plans');
+
+
 # Signing in.
 
 $browser->go($console->{url});
