@@ -20,6 +20,7 @@ local YEAR = 366 * 86400
 
 local ADDED = '<I5I7I5I5I5I5I5I5I5I3BI2BBc0'
 local NUMBERS = '<I5I7I5I5I5I5I5I5I5I3I4BI3I3'
+local SIZE = struct.size(NUMBERS)
 
 local kept = ARGV[1]
 local events = {}
@@ -88,8 +89,9 @@ local function begin(day)
 
         if latest then
             -- another day of this key, so in the same slot of a cluster
-            local numbers = call('HGET', past .. ':' .. latest, 'n')
-            local requests = numbers and unpack('<I5', numbers) or 0
+            local numbers = redis.pcall('HGET', past .. ':' .. latest, 'n')
+            local requests = type(numbers) == 'string' and #numbers == SIZE
+                             and unpack('<I5', numbers) or 0
 
             list = list .. ' ' .. string.format('%.0f', requests)
         end
@@ -166,12 +168,18 @@ local function admit(day, name, used)
 end
 
 
+-- Numbers of another size are none.
+
+local function add(before, amount)
+    return pack('<I5', before and #before == 5 and unpack('<I5', before)
+                       + amount or amount)
+end
+
+
 local function count_other(day, name, amount)
     local other = string.sub(name, 1, 1) .. 'other'
-    local before = call('HGET', day, other)
 
-    call('HSET', day, other,
-        pack('<I5', (before and unpack('<I5', before) or 0) + amount))
+    call('HSET', day, other, add(call('HGET', day, other), amount))
 end
 
 
@@ -274,12 +282,11 @@ local function add_fields(day, last, had, used)
             set[size + 1] = name
 
             if name ~= 'l' then
-                set[size + 2] = pack('<I5', before
-                    and unpack('<I5', before) + amount or amount)
+                set[size + 2] = add(before, amount)
 
             else
-                set[size + 2] = before and add_latencies(before, amount)
-                    or amount
+                set[size + 2] = before and #before % 5 == 0
+                    and add_latencies(before, amount) or amount
             end
 
             size = size + 2
@@ -322,11 +329,12 @@ local function count(record, day, tally)
     local had = call('HMGET', day, words(names, 1, last))
     local numbers = had[1]
 
-    if not numbers then
+    if not numbers or #numbers ~= SIZE then
         if not use(record, used) then
             return 0
         end
 
+        had[1] = nil
         numbers = begin(day)
     end
 
