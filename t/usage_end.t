@@ -111,6 +111,20 @@ is($made->{exit}, 0, 'a machine that stands still') or diag($made->{err});
 }
 
 
+# A node of a Cluster, though configured as a single server: what a worker has
+# used one at a time comes together when it ends.
+
+my @keys = map { create_key() } 1 .. 3;
+
+$nginx->start;
+$fake->usage({ ask => 1, slots => 1 });
+get($port, '/', 'X-API-Key' => $_->{key}) for @keys;
+is(join(' ', $nginx->stop), '', 'a worker ends with keys of several slots');
+is(join(' ', map { $redis->usage($_)->{n} // 0 } @keys), '1 1 1',
+   'which are counted');
+is(scalar(() = $nginx->log =~ /is lost/g), 2, 'and not lost');
+
+
 # A node of a Cluster whose slot is being moved.
 
 my $node = fake_redis();

@@ -56,6 +56,7 @@ static void ngx_http_apikey_uses_sent(void *data, redisReply *reply);
 static void ngx_http_apikey_use_answered(ngx_http_apikey_use_t *use,
     redisReply *reply);
 static void ngx_http_apikey_use_again(ngx_http_apikey_use_t *use);
+static void ngx_http_apikey_use_wait(ngx_http_apikey_use_t *use);
 static void ngx_http_apikey_usage_complain(ngx_http_apikey_usage_t *usage,
     redisReply *reply);
 static ngx_uint_t ngx_http_apikey_usage_refused(redisReply *reply);
@@ -425,7 +426,7 @@ ngx_http_apikey_uses_sent(void *data, redisReply *reply)
             /* a node of a Cluster, though configured as a single server */
             usage->together = 1;
 
-            ngx_http_apikey_use_again(uses->use[i]);
+            ngx_http_apikey_use_wait(uses->use[i]);
             continue;
         }
 
@@ -486,12 +487,22 @@ ngx_http_apikey_use_again(ngx_http_apikey_use_t *use)
         return;
     }
 
+    ngx_http_apikey_use_wait(use);
+}
+
+
+static void
+ngx_http_apikey_use_wait(ngx_http_apikey_use_t *use)
+{
+    ngx_http_apikey_usage_t  *usage;
+
+    usage = use->usage;
     use->since = ngx_current_msec;
 
     ngx_queue_remove(&use->queue);
     ngx_queue_insert_tail(&usage->waiting, &use->queue);
 
-    if (!usage->timer.timer_set) {
+    if (!usage->ending && !usage->timer.timer_set) {
         ngx_http_apikey_usage_wake(usage);
     }
 }

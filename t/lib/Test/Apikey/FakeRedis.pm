@@ -15,6 +15,7 @@ package Test::Apikey::FakeRedis;
 #                               or a hash of
 #                     say => BYTES      the reply
 #                     ask => 1          the reply of the server behind
+#                     slots => 1        keys are of several slots: not together
 #                     hold => 1         not before ->release
 #                     lose => 1         never, though the server was asked
 #                     clock => SECONDS  the time so far ahead, as TIME tells it
@@ -304,9 +305,11 @@ sub _command {
 
     $reply =~ s/\$3\r\nnow\r\n/resp($words[3])/e if $words[0] =~ /^eval/i;
 
-    $reply = $self->_ask(@words) if $rule->{ask};
+    $reply = $self->_ask(@words)
+        if $rule->{ask} && !($rule->{slots} && $words[2] > 2);
     $reply = resp([ split /\./, sprintf '%.6f', time + $rule->{clock} ])
         if defined $rule->{clock};
+    $reply = resp(\'CROSSSLOT not together') if $rule->{slots} && $words[2] > 2;
     $reply = '' if $rule->{lose};
 
     # what is held holds up what comes after it
