@@ -54,7 +54,7 @@ static const option_t  options_known[] = {
     { "allow", "NETWORK", 1, "where the key may be used from" },
     { "prefix", "TEXT", 0, "what the key begins with, ak otherwise" },
 
-    { "status", "STATUS", 0, 
+    { "status", "STATUS", 0,
       "active, disabled, revoked, expired, early or unreadable" },
     { "method", "METHOD", 0, "what it asks of a resource is required" },
     { "require", "SCOPE", 1,

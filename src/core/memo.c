@@ -16,7 +16,7 @@
 typedef struct {
     _Alignas(APIKEY_MEMO_LINE)
     unsigned char      tag[APIKEY_MEMO_TAG];
-    apikey_seen_t     seen;
+    apikey_seen_t      seen;
     unsigned           set;        /* 0: there is none */
 } apikey_memo_slot_t;
 

@@ -169,7 +169,7 @@ ngx_http_apikey_lease_charge(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
 
     if (lease
         && ngx_http_apikey_lease_fits(lease, ctx->meter.limits,
-                                       ctx->meter.epoch)
+                                      ctx->meter.epoch)
         && (ngx_msec_int_t) (lease->ends - ngx_current_msec) > 0)
     {
         n = ngx_min(lease->tokens, amount);
