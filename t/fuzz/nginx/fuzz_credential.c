@@ -171,6 +171,7 @@ fuzz_look(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
     ngx_memzero(ctx, sizeof(ngx_http_apikey_ctx_t));
 
     ctx->request = r;
+    ctx->amcf = ngx_http_get_module_main_conf(r, ngx_http_apikey_module);
     ctx->alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
 
     must(ngx_http_apikey_credential(r, ctx->alcf, ctx) == NGX_OK);
