@@ -44,6 +44,7 @@ package Test::Apikey::Cluster;
 #   $cluster->move_names(SLOT, NODE, NAME...)
 #                               all names of the slot, unless given
 #   $cluster->end_move(SLOT, NODE)
+#   $cluster->end_moves(NODE, SLOT, ...)
 #   $cluster->drop(SLOT)        no node has it any more: CLUSTERDOWN
 #   $cluster->settle            waits until all is well
 
@@ -261,6 +262,18 @@ sub _slots {
     return join '', map { "$_\n" } @lines;
 }
 
+# Of such a map; 0: nobody's.
+
+sub _port_of {
+    my ($map, $slot) = @_;
+
+    while ($map =~ /^(\d+)-(\d+)=(\d+)/mg) {
+        return $3 if $1 <= $slot && $slot <= $2;
+    }
+
+    return 0;
+}
+
 # Who is who, as this node tells it.
 
 sub _known {
@@ -305,12 +318,7 @@ sub node_of {
     my ($self, $slot) = @_;
 
     for my $node ($self->nodes) {
-        for (_slots($node) =~ /^(\d+-\d+=\d+)/mg) {
-            my ($first, $last, $port) = /\d+/g;
-
-            return $node if $first <= $slot && $slot <= $last
-                            && $port == $node->{port};
-        }
+        return $node if _port_of(_slots($node), $slot) == $node->{port};
     }
 
     die "no node has slot $slot\n";
@@ -463,16 +471,25 @@ sub move_names {
     return;
 }
 
-# Whoever gets it is told first, lest nobody has it in between.
-
 sub end_move {
     my ($self, $slot, $to) = @_;
 
-    $_->cmd('CLUSTER', 'SETSLOT', $slot, 'NODE', $to->{id})
-        for $to, grep { $_ != $to } $self->masters;
+    return $self->end_moves($to, $slot);
+}
 
-    # of two claims that replicas hear, its is the later one
+# Whoever gets slots is told first, lest nobody has them in between, and its
+# claim is made the latest: another one, heard late, would empty them again.
+
+sub end_moves {
+    my ($self, $to, @slots) = @_;
+    my @tell = map { [ 'CLUSTER', 'SETSLOT', $_, 'NODE', $to->{id} ] } @slots;
+
+    $to->cmd(@$_) for @tell;
     $to->cmd('CLUSTER', 'BUMPEPOCH');
+
+    for my $node (grep { $_ != $to } $self->masters) {
+        $node->cmd(@$_) for @tell;
+    }
 
     return $self->settle;
 }
