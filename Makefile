@@ -58,7 +58,7 @@ out     = $(abspath $(BUILD))
 scripts = $(wildcard src/redis/*.lua)
 core    = $(wildcard src/core/*.c)
 pure    = $(core) src/redis/slots.c
-cli     = $(wildcard src/cli/*.c)
+program = $(wildcard $(addsuffix /*.c,src/cli src/web src/store))
 pages   = $(wildcard $(addprefix src/console/*.,html css js svg json))
 gateway = $(wildcard ngx_http_apikey_module.c src/gateway/*.c src/redis/*.c)
 headers = $(wildcard src/*/*.h)
@@ -99,7 +99,8 @@ $(BUILD)/obj/console.o: $(BUILD)/console.c
 	@mkdir -p $(@D)
 	$(compile) -c -o $@ $<
 
-$(BUILD)/apikey: $(call objects,$(cli) $(core)) $(BUILD)/obj/console.o
+$(BUILD)/apikey: $(call objects,$(program) $(core)) \
+    $(BUILD)/obj/console.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(cli_libs)
 
 $(BUILD)/unit/vectors.h: t/unit/vectors.py
@@ -118,14 +119,15 @@ units: $(unit)
 
 # What of the program the targets need besides the core.
 
-fuzz_cli = $(patsubst %,src/cli/%.c,attributes dates entry memory output \
-           permissions rows)
+fuzz_program = $(patsubst %,src/store/%.c,attributes dates entry memory \
+               permissions rows) src/cli/output.c
 
-$(BUILD)/fuzz/%: t/fuzz/%.c $(pure) $(fuzz_cli) $(headers) $(BUILD)/settings
+$(BUILD)/fuzz/%: t/fuzz/%.c $(pure) $(fuzz_program) $(headers) \
+    $(BUILD)/settings
 	@mkdir -p $(@D)
 	clang $(WARNINGS) -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(pure) $(fuzz_cli) \
-	    $(pure_libs) -ljansson
+	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(pure) \
+	    $(fuzz_program) $(pure_libs) -ljansson
 
 # Those that need nginx are a module of it, and both are built for libFuzzer:
 # see t/fuzz/nginx.
@@ -223,7 +225,7 @@ nginx_version = $(shell sed -n 's/.*define NGINX_VERSION *//p' \
 define settings
 $(compile) $(LDFLAGS)
 $(abspath $(NGINX_SRC)) $(nginx_version) $(CONFIGURE_FLAGS)
-$(cli) $(core) $(gateway) $(scripts) $(pages)
+$(program) $(core) $(gateway) $(scripts) $(pages)
 endef
 
 ifneq ($(MAKECMDGOALS),clean)

@@ -41,7 +41,7 @@ for my $path (sort keys %described) {
        join(', ', @{$described{$path}}), "$path: the methods described");
 }
 
-my $code = slurp("$Test::Apikey::ROOT/src/cli/api.c");
+my $code = slurp("$Test::Apikey::ROOT/src/web/api.c");
 my %routes;
 
 $routes{$2}{lc $1} = 1 while $code =~ /^    \{ "([A-Z]+)", "(\S+)"/mg;

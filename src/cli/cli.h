@@ -5,11 +5,12 @@
 
 #include "core/token.h"
 
+#include "store/store_acks.h"
+#include "store/store_replicas.h"
+
 #include "options.h"
 #include "output.h"
 #include "settings.h"
-#include "store_acks.h"
-#include "store_replicas.h"
 
 
 #define CLI_DONE     0

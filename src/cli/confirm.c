@@ -2,8 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/dates.h"
+
 #include "confirm.h"
-#include "dates.h"
 
 
 #define CONFIRM_WAIT      2000        /* milliseconds */

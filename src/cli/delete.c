@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/memory.h"
+
 #include "confirm.h"
-#include "memory.h"
 #include "tell.h"
 
 

@@ -3,8 +3,9 @@
 
 /* What doctor's checks share. */
 
+#include "store/store_servers.h"
+
 #include "cli.h"
-#include "store_servers.h"
 
 
 #define DOCTOR_TEXT  512

@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/sentinel.h"
+
 #include "doctor.h"
-#include "sentinel.h"
 
 
 typedef struct {

@@ -7,8 +7,9 @@
 
 #include <sodium.h>
 
+#include "store/memory.h"
+
 #include "doctor.h"
-#include "memory.h"
 
 
 #define DOCTOR_MAJOR  5      /* of Redis, the oldest */

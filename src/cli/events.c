@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dates.h"
+#include "store/dates.h"
+
 #include "webhook.h"
 
 

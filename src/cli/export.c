@@ -9,11 +9,12 @@
 
 #include "core/names.h"
 
+#include "store/memory.h"
+#include "store/store_call.h"
+
 #include "cli.h"
 #include "filter.h"
 #include "given.h"
-#include "memory.h"
-#include "store_call.h"
 
 
 /* The keys of one bucket of the index at a time. */

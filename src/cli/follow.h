@@ -6,8 +6,9 @@
  * until it is there again; SIGINT and SIGTERM end it in good order.
  */
 
+#include "store/event.h"
+
 #include "cli.h"
-#include "event.h"
 
 
 /* CLI_DONE to go on; with another status follow_events() returns that. */

@@ -3,8 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "store/dates.h"
+
 #include "cli.h"
-#include "dates.h"
 
 
 static void gateways_table(const store_workers_t *workers);

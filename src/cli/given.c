@@ -1,9 +1,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/permissions.h"
+#include "store/store_plans.h"
+
 #include "given.h"
-#include "permissions.h"
-#include "store_plans.h"
 
 
 static int given_add(attributes_t *attributes, attribute_e attribute,

@@ -6,10 +6,11 @@
  * another status having told which option's value is wrong.
  */
 
-#include "attributes.h"
+#include "store/attributes.h"
+#include "store/dates.h"
+#include "store/rows.h"
+
 #include "cli.h"
-#include "dates.h"
-#include "rows.h"
 
 
 /* A moment, as far as it can be known without Redis's clock. */

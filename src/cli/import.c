@@ -16,10 +16,11 @@
 
 #include <sodium.h>
 
+#include "store/entry.h"
+#include "store/memory.h"
+
 #include "cli.h"
-#include "entry.h"
 #include "given.h"
-#include "memory.h"
 #include "tell.h"
 
 

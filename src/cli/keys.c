@@ -6,10 +6,11 @@
 
 #include <sodium.h>
 
+#include "store/memory.h"
+
 #include "change.h"
 #include "confirm.h"
 #include "given.h"
-#include "memory.h"
 #include "tell.h"
 #include "templates.h"
 

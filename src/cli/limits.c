@@ -10,10 +10,11 @@
 
 #include "core/names.h"
 
+#include "store/dates.h"
+#include "store/store_plans.h"
+
 #include "change.h"
 #include "confirm.h"
-#include "dates.h"
-#include "store_plans.h"
 
 
 typedef struct {

@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/dates.h"
+#include "store/memory.h"
+
 #include "cli.h"
-#include "dates.h"
 #include "filter.h"
-#include "memory.h"
 
 
 typedef struct {

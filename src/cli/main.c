@@ -8,9 +8,10 @@
 
 #include <sodium.h>
 
+#include "store/memory.h"
+
 #include "cli.h"
 #include "filter.h"
-#include "memory.h"
 
 
 typedef struct {

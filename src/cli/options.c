@@ -4,7 +4,8 @@
 
 #include "core/text.h"
 
-#include "memory.h"
+#include "store/memory.h"
+
 #include "options.h"
 #include "output.h"
 

@@ -8,7 +8,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include "memory.h"
+#include "store/memory.h"
+
 #include "output.h"
 
 

@@ -14,10 +14,11 @@
 
 #include <sodium.h>
 
-#include "api_command.h"
-#include "console.h"
-#include "http.h"
-#include "memory.h"
+#include "store/memory.h"
+
+#include "web/api_command.h"
+#include "web/console.h"
+#include "web/http.h"
 
 
 #define SERVE_LISTEN    "127.0.0.1:8401"

@@ -13,9 +13,10 @@
 #include "core/names.h"
 #include "core/record.h"
 
-#include "memory.h"
+#include "store/memory.h"
+#include "store/secret.h"
+
 #include "output.h"
-#include "secret.h"
 #include "settings.h"
 
 

@@ -9,9 +9,10 @@
 #include "core/text.h"
 #include "core/token.h"
 
-#include "address.h"
+#include "store/address.h"
+#include "store/secret.h"
+
 #include "options.h"
-#include "secret.h"
 
 
 #define SETTINGS_FILE  "/etc/apikey.conf"

@@ -1,7 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store_events.h"
+#include "store/store_events.h"
+
 #include "tell.h"
 
 

@@ -5,8 +5,9 @@
 
 #include "core/names.h"
 
+#include "store/memory.h"
+
 #include "given.h"
-#include "memory.h"
 #include "templates.h"
 
 

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/store_usage.h"
+
 #include "cli.h"
 #include "given.h"
-#include "store_usage.h"
 #include "usage.h"
 
 

@@ -7,7 +7,7 @@
 
 #include "core/usage.h"
 
-#include "stored.h"
+#include "store/stored.h"
 
 
 /* "2026-11-22" */

@@ -5,10 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dates.h"
-#include "memory.h"
+#include "store/dates.h"
+#include "store/memory.h"
+#include "store/store.h"
+
 #include "output.h"
-#include "store.h"
 #include "usage.h"
 
 

@@ -9,10 +9,11 @@
 
 #include "core/record.h"
 
-#include "dates.h"
-#include "memory.h"
-#include "secret.h"
-#include "store_call.h"
+#include "store/dates.h"
+#include "store/memory.h"
+#include "store/secret.h"
+#include "store/store_call.h"
+
 #include "webhook.h"
 
 

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/output.h"
+
 #include "dates.h"
 #include "event.h"
-#include "output.h"
 
 
 static apikey_text_t event_text(const redisReply *reply);

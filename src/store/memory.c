@@ -3,8 +3,9 @@
 
 #include <sodium.h>
 
+#include "cli/output.h"
+
 #include "memory.h"
-#include "output.h"
 
 
 void *

@@ -15,9 +15,10 @@
 #include "core/record.h"
 #include "core/token.h"
 
+#include "cli/settings.h"
+
 #include "attributes.h"
 #include "cluster.h"
-#include "settings.h"
 #include "stored.h"
 
 

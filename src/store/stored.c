@@ -2,10 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/output.h"
+
 #include "attributes.h"
 #include "dates.h"
 #include "memory.h"
-#include "output.h"
 #include "stored.h"
 
 

@@ -4,9 +4,10 @@
 
 #include <sodium.h>
 
+#include "store/memory.h"
+#include "store/permissions.h"
+
 #include "api_command.h"
-#include "memory.h"
-#include "permissions.h"
 
 
 /* Its connection to Redis is kept from one request to the next. */

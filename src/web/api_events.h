@@ -3,7 +3,8 @@
 
 /* Which events somebody asks the web console for. */
 
-#include "event.h"
+#include "store/event.h"
+
 #include "http.h"
 
 

@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/memory.h"
+
 #include "api.h"
 #include "api_command.h"
-#include "memory.h"
 
 
 #define LIST_LIMIT      50

@@ -2,9 +2,10 @@
 
 #include <string.h>
 
+#include "store/store_plans.h"
+
 #include "api.h"
 #include "api_command.h"
-#include "store_plans.h"
 
 
 static json_t *api_plan(const store_plan_t *plan);

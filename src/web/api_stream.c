@@ -12,10 +12,11 @@
 
 #include <sodium.h>
 
+#include "store/memory.h"
+
 #include "api.h"
 #include "api_command.h"
 #include "api_events.h"
-#include "memory.h"
 
 
 #define STREAM_PAGE   100         /* events read at once */

@@ -1,8 +1,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "store/redis.h"
+
 #include "connections.h"
-#include "redis.h"
 
 
 void

@@ -11,7 +11,8 @@
 
 #include <stdatomic.h>
 
-#include "cli.h"
+#include "cli/cli.h"
+
 #include "connections.h"
 #include "sessions.h"
 #include "snapshot.h"

@@ -4,10 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "store/memory.h"
+
 #include "api.h"
 #include "gate.h"
 #include "http.h"
-#include "memory.h"
 
 
 #define HTTP_BODY_DROPPED  1048576    /* of one that is too large */

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/memory.h"
+
 #include "http.h"
-#include "memory.h"
 
 
 /* For MHD's iterator over a query. */

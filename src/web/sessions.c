@@ -2,7 +2,8 @@
 
 #include <sodium.h>
 
-#include "redis.h"
+#include "store/redis.h"
+
 #include "sessions.h"
 
 

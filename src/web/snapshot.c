@@ -4,7 +4,8 @@
 
 #include "core/names.h"
 
-#include "memory.h"
+#include "store/memory.h"
+
 #include "snapshot.h"
 
 

@@ -15,7 +15,7 @@
 
 #include <pthread.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 
 typedef struct snapshot_key_s {

@@ -1,7 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "redis.h"
+#include "store/redis.h"
+
 #include "throttle.h"
 
 

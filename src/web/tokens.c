@@ -8,8 +8,10 @@
 
 #include "core/record.h"
 
-#include "memory.h"
-#include "output.h"
+#include "store/memory.h"
+
+#include "cli/output.h"
+
 #include "tokens.h"
 
 

@@ -1,4 +1,4 @@
-#include "cli/entry.h"
+#include "store/entry.h"
 #include "core/scope.h"
 #include "fuzz.h"
 

@@ -1,4 +1,4 @@
-#include "cli/permissions.h"
+#include "store/permissions.h"
 #include "core/scope.h"
 #include "fuzz.h"
 
