@@ -137,6 +137,7 @@ typedef struct {
 
 
 typedef struct ngx_http_apikey_main_conf_s  ngx_http_apikey_main_conf_t;
+typedef struct ngx_http_apikey_ctx_s  ngx_http_apikey_ctx_t;
 typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
 typedef struct ngx_http_apikey_guard_s  ngx_http_apikey_guard_t;
 typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
@@ -270,12 +271,14 @@ typedef struct {
 } ngx_http_apikey_meter_t;
 
 
-/*
- * The decision about a client's request.  It lives in a cleanup of the
- * request's pool, for nginx forgets module contexts in internal redirects.
- */
-typedef struct {
+/* Called once, when the request's pool is destroyed. */
+typedef void (*ngx_http_apikey_ended_pt)(ngx_http_apikey_ctx_t *ctx);
+
+
+/* The decision about a client's request. */
+struct ngx_http_apikey_ctx_s {
     ngx_http_request_t           *request;
+    ngx_http_apikey_ended_pt      ended;
     ngx_http_apikey_main_conf_t  *amcf;
     ngx_http_apikey_loc_conf_t   *alcf;        /* that decides */
     ngx_str_t                     method;      /* as the client sent it */
@@ -334,7 +337,7 @@ typedef struct {
 
     unsigned                      judging:1;   /* since started */
     unsigned                      written:1;   /* body */
-} ngx_http_apikey_ctx_t;
+};
 
 
 #define ngx_http_apikey_text(s)                                               \
@@ -422,6 +425,12 @@ char *ngx_http_apikey_tls(ngx_conf_t *cf, ngx_redis_conf_t *redis);
 ngx_int_t ngx_http_apikey_preaccess_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_passed_handler(ngx_http_request_t *r);
+
+/* ngx_http_apikey_ctx.c */
+
+/* NULL: no memory. */
+ngx_http_apikey_ctx_t *ngx_http_apikey_ctx_create(ngx_http_request_t *r,
+    ngx_http_apikey_ended_pt ended);
 
 /* The request's decision, if there is one, redirected or not. */
 ngx_http_apikey_ctx_t *ngx_http_apikey_get_ctx(ngx_http_request_t *r);

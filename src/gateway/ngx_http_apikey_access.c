@@ -28,7 +28,7 @@ static ngx_int_t ngx_http_apikey_question(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_uint_t spend);
 static ngx_int_t ngx_http_apikey_conclude(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_result_e result);
-static void ngx_http_apikey_cleanup(void *data);
+static void ngx_http_apikey_ended(ngx_http_apikey_ctx_t *ctx);
 
 
 /*
@@ -155,53 +155,21 @@ ngx_http_apikey_passed_handler(ngx_http_request_t *r)
 }
 
 
-ngx_http_apikey_ctx_t *
-ngx_http_apikey_get_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t     *cln;
-    ngx_http_apikey_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
-
-    if (ctx == NULL && (r->internal || r->filter_finalize)) {
-
-        for (cln = r->pool->cleanup; cln; cln = cln->next) {
-            if (cln->handler == ngx_http_apikey_cleanup) {
-                return cln->data;
-            }
-        }
-    }
-
-    return ctx;
-}
-
-
 /* At a location: for the first time, or redirected from another one. */
 
 static ngx_int_t
 ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
 {
     ngx_uint_t              known;
-    ngx_pool_cleanup_t     *cln;
     ngx_http_apikey_ctx_t  *ctx;
 
     ctx = ngx_http_apikey_get_ctx(r);
 
     if (ctx == NULL) {
-        cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_apikey_ctx_t));
-        if (cln == NULL) {
+        ctx = ngx_http_apikey_ctx_create(r, ngx_http_apikey_ended);
+        if (ctx == NULL) {
             return NGX_ERROR;
         }
-
-        ctx = cln->data;
-        ngx_memzero(ctx, sizeof(ngx_http_apikey_ctx_t));
-
-        cln->handler = ngx_http_apikey_cleanup;
-
-        ctx->request = r;
-        ctx->amcf = ngx_http_get_module_main_conf(r, ngx_http_apikey_module);
-        ctx->method = r->method_name;
-        ctx->method_bit = r->method;
     }
 
     ctx->alcf = alcf;
@@ -559,10 +527,8 @@ ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 /* The request is over, whether Redis has answered or not. */
 
 static void
-ngx_http_apikey_cleanup(void *data)
+ngx_http_apikey_ended(ngx_http_apikey_ctx_t *ctx)
 {
-    ngx_http_apikey_ctx_t *ctx = data;
-
     if (ctx->command) {
         ngx_http_apikey_abandon(ctx);
 
