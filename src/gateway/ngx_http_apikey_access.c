@@ -468,11 +468,22 @@ static ngx_int_t
 ngx_http_apikey_question(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ngx_uint_t spend)
 {
-    if (ctx->asked++ < NGX_HTTP_APIKEY_QUESTIONS
-        && ngx_http_apikey_ask(r, ctx, spend) == NGX_AGAIN)
+    if (ctx->asked++ == NGX_HTTP_APIKEY_QUESTIONS) {
+        goto unavailable;
+    }
+
+    if (ctx->amcf->client == NULL
+        && ngx_http_apikey_worker_start(ctx->amcf) != NGX_OK)
     {
+        /* a single process starts no worker for a new configuration */
+        goto unavailable;
+    }
+
+    if (ngx_http_apikey_ask(r, ctx, spend) == NGX_AGAIN) {
         return NGX_AGAIN;
     }
+
+unavailable:
 
     ctx->unavailable = 1;
 

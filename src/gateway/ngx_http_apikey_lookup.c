@@ -63,13 +63,6 @@ ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ctx->apart = spend && ngx_http_apikey_apart(ctx);
     ctx->sent = ngx_current_msec;
 
-    if (ctx->amcf->client == NULL
-        && ngx_http_apikey_worker_start(ctx->amcf) != NGX_OK)
-    {
-        /* a single process starts no worker for a new configuration */
-        return NGX_DECLINED;
-    }
-
     ctx->command = ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide,
                                   &q.args, q.keys, ngx_http_apikey_answered,
                                   ctx);
