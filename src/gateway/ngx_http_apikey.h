@@ -297,6 +297,7 @@ struct ngx_http_apikey_ctx_s {
     ngx_http_apikey_stamp_t       stamp;       /* when it was asked */
     ngx_msec_t                    sent;
     uint64_t                      want;        /* of a lease, besides cost */
+    uint64_t                      more;        /* of it, once this has passed */
 
     uint64_t                      now;         /* Redis's clock, microseconds */
     apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
@@ -505,8 +506,8 @@ void ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount);
 /* The request ends before the answer. */
 void ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx);
 
-/* Asks for more of a lease; nobody waits for it. */
-void ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx, uint64_t more);
+/* Asks for ctx->more of a lease, which no request waits for. */
+void ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx);
 
 /* Little-endian. */
 u_char *ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes);
@@ -568,7 +569,10 @@ void ngx_http_apikey_watch_sample(ngx_http_apikey_main_conf_t *amcf);
 
 /* ngx_http_apikey_lease.c */
 
-/* NGX_OK: the request is counted; NGX_DECLINED: want is set, ask Redis. */
+/*
+ * NGX_OK: the request is counted, and more is set if the lease runs out soon;
+ * NGX_DECLINED: want is set, ask Redis.
+ */
 ngx_int_t ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx);
 
 /* Returns what is left for Redis to add. */

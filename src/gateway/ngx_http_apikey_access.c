@@ -499,6 +499,10 @@ ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 
     status = ngx_http_apikey_status(result);
 
+    if (ctx->more) {
+        ngx_http_apikey_ask_more(ctx);
+    }
+
     ctx->spent += ngx_current_msec - ctx->started;
     ctx->judging = 0;
 

@@ -39,14 +39,12 @@ static void ngx_http_apikey_lease_show(ngx_http_apikey_lease_t *lease,
 ngx_int_t
 ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
 {
-    uint64_t                      more;
     ngx_uint_t                    idle;
     ngx_http_apikey_zone_t       *zone;
     ngx_http_apikey_lease_t      *lease;
     u_char                        key[APIKEY_DIGEST_SIZE];
 
     zone = ctx->amcf->zone;
-    more = 0;
 
     ctx->want = 0;
 
@@ -102,7 +100,7 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
 
     if (lease->tokens < lease->granted / 2 && idle) {
         lease->asked = ngx_current_msec;
-        more = lease->want;
+        ctx->more = lease->want;
     }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
@@ -112,10 +110,6 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
 
     apikey_quota(&ctx->quota, ctx->meter.limits, ctx->counters, ctx->now,
                  ctx->cost, 0);
-
-    if (more) {
-        ngx_http_apikey_ask_more(ctx, more);
-    }
 
     return NGX_OK;
 }

@@ -200,12 +200,16 @@ ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx)
 
 
 void
-ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx, uint64_t more)
+ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx)
 {
+    uint64_t                     more;
     apikey_text_t                rev;
     const apikey_limits_t       *limits;
     ngx_http_apikey_taken_t     *taken;
     ngx_http_apikey_question_t   q;
+
+    more = ctx->more;
+    ctx->more = 0;
 
     taken = ngx_alloc(sizeof(ngx_http_apikey_taken_t), ngx_cycle->log);
     if (taken == NULL) {
