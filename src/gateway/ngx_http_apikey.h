@@ -139,6 +139,7 @@ typedef struct {
 typedef struct ngx_http_apikey_main_conf_s  ngx_http_apikey_main_conf_t;
 typedef struct ngx_http_apikey_ctx_s  ngx_http_apikey_ctx_t;
 typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
+typedef struct ngx_http_apikey_zone_s  ngx_http_apikey_zone_t;
 typedef struct ngx_http_apikey_guard_s  ngx_http_apikey_guard_t;
 typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
 typedef struct ngx_http_apikey_usage_s  ngx_http_apikey_usage_t;
@@ -151,8 +152,20 @@ typedef struct ngx_http_apikey_score_s  ngx_http_apikey_score_t;
 typedef struct ngx_http_apikey_seat_s  ngx_http_apikey_seat_t;
 
 
+typedef enum {
+    NGX_HTTP_APIKEY_TRUST_NONE = 0,        /* the worker may miss changes */
+    NGX_HTTP_APIKEY_TRUST_FRESH,           /* within "valid" */
+    NGX_HTTP_APIKEY_TRUST_STALE            /* and, without Redis, "stale" */
+} ngx_http_apikey_trust_e;
+
+
+/* A lease has to make room; the lock of the zone is held. */
+typedef void (*ngx_http_apikey_evict_pt)(ngx_http_apikey_zone_t *zone,
+    void *lease);
+
+
 /* apikey_cache: what all workers of the gateway know. */
-typedef struct {
+struct ngx_http_apikey_zone_s {
     ngx_shm_zone_t               *shm_zone;
     ngx_slab_pool_t              *shpool;
     ngx_http_apikey_shared_t     *shared;
@@ -160,7 +173,8 @@ typedef struct {
     ngx_msec_t                    valid;
     ngx_msec_t                    invalid;
     ngx_msec_t                    stale;
-} ngx_http_apikey_zone_t;
+    ngx_http_apikey_evict_pt      evict;
+};
 
 
 /*
@@ -534,14 +548,17 @@ void ngx_http_apikey_zone_expect(ngx_http_apikey_zone_t *zone,
     u_char *digest);
 
 /*
- * NGX_OK: the entry is set and can be trusted, as far as "stale" allows if
- * that is asked for; NGX_DECLINED: it can't, though it may be set.  Sets
- * unknown if that can be trusted, and the stamp for the question to come.
+ * NGX_OK: the entry is set and can be trusted; NGX_DECLINED: it can't, though
+ * it may be set.  Sets unknown if that can be trusted, and the stamp for the
+ * question to come.
  */
 ngx_int_t ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
-    ngx_http_apikey_ctx_t *ctx, ngx_uint_t stale);
+    ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_trust_e trust);
 
-/* Keeps what Redis has said: the entry or, without one, that it is unknown. */
+/*
+ * Keeps what Redis has said: the entry or, without one, that it is unknown.
+ * Leases may make room: call ngx_http_apikey_lease_return().
+ */
 void ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
     ngx_http_apikey_ctx_t *ctx);
 

@@ -329,8 +329,13 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
 static void
 ngx_http_apikey_recall(ngx_http_apikey_ctx_t *ctx)
 {
+    ngx_http_apikey_trust_e  trust;
+
     if (ctx->amcf->zone) {
-        if (ngx_http_apikey_zone_get(ctx->amcf, ctx, 0) == NGX_OK) {
+        trust = ngx_http_apikey_watching(ctx->amcf)
+                ? NGX_HTTP_APIKEY_TRUST_FRESH : NGX_HTTP_APIKEY_TRUST_NONE;
+
+        if (ngx_http_apikey_zone_get(ctx->amcf, ctx, trust) == NGX_OK) {
             ctx->confirmed = 1;
         }
 
@@ -358,7 +363,9 @@ ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx)
         ctx->entry = NULL;
     }
 
-    if (ngx_http_apikey_zone_get(ctx->amcf, ctx, 1) != NGX_OK) {
+    if (ngx_http_apikey_zone_get(ctx->amcf, ctx, NGX_HTTP_APIKEY_TRUST_STALE)
+        != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 

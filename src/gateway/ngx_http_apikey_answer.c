@@ -26,6 +26,7 @@ static const char *ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
 static const char *ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
+static void ngx_http_apikey_keep(ngx_http_apikey_ctx_t *ctx);
 static const char *ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx,
     const char *why);
 static const char *ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict,
@@ -131,7 +132,7 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
                                  && verdict.code != NGX_HTTP_APIKEY_UNTIMELY);
 
     if (ctx->amcf->zone && ctx->key && !ctx->apart) {
-        ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+        ngx_http_apikey_keep(ctx);
     }
 
     if (!ctx->spending || verdict.code == NGX_HTTP_APIKEY_UNTIMELY) {
@@ -244,7 +245,7 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
         ctx->unknown = 1;
 
         if (ctx->amcf->zone) {
-            ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+            ngx_http_apikey_keep(ctx);
         }
 
         return NULL;
@@ -261,10 +262,20 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ctx->confirmed = 1;
 
     if (ctx->amcf->zone) {
-        ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+        ngx_http_apikey_keep(ctx);
     }
 
     return NULL;
+}
+
+
+/* For all workers of the gateway, in the place of what is used least. */
+
+static void
+ngx_http_apikey_keep(ngx_http_apikey_ctx_t *ctx)
+{
+    ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
+    ngx_http_apikey_lease_return(ctx->amcf);
 }
 
 

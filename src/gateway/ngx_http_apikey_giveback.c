@@ -115,9 +115,10 @@ ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
 
 
 void
-ngx_http_apikey_lease_evict(ngx_http_apikey_zone_t *zone,
-    ngx_http_apikey_lease_t *lease)
+ngx_http_apikey_lease_evict(ngx_http_apikey_zone_t *zone, void *data)
 {
+    ngx_http_apikey_lease_t *lease = data;
+
     ngx_uint_t  n;
 
     n = ngx_http_apikey_lease_nevicted++;

@@ -5,9 +5,8 @@
 
 static ngx_int_t ngx_http_apikey_zone_take(ngx_http_apikey_main_conf_t *amcf,
     ngx_http_apikey_ctx_t *ctx, ngx_str_t *packed);
-static ngx_uint_t ngx_http_apikey_zone_trusted(
-    ngx_http_apikey_main_conf_t *amcf, ngx_http_apikey_known_t *known,
-    ngx_uint_t stale);
+static ngx_uint_t ngx_http_apikey_zone_trusted(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_known_t *known, ngx_http_apikey_trust_e trust);
 static ngx_http_apikey_known_t *ngx_http_apikey_zone_add(
     ngx_http_apikey_zone_t *zone, u_char *digest, apikey_text_t rev,
     ngx_str_t *packed);
@@ -29,7 +28,7 @@ ngx_http_apikey_zone_expect(ngx_http_apikey_zone_t *zone, u_char *digest)
 
 ngx_int_t
 ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
-    ngx_http_apikey_ctx_t *ctx, ngx_uint_t stale)
+    ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_trust_e trust)
 {
     ngx_str_t                  packed;
     ngx_http_apikey_zone_t    *zone;
@@ -55,13 +54,13 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     known = (ngx_http_apikey_known_t *)
         ngx_http_apikey_index_find(&zone->shared->known, ctx->digest);
 
-    if (known == NULL || !ngx_http_apikey_zone_trusted(amcf, known, stale)) {
-        zone->shared->misses += !stale;
+    if (known == NULL || !ngx_http_apikey_zone_trusted(zone, known, trust)) {
+        zone->shared->misses += trust != NGX_HTTP_APIKEY_TRUST_STALE;
         ngx_shmtx_unlock(&zone->shpool->mutex);
         goto declined;
     }
 
-    zone->shared->hits += !stale;
+    zone->shared->hits += trust != NGX_HTTP_APIKEY_TRUST_STALE;
 
     /* often enough for what is not used to be forgotten first */
 
@@ -136,26 +135,28 @@ ngx_http_apikey_zone_take(ngx_http_apikey_main_conf_t *amcf,
 
 
 static ngx_uint_t
-ngx_http_apikey_zone_trusted(ngx_http_apikey_main_conf_t *amcf,
-    ngx_http_apikey_known_t *known, ngx_uint_t stale)
+ngx_http_apikey_zone_trusted(ngx_http_apikey_zone_t *zone,
+    ngx_http_apikey_known_t *known, ngx_http_apikey_trust_e trust)
 {
-    ngx_msec_int_t           age;
-    ngx_http_apikey_zone_t  *zone;
-
-    zone = amcf->zone;
+    ngx_msec_int_t  age;
 
     /* another worker's clock may be ahead */
     age = ngx_current_msec - known->confirmed;
 
-    if (stale) {
+    switch (trust) {
+
+    case NGX_HTTP_APIKEY_TRUST_FRESH:
+        return known->generation == zone->shared->generation
+               && age < (ngx_msec_int_t) (known->rev_len ? zone->valid
+                                                         : zone->invalid);
+
+    case NGX_HTTP_APIKEY_TRUST_STALE:
         return zone->stale && known->rev_len
                && age < (ngx_msec_int_t) (zone->valid + zone->stale);
-    }
 
-    return known->generation == zone->shared->generation
-           && age < (ngx_msec_int_t) (known->rev_len ? zone->valid
-                                                     : zone->invalid)
-           && ngx_http_apikey_watching(amcf);
+    default: /* NGX_HTTP_APIKEY_TRUST_NONE */
+        return 0;
+    }
 }
 
 
@@ -215,8 +216,6 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
 done:
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
-
-    ngx_http_apikey_lease_return(ctx->amcf);
 }
 
 
@@ -385,7 +384,7 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
         }
 
         if (index == &shared->leases) {
-            ngx_http_apikey_lease_evict(zone, (ngx_http_apikey_lease_t *) node);
+            zone->evict(zone, node);
         }
 
         if (index != &shared->locals) {

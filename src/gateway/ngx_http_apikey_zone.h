@@ -160,11 +160,10 @@ void ngx_http_apikey_index_remove(ngx_http_apikey_index_t *index,
 /* By what the counters of a request are found. */
 void ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key);
 
-/* The lock is held. */
-void ngx_http_apikey_lease_evict(ngx_http_apikey_zone_t *zone,
-    ngx_http_apikey_lease_t *lease);
-
 /* ngx_http_apikey_giveback.c */
+
+/* ngx_http_apikey_evict_pt; it is given back by ngx_http_apikey_lease_return() */
+void ngx_http_apikey_lease_evict(ngx_http_apikey_zone_t *zone, void *data);
 
 /* As if so much had not been counted. */
 void ngx_http_apikey_lease_less(apikey_counter_t *counters,

@@ -109,6 +109,7 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     zone->shm_zone->data = zone;
 
     zone->amcf = amcf;
+    zone->evict = ngx_http_apikey_lease_evict;
     amcf->zone = zone;
 
     return NGX_CONF_OK;
