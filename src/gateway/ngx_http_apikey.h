@@ -44,7 +44,7 @@
 #define NGX_HTTP_APIKEY_CHECK          1
 
 
-/* The order of $apikey_result's names in ngx_http_apikey_reply.c. */
+/* In the order of the table of ngx_http_apikey_result.c. */
 typedef enum {
     NGX_HTTP_APIKEY_NONE = 0,
     NGX_HTTP_APIKEY_OK,
@@ -403,12 +403,19 @@ char *ngx_http_apikey_usage_days(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_apikey_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_apikey_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
+
+/* ngx_http_apikey_directive.c */
 
 /* Says why a directive's value is wrong; returns NGX_CONF_ERROR. */
 char *ngx_http_apikey_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *value, const char *why);
+
+char *ngx_http_apikey_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* The name and size of "zone=NAME:SIZE". */
+char *ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *value, ngx_str_t *name, ssize_t *size);
 
 /* ngx_http_apikey_rules.c */
 
@@ -740,13 +747,25 @@ extern u_char  ngx_http_apikey_guard_tag;
 /* Once all zones are known: those that are in use stay. */
 ngx_int_t ngx_http_apikey_single_keep(ngx_conf_t *cf);
 
+/* ngx_http_apikey_amount.c */
+
+/* Of a directive with a complex value: 0 to APIKEY_COUNT_MAX. */
+char *ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* NGX_DECLINED: not a whole number, and that is logged. */
+ngx_int_t ngx_http_apikey_amount(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx, ngx_http_complex_value_t *cv,
+    const char *directive, uint64_t *amount);
+
+/* ngx_http_apikey_charge.c */
+
+/* In the log phase. */
+ngx_int_t ngx_http_apikey_charge_handler(ngx_http_request_t *r);
+
 /* ngx_http_apikey_limiter.c */
 
 char *ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-
-/* apikey_cost and apikey_charge */
-char *ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 /* All of them as Pplans has them (names.h), in memory of the pool. */
 ngx_int_t ngx_http_apikey_plans_text(ngx_http_apikey_main_conf_t *amcf,
@@ -774,9 +793,6 @@ ngx_int_t ngx_http_apikey_spend(ngx_http_apikey_loc_conf_t *alcf,
 ngx_http_apikey_result_e ngx_http_apikey_limited(
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_result_e passed);
-
-/* In the log phase. */
-ngx_int_t ngx_http_apikey_charge_handler(ngx_http_request_t *r);
 
 /* ngx_http_apikey_usage.c */
 
@@ -818,8 +834,17 @@ void ngx_http_apikey_stream_add(ngx_http_apikey_main_conf_t *amcf,
 /* ngx_http_apikey_reply.c */
 
 ngx_int_t ngx_http_apikey_filter_init(ngx_conf_t *cf);
-ngx_uint_t ngx_http_apikey_status(ngx_http_apikey_result_e result);
+
+/* ngx_http_apikey_result.c */
+
+/* The status of a refusal; 0: the request passes. */
+ngx_uint_t ngx_http_apikey_result_status(ngx_http_apikey_result_e result);
+
+/* As $apikey_result has it. */
 ngx_str_t *ngx_http_apikey_result_name(ngx_http_apikey_result_e result);
+
+/* In the body of a refusal. */
+const char *ngx_http_apikey_result_message(ngx_http_apikey_result_e result);
 
 /* ngx_http_apikey_variables.c */
 

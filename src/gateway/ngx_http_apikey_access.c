@@ -504,7 +504,7 @@ ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 {
     ngx_uint_t  status;
 
-    status = ngx_http_apikey_status(result);
+    status = ngx_http_apikey_result_status(result);
 
     if (ctx->more) {
         ngx_http_apikey_ask_more(ctx);

@@ -9,9 +9,6 @@ static ngx_int_t ngx_http_apikey_pool(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, const char *kind, apikey_text_t holder);
 static size_t ngx_http_apikey_client_text(u_char *text, u_char *addr,
     size_t len);
-static ngx_int_t ngx_http_apikey_amount(ngx_http_request_t *r,
-    ngx_http_apikey_ctx_t *ctx, ngx_http_complex_value_t *cv,
-    const char *directive, uint64_t *amount);
 
 
 static ngx_str_t  ngx_http_apikey_own_field = ngx_string("n");
@@ -149,36 +146,6 @@ ngx_http_apikey_plans_text(ngx_http_apikey_main_conf_t *amcf,
     text->len = p - text->data;
 
     return NGX_OK;
-}
-
-
-char *
-ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char                      *rv, *p = conf;
-    uint64_t                   n;
-    ngx_str_t                 *value;
-    ngx_http_complex_value_t  *cv;
-
-    rv = ngx_http_set_complex_value_slot(cf, cmd, conf);
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    value = cf->args->elts;
-    cv = *(ngx_http_complex_value_t **) (p + cmd->offset);
-
-    if (cv->lengths == NULL
-        && apikey_text_number(ngx_http_apikey_text(&value[1]),
-                              APIKEY_COUNT_MAX, &n)
-           != APIKEY_OK)
-    {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                            "not a whole number from 0 to 140737488355328");
-    }
-
-    return NGX_CONF_OK;
 }
 
 
@@ -345,34 +312,6 @@ ngx_http_apikey_find_plan(ngx_http_apikey_main_conf_t *amcf,
 }
 
 
-/* NGX_DECLINED: not a whole number, and that is logged. */
-
-static ngx_int_t
-ngx_http_apikey_amount(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
-    ngx_http_complex_value_t *cv, const char *directive, uint64_t *amount)
-{
-    ngx_str_t      value;
-    apikey_text_t  text;
-
-    if (ngx_http_apikey_value(r, ctx, cv, &value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    text.data = (char *) value.data;
-    text.len = value.len;
-
-    if (apikey_text_number(text, APIKEY_COUNT_MAX, amount) == APIKEY_OK) {
-        return NGX_OK;
-    }
-
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "invalid value \"%V\" of \"%s\": not a whole number from "
-                  "0 to 140737488355328", &value, directive);
-
-    return NGX_DECLINED;
-}
-
-
 ngx_int_t
 ngx_http_apikey_price(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
     ngx_http_apikey_ctx_t *ctx)
@@ -456,50 +395,4 @@ ngx_http_apikey_limited(ngx_http_apikey_loc_conf_t *alcf,
 
     return alcf->limit == NGX_HTTP_APIKEY_LIMIT_DRY_RUN
            ? NGX_HTTP_APIKEY_DRY_RUN : NGX_HTTP_APIKEY_LIMITED;
-}
-
-
-/* What a response has turned out to cost, in the log phase. */
-
-ngx_int_t
-ngx_http_apikey_charge_handler(ngx_http_request_t *r)
-{
-    uint64_t                amount;
-    ngx_http_apikey_ctx_t  *ctx;
-
-    if (r != r->main) {
-        return NGX_OK;
-    }
-
-    ctx = ngx_http_apikey_get_ctx(r);
-
-    if (ctx == NULL
-        || !ctx->metered
-        || ctx->status
-        || ctx->alcf->charge == NULL
-        || ctx->alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF)
-    {
-        return NGX_OK;
-    }
-
-    if (ngx_http_apikey_amount(r, ctx, ctx->alcf->charge, "apikey_charge",
-                               &amount)
-        == NGX_OK
-        && amount)
-    {
-        if (ctx->local) {
-            ngx_http_apikey_local_charge(ctx, amount);
-            return NGX_OK;
-        }
-
-        if (ctx->meter.leased) {
-            amount = ngx_http_apikey_lease_charge(ctx, amount);
-        }
-
-        if (amount) {
-            ngx_http_apikey_add(ctx, amount);
-        }
-    }
-
-    return NGX_OK;
 }

@@ -21,41 +21,6 @@ static ngx_int_t ngx_http_apikey_add_number(ngx_http_request_t *r,
     const char *name, uint64_t n);
 
 
-typedef struct {
-    ngx_str_t                  name;      /* $apikey_result */
-    ngx_uint_t                 status;    /* 0: passes */
-    const char                *message;
-} ngx_http_apikey_reply_t;
-
-
-/* In the order of ngx_http_apikey_result_e. */
-
-static ngx_http_apikey_reply_t  ngx_http_apikey_replies[] = {
-
-    { ngx_string("-"), NGX_HTTP_INTERNAL_SERVER_ERROR, "" },
-    { ngx_string("ok"), 0, "" },
-    { ngx_string("anonymous"), 0, "" },
-    { ngx_string("missing"), NGX_HTTP_UNAUTHORIZED, "Missing API key" },
-    { ngx_string("malformed"), NGX_HTTP_UNAUTHORIZED, "Invalid API key" },
-    { ngx_string("unknown"), NGX_HTTP_UNAUTHORIZED, "Invalid API key" },
-    { ngx_string("revoked"), NGX_HTTP_UNAUTHORIZED, "Invalid API key" },
-    { ngx_string("disabled"), NGX_HTTP_UNAUTHORIZED, "Invalid API key" },
-    { ngx_string("expired"), NGX_HTTP_UNAUTHORIZED, "Invalid API key" },
-    { ngx_string("address"), NGX_HTTP_FORBIDDEN, "Insufficient permissions" },
-    { ngx_string("tenant"), NGX_HTTP_FORBIDDEN, "Insufficient permissions" },
-    { ngx_string("method"), NGX_HTTP_NOT_ALLOWED, "Method not allowed" },
-    { ngx_string("scope"), NGX_HTTP_FORBIDDEN, "Insufficient permissions" },
-    { ngx_string("limited"), NGX_HTTP_TOO_MANY_REQUESTS,
-      "Rate limit exceeded" },
-    { ngx_string("guarded"), NGX_HTTP_TOO_MANY_REQUESTS,
-      "Rate limit exceeded" },
-    { ngx_string("unavailable"), NGX_HTTP_SERVICE_UNAVAILABLE,
-      "API key service unavailable" },
-    { ngx_string("dry_run"), 0, "" },
-    { ngx_string("preflight"), 0, "" }
-};
-
-
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 
@@ -70,20 +35,6 @@ ngx_http_apikey_filter_init(ngx_conf_t *cf)
     ngx_http_top_body_filter = ngx_http_apikey_body_filter;
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_apikey_status(ngx_http_apikey_result_e result)
-{
-    return ngx_http_apikey_replies[result].status;
-}
-
-
-ngx_str_t *
-ngx_http_apikey_result_name(ngx_http_apikey_result_e result)
-{
-    return &ngx_http_apikey_replies[result].name;
 }
 
 
@@ -208,7 +159,7 @@ ngx_http_apikey_refuse_body(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
                                    "\"status\":%ui,\"detail\":\"%s\"}";
 
     status = ctx->status;
-    message = ngx_http_apikey_replies[ctx->result].message;
+    message = ngx_http_apikey_result_message(ctx->result);
 
     switch (status) {
     case NGX_HTTP_UNAUTHORIZED:

@@ -89,7 +89,7 @@ extern const char *const  ngx_http_apikey_conditions[NGX_REDIS_CONDITIONS];
 ngx_int_t ngx_http_apikey_snapshot(ngx_http_apikey_snapshot_t *snapshot,
     ngx_http_apikey_main_conf_t *amcf, ngx_pool_t *pool);
 
-/* ngx_http_apikey_report.c */
+/* ngx_http_apikey_report_text.c */
 
 /* Ends with a name that is NULL. */
 extern const ngx_http_apikey_number_t  ngx_http_apikey_number_list[];
@@ -104,6 +104,8 @@ void ngx_http_apikey_print_label(ngx_http_apikey_writer_t *w, u_char *data,
 
 void ngx_http_apikey_print_number(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_snapshot_t *snapshot, const ngx_http_apikey_number_t *n);
+
+/* ngx_http_apikey_report_json.c, ngx_http_apikey_report_prometheus.c */
 
 /* The format, whole. */
 void ngx_http_apikey_report_json(ngx_http_apikey_writer_t *w,

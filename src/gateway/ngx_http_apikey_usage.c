@@ -129,13 +129,6 @@ ngx_http_apikey_usage_time(ngx_http_apikey_usage_t *usage,
 }
 
 
-time_t
-ngx_http_apikey_usage_now(ngx_http_apikey_usage_t *usage)
-{
-    return usage->now ? usage->now + (ngx_time() - usage->heard) : ngx_time();
-}
-
-
 static uint32_t
 ngx_http_apikey_usage_today(ngx_http_apikey_usage_t *usage, time_t now)
 {
@@ -186,28 +179,6 @@ ngx_http_apikey_use_get(ngx_http_apikey_usage_t *usage,
     }
 
     return use;
-}
-
-
-void
-ngx_http_apikey_use_free(ngx_http_apikey_use_t *use)
-{
-    ngx_queue_remove(&use->queue);
-
-    use->usage->size -= sizeof(ngx_http_apikey_use_t) + use->entry->size
-                        + use->tally.size;
-
-    if (use->entry->use == use) {
-        use->entry->use = NULL;
-    }
-
-    ngx_http_apikey_cache_release(use->entry);
-
-    if (use->tally.data) {
-        ngx_free(use->tally.data);
-    }
-
-    ngx_free(use);
 }
 
 
@@ -314,7 +285,7 @@ ngx_http_apikey_use_request(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
 
     status = ngx_http_apikey_usage_status(r);
 
-    if (ngx_http_apikey_status(ctx->result)) {
+    if (ngx_http_apikey_result_status(ctx->result)) {
         reason = ngx_http_apikey_result_name(ctx->result);
         (void) ngx_http_apikey_use_add(use, APIKEY_USAGE_DENIED,
                                        ngx_http_apikey_text(reason), 1);

@@ -65,7 +65,7 @@ struct ngx_http_apikey_use_s {
 };
 
 
-/* ngx_http_apikey_usage.c */
+/* ngx_http_apikey_use.c */
 
 /* What Redis's clock is likely to say. */
 time_t ngx_http_apikey_usage_now(ngx_http_apikey_usage_t *usage);

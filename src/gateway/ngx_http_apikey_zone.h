@@ -117,12 +117,6 @@ struct ngx_http_apikey_shared_s {
 };
 
 
-/* ngx_http_apikey_zone_conf.c */
-
-/* The name and size of "zone=NAME:SIZE". */
-char *ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_str_t *value, ngx_str_t *name, ssize_t *size);
-
 /* ngx_http_apikey_zone.c */
 
 /*

@@ -3,9 +3,6 @@
 #include "ngx_http_apikey_zone.h"
 
 
-#define NGX_HTTP_APIKEY_ZONE_MIN  (8 * ngx_pagesize)
-
-
 static ngx_int_t ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
 static ngx_int_t ngx_http_apikey_zone_check(ngx_http_apikey_zone_t *zone,
@@ -111,45 +108,6 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     zone->amcf = amcf;
     zone->evict = ngx_http_apikey_lease_evict;
     amcf->zone = zone;
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_str_t *value, ngx_str_t *name, ssize_t *size)
-{
-    u_char     *p, *last;
-    ngx_str_t   s;
-
-    last = value->data + value->len;
-
-    name->data = value->data + sizeof("zone=") - 1;
-    p = ngx_strlchr(name->data, last, ':');
-
-    if (p == NULL || p == name->data) {
-        return ngx_http_apikey_refuse(cf, cmd, value, "not zone=NAME:SIZE");
-    }
-
-    name->len = p - name->data;
-
-    s.data = p + 1;
-    s.len = last - s.data;
-
-    *size = ngx_parse_size(&s);
-
-    if (*size == NGX_ERROR) {
-        return ngx_http_apikey_refuse(cf, cmd, value, "not a size");
-    }
-
-    if (*size < (ssize_t) NGX_HTTP_APIKEY_ZONE_MIN) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" of \"%V\": the zone is "
-                           "smaller than %uik", value, &cmd->name,
-                           NGX_HTTP_APIKEY_ZONE_MIN / 1024);
-        return NGX_CONF_ERROR;
-    }
 
     return NGX_CONF_OK;
 }

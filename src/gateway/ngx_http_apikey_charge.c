@@ -1,0 +1,47 @@
+/* What a response has turned out to cost, in the log phase. */
+
+#include "ngx_http_apikey.h"
+
+
+ngx_int_t
+ngx_http_apikey_charge_handler(ngx_http_request_t *r)
+{
+    uint64_t                amount;
+    ngx_http_apikey_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_apikey_get_ctx(r);
+
+    if (ctx == NULL
+        || !ctx->metered
+        || ctx->status
+        || ctx->alcf->charge == NULL
+        || ctx->alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_http_apikey_amount(r, ctx, ctx->alcf->charge, "apikey_charge",
+                               &amount)
+        == NGX_OK
+        && amount)
+    {
+        if (ctx->local) {
+            ngx_http_apikey_local_charge(ctx, amount);
+            return NGX_OK;
+        }
+
+        if (ctx->meter.leased) {
+            amount = ngx_http_apikey_lease_charge(ctx, amount);
+        }
+
+        if (amount) {
+            ngx_http_apikey_add(ctx, amount);
+        }
+    }
+
+    return NGX_OK;
+}
