@@ -194,9 +194,9 @@ ngx_redis_cluster_redirect(ngx_redis_connection_t *rc,
     ngx_redis_command_t *cmd, redisReply *error)
 {
     apikey_text_t         text;
-    redis_slots_t         slots;
+    apikey_slots_t        slots;
     ngx_redis_node_t     *node, *teller;
-    redis_slots_told_e    told;
+    apikey_slots_error_e  which;
     ngx_redis_cluster_t  *cluster;
 
     teller = rc->owner;
@@ -205,13 +205,13 @@ ngx_redis_cluster_redirect(ngx_redis_connection_t *rc,
     text.data = error->str;
     text.len = error->len;
 
-    told = redis_slots_error(&slots, text);
+    which = apikey_slots_error(&slots, text);
 
-    if (told == REDIS_SLOTS_NONE) {
+    if (which == APIKEY_SLOTS_NONE) {
         return ngx_redis_cluster_refused(cluster, cmd, error);
     }
 
-    if (told == REDIS_SLOTS_MOVED) {
+    if (which == APIKEY_SLOTS_MOVED) {
         ngx_redis_map_refresh(cluster);
     }
 
@@ -227,12 +227,12 @@ ngx_redis_cluster_redirect(ngx_redis_connection_t *rc,
         return 0;
     }
 
-    if (told == REDIS_SLOTS_MOVED) {
+    if (which == APIKEY_SLOTS_MOVED) {
         ngx_redis_map_set(cluster, cmd->slot, node);
     }
 
     cluster->redis->conf->stats->redirected++;
-    cmd->asking = (told == REDIS_SLOTS_ASK);
+    cmd->asking = (which == APIKEY_SLOTS_ASK);
 
     ngx_redis_cluster_time(cluster, cmd, cmd->deadline);
     ngx_redis_cluster_pass(cluster, cmd, node);

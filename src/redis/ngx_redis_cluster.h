@@ -68,9 +68,12 @@ void ngx_redis_map_refresh(ngx_redis_cluster_t *cluster);
 void ngx_redis_map_set(ngx_redis_cluster_t *cluster, ngx_uint_t slot,
     ngx_redis_node_t *node);
 
-/* The node where the teller says the slots are; NULL: there is none. */
+/*
+ * The node where the teller says the slots are.  NULL: it doesn't say where,
+ * or there is no room for it.
+ */
 ngx_redis_node_t *ngx_redis_map_node(ngx_redis_cluster_t *cluster,
-    const redis_slots_t *slots, ngx_redis_node_t *teller);
+    const apikey_slots_t *slots, ngx_redis_node_t *teller);
 
 
 #endif /* _NGX_REDIS_CLUSTER_H_INCLUDED_ */

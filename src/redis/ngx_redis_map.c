@@ -19,9 +19,8 @@ static void ngx_redis_map_ask(ngx_redis_cluster_t *cluster);
 static ngx_uint_t ngx_redis_map_candidate(ngx_redis_cluster_t *cluster,
     ngx_redis_node_t *node, ngx_uint_t last);
 static void ngx_redis_map_received(void *data, redisReply *reply);
-static const char *ngx_redis_map_check(redisReply *reply);
 static void ngx_redis_map_install(ngx_redis_cluster_t *cluster,
-    redisReply *reply, ngx_redis_node_t *teller);
+    const apikey_slots_view_t *map, ngx_redis_node_t *teller);
 static void ngx_redis_map_sweep(ngx_event_t *ev);
 
 
@@ -186,9 +185,10 @@ ngx_redis_map_received(void *data, redisReply *reply)
 {
     ngx_redis_cluster_t *cluster = data;
 
-    const char        *why;
-    ngx_uint_t         level;
-    ngx_redis_node_t  *node;
+    const char           *why;
+    ngx_uint_t            level;
+    ngx_redis_node_t     *node;
+    apikey_slots_view_t   map;
 
     node = cluster->asked;
     cluster->asked = NULL;
@@ -198,11 +198,13 @@ ngx_redis_map_received(void *data, redisReply *reply)
         return;
     }
 
+    redis_view(&map, reply);
+
     why = (reply->type == REDIS_REPLY_ERROR) ? reply->str
-                                             : ngx_redis_map_check(reply);
+                                             : apikey_slots_check(&map);
 
     if (why == NULL) {
-        ngx_redis_map_install(cluster, reply, node);
+        ngx_redis_map_install(cluster, &map, node);
         return;
     }
 
@@ -226,41 +228,15 @@ ngx_redis_map_received(void *data, redisReply *reply)
 }
 
 
-/* Returns what speaks against it, or NULL. */
-
-static const char *
-ngx_redis_map_check(redisReply *reply)
-{
-    size_t         i;
-    redis_slots_t  slots;
-
-    if (reply->type != REDIS_REPLY_ARRAY) {
-        return "not a map";
-    }
-
-    if (reply->elements == 0) {
-        return "the map is empty";
-    }
-
-    for (i = 0; i < reply->elements; i++) {
-        if (!redis_slots_entry(&slots, reply->element[i])) {
-            return "malformed map";
-        }
-    }
-
-    return NULL;
-}
-
-
 static void
-ngx_redis_map_install(ngx_redis_cluster_t *cluster, redisReply *reply,
-    ngx_redis_node_t *teller)
+ngx_redis_map_install(ngx_redis_cluster_t *cluster,
+    const apikey_slots_view_t *map, ngx_redis_node_t *teller)
 {
     size_t             i;
     unsigned           slot;
     ngx_uint_t         n;
     ngx_redis_t       *redis;
-    redis_slots_t      slots;
+    apikey_slots_t     slots;
     ngx_redis_node_t  *node;
 
     redis = cluster->redis;
@@ -276,8 +252,8 @@ ngx_redis_map_install(ngx_redis_cluster_t *cluster, redisReply *reply,
 
     ngx_memzero(cluster->slots, sizeof(cluster->slots));
 
-    for (i = 0; i < reply->elements; i++) {
-        (void) redis_slots_entry(&slots, reply->element[i]);
+    for (i = 0; i < map->count; i++) {
+        apikey_slots_range(&slots, map, i);
 
         node = ngx_redis_map_node(cluster, &slots, teller);
         if (node == NULL) {
@@ -325,11 +301,15 @@ ngx_redis_map_set(ngx_redis_cluster_t *cluster, ngx_uint_t slot,
 
 
 ngx_redis_node_t *
-ngx_redis_map_node(ngx_redis_cluster_t *cluster, const redis_slots_t *slots,
+ngx_redis_map_node(ngx_redis_cluster_t *cluster, const apikey_slots_t *slots,
     ngx_redis_node_t *teller)
 {
     apikey_text_t      host;
     ngx_redis_node_t  *node;
+
+    if (slots->port == 0) {
+        return NULL;
+    }
 
     host = slots->host;
 

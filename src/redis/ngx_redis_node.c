@@ -3,7 +3,7 @@
 #include "ngx_redis_cluster.h"
 
 
-#define NGX_REDIS_NAME_SIZE  (REDIS_HOST_MAX + sizeof("[]:65535"))
+#define NGX_REDIS_NAME_SIZE  (APIKEY_SLOTS_HOST_MAX + sizeof("[]:65535"))
 
 
 static ngx_int_t ngx_redis_node_insert(ngx_redis_t *redis,

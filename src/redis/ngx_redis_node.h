@@ -4,7 +4,7 @@
 
 #include "ngx_redis_connection.h"
 #include "ngx_redis_sentinel.h"
-#include "slots.h"
+#include "view.h"
 
 
 #define NGX_REDIS_NODES_MAX  1024

@@ -1,4 +1,4 @@
-#include "redis/slots.h"
+#include "redis/view.h"
 #include "fuzz.h"
 
 
@@ -7,7 +7,8 @@
 
 static void fuzz_reply(apikey_text_t bytes);
 static void *fuzz_array(const redisReadTask *task, int elements);
-static void fuzz_good(const redis_slots_t *slots);
+static void fuzz_good(const apikey_slots_t *slots);
+static void fuzz_name(apikey_text_t name);
 
 
 static void  *(*hiredis_array)(const redisReadTask *task, int elements);
@@ -17,7 +18,7 @@ static void  *(*hiredis_array)(const redisReadTask *task, int elements);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    redis_slots_t  slots;
+    apikey_slots_t  slots;
     apikey_text_t  name, error, reply;
 
     name = fuzz_line(&data, &size);
@@ -26,7 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     must(apikey_slot(name) < APIKEY_SLOTS);
 
-    if (redis_slots_error(&slots, error) != REDIS_SLOTS_NONE) {
+    if (apikey_slots_error(&slots, error) != APIKEY_SLOTS_NONE) {
         must(slots.first == slots.last);
         fuzz_good(&slots);
     }
@@ -48,7 +49,8 @@ fuzz_reply(apikey_text_t bytes)
     void                       *data;
     redisReply                 *reply;
     redisReader                *reader;
-    redis_slots_t               slots;
+    apikey_slots_t              slots;
+    apikey_slots_view_t         map;
     redisReplyObjectFunctions   functions;
 
     reader = redisReaderCreate();
@@ -67,14 +69,13 @@ fuzz_reply(apikey_text_t bytes)
     {
         reply = data;
 
-        if (redis_slots_entry(&slots, reply)) {
-            fuzz_good(&slots);
-        }
+        redis_view(&map, reply);
 
-        for (i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements;
-             i++)
-        {
-            if (redis_slots_entry(&slots, reply->element[i])) {
+        if (apikey_slots_check(&map) == NULL) {
+            must(map.count != 0);
+
+            for (i = 0; i < map.count; i++) {
+                apikey_slots_range(&slots, &map, i);
                 fuzz_good(&slots);
             }
         }
@@ -94,14 +95,28 @@ fuzz_array(const redisReadTask *task, int elements)
 
 
 static void
-fuzz_good(const redis_slots_t *slots)
+fuzz_good(const apikey_slots_t *slots)
 {
     must(slots->first <= slots->last);
     must(slots->last < APIKEY_SLOTS);
-    must(slots->port >= 1 && slots->port <= 65535);
-    must(slots->host.len <= REDIS_HOST_MAX);
-    must(slots->host.len == 0
-         || memchr(slots->host.data, ' ', slots->host.len) == NULL);
-    must(slots->host.len == 0
-         || memchr(slots->host.data, '\0', slots->host.len) == NULL);
+    must(slots->port <= 65535);
+    must(slots->port != 0 || slots->host.len == 0);
+
+    fuzz_name(slots->host);
+    fuzz_name(slots->id);
+}
+
+
+/* It can be logged. */
+
+static void
+fuzz_name(apikey_text_t name)
+{
+    size_t  i;
+
+    must(name.len <= APIKEY_SLOTS_HOST_MAX);
+
+    for (i = 0; i < name.len; i++) {
+        must(name.data[i] > ' ' && name.data[i] < 0x7f);
+    }
 }
