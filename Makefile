@@ -78,7 +78,7 @@ pure_libs = -l:libhiredis.a -lsodium
         test-asan test-valgrind coverage clean
 .DELETE_ON_ERROR:
 
-all build: $(BUILD)/ngx_http_apikey_module.so $(BUILD)/apikey
+all build: $(BUILD)/ngx_http_apikey_module.so $(BUILD)/apikey $(BUILD)/apikey.1
 
 
 # The program, and the tests of what needs no nginx.
@@ -87,7 +87,19 @@ $(BUILD)/scripts.h: src/redis/embed $(scripts)
 	@mkdir -p $(@D)
 	sh src/redis/embed $(scripts) > $@
 
-$(BUILD)/obj/%.o: %.c $(BUILD)/settings | $(BUILD)/scripts.h
+# One VERSION, for the module, the program and its man page.
+
+version_h = sed 's/.*/\#define APIKEY_VERSION "&"/'
+
+$(BUILD)/version.h: VERSION
+	@mkdir -p $(@D)
+	$(version_h) $< > $@
+
+$(BUILD)/apikey.1: docs/apikey.1 VERSION
+	@mkdir -p $(@D)
+	sed "s/@VERSION@/$$(cat VERSION)/" $< > $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/settings | $(BUILD)/scripts.h $(BUILD)/version.h
 	@mkdir -p $(@D)
 	$(compile) -c -o $@ $<
 
@@ -192,13 +204,16 @@ $(BUILD)/static/Makefile: config $(BUILD)/settings
 $(BUILD)/%/apikey/scripts.h: $(BUILD)/scripts.h $(BUILD)/%/Makefile
 	cp $< $@
 
+$(BUILD)/%/apikey/version.h: $(BUILD)/version.h $(BUILD)/%/Makefile
+	cp $< $@
+
 $(BUILD)/ngx_http_apikey_module.so: $(BUILD)/module/apikey/scripts.h \
-    $(gateway) $(core) $(headers)
+    $(BUILD)/module/apikey/version.h $(gateway) $(core) $(headers)
 	+$(call make_nginx,$(out)/module) modules
 	cp --remove-destination $(BUILD)/module/ngx_http_apikey_module.so $@
 
-$(BUILD)/static/nginx: $(BUILD)/static/apikey/scripts.h $(gateway) $(core) \
-    $(headers)
+$(BUILD)/static/nginx: $(BUILD)/static/apikey/scripts.h \
+    $(BUILD)/static/apikey/version.h $(gateway) $(core) $(headers)
 	+$(call make_nginx,$(out)/static) binary
 
 static: $(BUILD)/static/nginx
@@ -310,7 +325,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(BUILD)/ngx_http_apikey_module.so $(DESTDIR)$(MODULES_DIR)
 	install -m 755 $(BUILD)/apikey $(DESTDIR)$(PREFIX)/bin
-	install -m 644 docs/apikey.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(BUILD)/apikey.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 clean:
 	rm -rf $(BUILD)

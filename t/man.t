@@ -14,7 +14,7 @@ use Test::More;
 use Test::Apikey;
 
 my $root = $Test::Apikey::ROOT;
-my $path = "$root/docs/apikey.1";
+my $path = "$Test::Apikey::BUILD/apikey.1";
 my $page = slurp($path);
 
 my $printed = run('groff', '-man', '-ww', '-Tascii', '-P-cbou', $path);

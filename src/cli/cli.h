@@ -18,8 +18,6 @@
 #define CLI_USAGE    2
 #define CLI_REDIS    3
 
-#define CLI_VERSION  "1.0.0"
-
 
 /* See confirm.h. */
 typedef struct {

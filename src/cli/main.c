@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "store/memory.h"
+#include "version.h"
 
 #include "cli.h"
 #include "filter.h"
@@ -160,7 +161,7 @@ main(int argc, char **argv)
         status = CLI_USAGE;
 
     } else if (options_value(&options, "version") != NULL) {
-        printf("apikey %s\n", CLI_VERSION);
+        printf("apikey %s\n", APIKEY_VERSION);
         status = CLI_DONE;
 
     } else if (options.command == NULL) {

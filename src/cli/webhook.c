@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "core/record.h"
+#include "version.h"
 
 #include "store/dates.h"
 #include "store/memory.h"
@@ -332,7 +333,7 @@ webhook_given_curl(webhook_t *webhook)
 
     curl_easy_setopt(curl, CURLOPT_URL, webhook->url);
     curl_easy_setopt(curl, CURLOPT_POST, 1L);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "apikey/" CLI_VERSION);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "apikey/" APIKEY_VERSION);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, webhook->error);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long) timeout);

@@ -14,9 +14,8 @@
 #include "core/token.h"
 #include "core/usage.h"
 #include "redis/ngx_redis.h"
+#include "version.h"
 
-
-#define NGX_HTTP_APIKEY_VERSION        "1.0.0"
 
 #define NGX_HTTP_APIKEY_OFF            0
 #define NGX_HTTP_APIKEY_ON             1

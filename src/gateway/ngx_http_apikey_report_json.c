@@ -21,7 +21,7 @@ void
 ngx_http_apikey_report_json(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_snapshot_t *snapshot)
 {
-    ngx_http_apikey_print(w, "{\"version\":\"%s\"", NGX_HTTP_APIKEY_VERSION);
+    ngx_http_apikey_print(w, "{\"version\":\"%s\"", APIKEY_VERSION);
 
     ngx_http_apikey_json_numbers(w, snapshot);
     ngx_http_apikey_json_results(w, snapshot);

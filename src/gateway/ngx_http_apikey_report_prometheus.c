@@ -30,7 +30,7 @@ ngx_http_apikey_report_prometheus(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_family(w, "apikey_build_info", NULL,
                            "The module's version.");
     ngx_http_apikey_print(w, "apikey_build_info{version=\"%s\"} 1\n",
-                          NGX_HTTP_APIKEY_VERSION);
+                          APIKEY_VERSION);
 
     for (n = ngx_http_apikey_number_list; n->name; n++) {
 

@@ -272,8 +272,8 @@ ngx_http_apikey_watch_beat(ngx_event_t *ev)
 
     ngx_redis_arg(&args, watch->gateways.data, watch->gateways.len);
     ngx_redis_arg(&args, watch->name.data, watch->name.len);
-    ngx_redis_arg(&args, NGX_HTTP_APIKEY_VERSION,
-                  sizeof(NGX_HTTP_APIKEY_VERSION) - 1);
+    ngx_redis_arg(&args, APIKEY_VERSION,
+                  sizeof(APIKEY_VERSION) - 1);
     ngx_redis_arg(&args, uptime, p - uptime);
 
     if (amcf->zone) {

@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "gate.h"
+#include "version.h"
 
 
 static unsigned api_session_json(request_t *request, const char *csrf);
@@ -84,7 +85,7 @@ api_session_json(request_t *request, const char *csrf)
                                  "name", request->token->name,
                                  "role", role_name(request->token->role),
                                  "csrf", csrf,
-                                 "version", CLI_VERSION));
+                                 "version", APIKEY_VERSION));
 }
 
 
