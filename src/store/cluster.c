@@ -63,6 +63,33 @@ static const char *const  cluster_nameless[] = {
 };
 
 
+cluster_t *
+cluster_open(const address_t *address, char error[REDIS_ERROR])
+{
+    unsigned               i;
+    cluster_t             *cluster;
+    const address_host_t  *host;
+
+    cluster = must(calloc(1, sizeof(cluster_t)));
+    cluster->address = address;
+
+    for (i = 0; i < address->host_count; i++) {
+        host = &address->hosts[i];
+        (void) cluster_node_add(cluster,
+                   (apikey_text_t) { host->name, strlen(host->name) },
+                   (apikey_text_t) { host->port, strlen(host->port) });
+    }
+
+    if (cluster_refresh(cluster) != 0) {
+        memcpy(error, cluster->error, REDIS_ERROR);
+        cluster_close(cluster);
+        return NULL;
+    }
+
+    return cluster;
+}
+
+
 void
 cluster_close(cluster_t *cluster)
 {

@@ -17,33 +17,6 @@ static void cluster_complain(cluster_t *cluster, unsigned n,
     const char *why);
 
 
-cluster_t *
-cluster_open(const address_t *address, char error[REDIS_ERROR])
-{
-    unsigned               i;
-    cluster_t             *cluster;
-    const address_host_t  *host;
-
-    cluster = must(calloc(1, sizeof(cluster_t)));
-    cluster->address = address;
-
-    for (i = 0; i < address->host_count; i++) {
-        host = &address->hosts[i];
-        (void) cluster_node_add(cluster,
-                   (apikey_text_t) { host->name, strlen(host->name) },
-                   (apikey_text_t) { host->port, strlen(host->port) });
-    }
-
-    if (cluster_refresh(cluster) != 0) {
-        memcpy(error, cluster->error, REDIS_ERROR);
-        cluster_close(cluster);
-        return NULL;
-    }
-
-    return cluster;
-}
-
-
 cluster_node_t *
 cluster_node_add(cluster_t *cluster, apikey_text_t host, apikey_text_t port)
 {

@@ -166,6 +166,48 @@ store_skip(store_t *store)
 }
 
 
+int
+store_connect(store_t *store, redis_t *redis)
+{
+    if (store->cluster != NULL) {
+        return cluster_connect(store->cluster, redis);
+    }
+
+    return redis_open_beside(redis, store->address, &store->redis);
+}
+
+
+store_rc_e
+store_time(store_t *store, uint64_t *now)
+{
+    apikey_text_t  argv[1];
+
+    argv[0] = store_text("TIME");
+
+    return store_time_take(store_command(store, argv, 1), now);
+}
+
+
+store_rc_e
+store_time_take(redisReply *reply, uint64_t *now)
+{
+    if (reply == NULL) {
+        return STORE_FAILED;
+    }
+
+    *now = 0;
+
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+        *now = strtoull(reply->element[0]->str, NULL, 10) * 1000000
+               + strtoull(reply->element[1]->str, NULL, 10);
+    }
+
+    freeReplyObject(reply);
+
+    return STORE_DONE;
+}
+
+
 static redisReply *
 store_take(store_t *store)
 {
