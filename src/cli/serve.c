@@ -18,7 +18,7 @@
 
 #include "web/api_command.h"
 #include "web/console.h"
-#include "web/http.h"
+#include "web/http_server.h"
 
 
 #define SERVE_LISTEN    "127.0.0.1:8401"

@@ -76,22 +76,6 @@ api_find(request_t *request)
 }
 
 
-const char *
-api_segment(request_t *request, unsigned n)
-{
-    const char  *p;
-
-    p = request->path + 1;
-
-    while (n-- > 0) {
-        p += strcspn(p, "/");
-        p += (*p == '/');
-    }
-
-    return http_decode(request, p, strcspn(p, "/"));
-}
-
-
 static int
 api_matches(const char *pattern, const char *path)
 {

@@ -28,9 +28,6 @@ typedef struct {
 /* NULL, and the answer is 404 or 405 then. */
 const route_t *api_find(request_t *request);
 
-/* A segment of the path, decoded, from 0 ("api") on; NULL if it can't be. */
-const char *api_segment(request_t *request, unsigned n);
-
 /* api_session.c */
 unsigned api_session_show(request_t *request);
 unsigned api_session_begin(request_t *request);

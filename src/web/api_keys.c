@@ -254,7 +254,7 @@ api_id(request_t *request)
     const char     *id;
     apikey_text_t   text;
 
-    id = api_segment(request, 2);
+    id = http_segment(request, 2);
     text = store_text(id ? id : "");
 
     if (apikey_token_check_own(text) == APIKEY_OK) {
@@ -333,7 +333,7 @@ api_delete_all(request_t *request, const char *option)
     options_t    options;
     const char  *value;
 
-    value = api_segment(request, 2);
+    value = http_segment(request, 2);
 
     if (value == NULL) {
         return http_error(request, 400, NULL, "this name can't be decoded");

@@ -183,7 +183,7 @@ api_template(request_t *request, const char *action, const member_t *members)
     options_t    options;
     const char  *name;
 
-    name = api_segment(request, 2);
+    name = http_segment(request, 2);
 
     if (name == NULL) {
         return http_error(request, 400, NULL, "this name can't be decoded");

@@ -41,21 +41,6 @@ typedef struct {
 } request_t;
 
 
-/* What MHD calls for each request, and once it is over. */
-enum MHD_Result http_handle(void *console, struct MHD_Connection *connection,
-    const char *url, const char *method, const char *version,
-    const char *upload, size_t *upload_size, void **request);
-void http_completed(void *console, struct MHD_Connection *connection,
-    void **request, enum MHD_RequestTerminationCode why);
-
-/* What MHD calls when a client comes and goes. */
-void http_connection(void *console, struct MHD_Connection *connection,
-    void **data, enum MHD_ConnectionNotificationCode what);
-
-/* Leaves what is percent-encoded to http_decode(). */
-size_t http_unescape(void *console, struct MHD_Connection *connection,
-    char *text);
-
 /* The value of a header, or NULL. */
 const char *http_header(const request_t *request, const char *name);
 
@@ -75,6 +60,9 @@ unsigned http_query_number(request_t *request, const char *name,
 /* Text of the request's own, formatted; NULL if it isn't UTF-8. */
 const char *http_keep(request_t *request, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* A segment of the path, decoded, from 0 ("api") on; NULL if it can't be. */
+const char *http_segment(request_t *request, unsigned n);
 
 /* Without %XX; NULL if it can't be, or isn't UTF-8 then. */
 const char *http_decode(request_t *request, const char *text, size_t len);

@@ -149,6 +149,22 @@ http_decode(request_t *request, const char *text, size_t len)
 }
 
 
+const char *
+http_segment(request_t *request, unsigned n)
+{
+    const char  *p;
+
+    p = request->path + 1;
+
+    while (n-- > 0) {
+        p += strcspn(p, "/");
+        p += (*p == '/');
+    }
+
+    return http_decode(request, p, strcspn(p, "/"));
+}
+
+
 static enum MHD_Result
 http_check_name(void *data, enum MHD_ValueKind kind, const char *name,
     const char *value)
