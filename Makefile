@@ -132,7 +132,7 @@ units: $(unit)
 # What of the program the targets need besides the core.
 
 fuzz_program = $(patsubst %,src/store/%.c,attributes dates entry memory \
-               permissions rows) src/cli/output.c
+               permissions rows)
 
 $(BUILD)/fuzz/%: t/fuzz/%.c $(pure) $(fuzz_program) $(headers) \
     $(BUILD)/settings

@@ -5,6 +5,7 @@
 
 #include "core/token.h"
 
+#include "store/json.h"
 #include "store/store_acks.h"
 #include "store/store_replicas.h"
 

@@ -7,6 +7,7 @@
 #include "change.h"
 #include "confirm.h"
 #include "given.h"
+#include "show.h"
 #include "tell.h"
 
 

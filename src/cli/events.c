@@ -5,6 +5,7 @@
 
 #include "store/dates.h"
 
+#include "show.h"
 #include "webhook.h"
 
 

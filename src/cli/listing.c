@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "filter.h"
+#include "show.h"
 
 
 typedef struct {

@@ -1,22 +1,15 @@
-#define _GNU_SOURCE   /* vasprintf, wcwidth */
-
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <wchar.h>
 
 #include "store/memory.h"
+#include "store/terminal.h"
 
 #include "output.h"
 
 
-static void output_complain(const char *format, va_list args);
-static char *output_clean(char *text);
-static int output_obeyed(uint32_t c);
-static unsigned output_char(apikey_text_t text, unsigned *width);
 static unsigned output_width(const char *text);
 static void output_cell(const char *text, unsigned width, int last);
 
@@ -32,6 +25,7 @@ output_capture(output_t *output)
         memset(output, 0, sizeof(output_t));
     }
 
+    complain_capture(output ? &output->complaint : NULL);
     output_captured = output;
 }
 
@@ -45,82 +39,6 @@ output_unread(void)
     output.events = POLLOUT;
 
     return poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
-}
-
-
-void
-complain(const char *format, ...)
-{
-    va_list  args;
-
-    va_start(args, format);
-    output_complain(format, args);
-    va_end(args);
-}
-
-
-void
-complain_option(const char *option, const char *value, const char *format,
-    ...)
-{
-    char       why[OUTPUT_MESSAGE];
-    va_list    args;
-    output_t  *output;
-
-    va_start(args, format);
-    vsnprintf(why, sizeof(why), format, args);
-    va_end(args);
-
-    output = output_captured;
-
-    if (output == NULL) {
-        complain("--%s \"%s\": %s", option, value, why);
-
-    } else if (output->message[0] == '\0') {
-        snprintf(output->option, OUTPUT_OPTION, "%s", option);
-        complain("\"%s\": %s", value, why);
-    }
-}
-
-
-void
-complain_absent(const char *what, const char *name)
-{
-    if (output_captured != NULL && output_captured->message[0] == '\0') {
-        output_captured->absent = 1;
-        snprintf(output_captured->option, OUTPUT_OPTION, "%s", what);
-    }
-
-    complain("there is no %s \"%s\"", what, name);
-}
-
-
-unsigned
-text_width(apikey_text_t text)
-{
-    unsigned  n, width, total;
-
-    for (total = 0; text.len != 0; total += width) {
-        n = output_char(text, &width);
-
-        text.data += n;
-        text.len -= n;
-    }
-
-    return total;
-}
-
-
-void
-text_print(apikey_text_t text)
-{
-    char  *clean;
-
-    if (text.len != 0) {
-        clean = output_clean(must(strndup(text.data, text.len)));
-        fputs(clean, stdout);
-        free(clean);
-    }
 }
 
 
@@ -144,7 +62,7 @@ table_add(table_t *table, apikey_text_t text)
     }
 
     table->cells[table->cell_count++] =
-        output_clean(must(text.len ? strndup(text.data, text.len)
+        text_clean(must(text.len ? strndup(text.data, text.len)
                                    : strdup("-")));
 }
 
@@ -249,133 +167,6 @@ json_print(json_t *json)
 }
 
 
-json_t *
-json_text(apikey_text_t text)
-{
-    json_t  *json;
-
-    json = text.len ? json_stringn(text.data, text.len) : NULL;
-
-    return json ? json : json_null();
-}
-
-
-json_t *
-json_words(apikey_text_t list)
-{
-    json_t         *array;
-    apikey_text_t   word;
-
-    array = json_array();
-
-    for ( ;; ) {
-        word = apikey_text_word(&list);
-
-        if (word.len == 0) {
-            return array;
-        }
-
-        json_array_append_new(array, json_stringn(word.data, word.len));
-    }
-}
-
-
-static void
-output_complain(const char *format, va_list args)
-{
-    char  *line;
-
-    if (output_captured != NULL) {
-
-        if (output_captured->message[0] == '\0') {
-            vsnprintf(output_captured->message, OUTPUT_MESSAGE, format, args);
-        }
-
-        return;
-    }
-
-    if (vasprintf(&line, format, args) == -1) {
-        fputs("apikey: out of memory\n", stderr);
-        return;
-    }
-
-    fprintf(stderr, "apikey: %s\n", output_clean(line));
-    memory_wipe(line);
-}
-
-
-/* What a terminal would obey, or can't show, becomes question marks. */
-
-static char *
-output_clean(char *text)
-{
-    char           *p;
-    unsigned        n;
-    uint32_t        c;
-    apikey_text_t   rest;
-
-    rest = (apikey_text_t) { text, strlen(text) };
-
-    for (p = text; rest.len != 0; p += n) {
-        n = apikey_text_char(rest, &c);
-
-        if (n == 0) {
-            n = 1;
-            *p = '?';
-
-        } else if (output_obeyed(c)) {
-            memset(p, '?', n);
-        }
-
-        rest.data += n;
-        rest.len -= n;
-    }
-
-    return text;
-}
-
-
-/* Controls, and what turns the direction of all that follows in the line. */
-
-static int
-output_obeyed(uint32_t c)
-{
-    return apikey_text_is_control(c)
-           || (c >= 0x202a && c <= 0x202e)
-           || (c >= 0x2066 && c <= 0x2069);
-}
-
-
-/* The bytes of the first character, and the columns that it takes. */
-
-static unsigned
-output_char(apikey_text_t text, unsigned *width)
-{
-    int       columns;
-    unsigned  n;
-    uint32_t  c;
-
-    n = apikey_text_char(text, &c);
-
-    if (n == 0) {
-        *width = 1;
-        return 1;
-    }
-
-    if (output_obeyed(c)) {
-        *width = n;
-        return n;
-    }
-
-    /* -1: the C library doesn't know it. */
-
-    columns = wcwidth((wchar_t) c);
-    *width = (columns < 0) ? 1 : columns;
-
-    return n;
-}
-
-
 static unsigned
 output_width(const char *text)
 {
@@ -393,7 +184,7 @@ output_cell(const char *text, unsigned width, int last)
     room = (text_width(rest) > width) ? width - 1 : width;
 
     for (shown = 0; rest.len != 0; shown += columns) {
-        n = output_char(rest, &columns);
+        n = text_char(rest, &columns);
 
         if (shown + columns > room) {
             fputs("…", stdout);

@@ -9,6 +9,7 @@
 #include "core/scope.h"
 
 #include "cli.h"
+#include "show.h"
 
 
 static int verify_given(const cli_t *cli);

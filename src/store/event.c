@@ -3,15 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/output.h"
-
-#include "dates.h"
 #include "event.h"
+#include "json.h"
 
 
 static apikey_text_t event_text(const redisReply *reply);
 static json_t *event_detail(const apikey_field_t *detail);
-static void event_cell(apikey_text_t text, unsigned width);
 
 
 static const struct {
@@ -131,42 +128,6 @@ event_json(const event_t *event)
 }
 
 
-void
-event_print(const event_t *event)
-{
-    char       time[DATES_SIZE];
-    unsigned   i;
-
-    dates_format(time, event->time);
-    printf("%s  ", time);
-
-    event_cell(event->type, 15);
-    event_cell(event->key, 16);
-    event_cell(event->name, 20);
-    event_cell(event->actor, 10);
-
-    for (i = 0; i < event->count; i++) {
-        if (i != 0) {
-            putchar(' ');
-        }
-
-        text_print(event->details[i].name);
-        putchar('=');
-        text_print(event->details[i].value);
-    }
-
-    puts(event->count ? "" : "-");
-}
-
-
-void
-event_print_header(void)
-{
-    printf("%-19s  %-15s  %-16s  %-20s  %-10s  %s\n", "TIME", "TYPE", "KEY",
-           "NAME", "ACTOR", "DETAIL");
-}
-
-
 int
 event_type_known(const char *type)
 {
@@ -210,22 +171,4 @@ event_detail(const apikey_field_t *detail)
     }
 
     return json_text(value);
-}
-
-
-/* Never cut: what is wider moves the rest of its line. */
-
-static void
-event_cell(apikey_text_t text, unsigned width)
-{
-    unsigned  shown;
-
-    if (text.len == 0) {
-        text = store_text("-");
-    }
-
-    shown = text_width(text);
-
-    text_print(text);
-    printf("%*s", (int) (shown < width ? width - shown : 0) + 2, "");
 }

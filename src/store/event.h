@@ -39,10 +39,6 @@ json_t *event_json(const event_t *event);
 /* The id of an entry, "" if it has none. */
 void event_entry_id(char id[STORE_EVENT_ID], const redisReply *entry);
 
-/* A line for people, and what stands above the first. */
-void event_print(const event_t *event);
-void event_print_header(void);
-
 int event_type_known(const char *type);
 
 

@@ -1,9 +1,8 @@
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <sodium.h>
-
-#include "cli/output.h"
 
 #include "memory.h"
 
@@ -12,7 +11,7 @@ void *
 must(void *p)
 {
     if (p == NULL) {
-        complain("out of memory");
+        fputs("apikey: out of memory\n", stderr);
         exit(EXIT_FAILURE);
     }
 

@@ -49,8 +49,4 @@ const char *stored_usable_name(apikey_usable_e usable);
 json_t *stored_json(const stored_t *stored, uint64_t now);
 
 
-/* Prints it, for people or as JSON. */
-void stored_show(const stored_t *stored, uint64_t now, int json);
-
-
 #endif /* APIKEY_STORED_H */

@@ -299,7 +299,7 @@ api_complained(request_t *request, int rc, const output_t *output,
     field = NULL;
 
     for (member = members; member != NULL && member->name != NULL; member++) {
-        if (strcmp(member->option, output->option) == 0) {
+        if (strcmp(member->option, output->complaint.option) == 0) {
             field = member->name;
             break;
         }
@@ -308,13 +308,13 @@ api_complained(request_t *request, int rc, const output_t *output,
     switch (rc) {
 
     case CLI_REDIS:
-        return http_error(request, 503, NULL, "%s", output->message);
+        return http_error(request, 503, NULL, "%s", output->complaint.message);
 
     case CLI_USAGE:
-        return http_error(request, 400, field, "%s", output->message);
+        return http_error(request, 400, field, "%s", output->complaint.message);
 
     default:   /* CLI_REFUSED */
-        return http_error(request, output->absent ? 404 : 409, field, "%s",
-                          output->message);
+        return http_error(request, output->complaint.absent ? 404 : 409, field, "%s",
+                          output->complaint.message);
     }
 }

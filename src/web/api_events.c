@@ -54,7 +54,7 @@ api_events(request_t *request)
 
     if (rc != CLI_DONE) {
         json_decref(list);
-        return http_error(request, 503, NULL, "%s", output.message);
+        return http_error(request, 503, NULL, "%s", output.complaint.message);
     }
 
     return http_answer(request, 200, json_pack("{s:o}", "events", list));

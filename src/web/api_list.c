@@ -544,5 +544,5 @@ facet_compare_keys(const void *one, const void *two)
 static unsigned
 list_failed(request_t *request, const output_t *output)
 {
-    return http_error(request, 503, NULL, "%s", output->message);
+    return http_error(request, 503, NULL, "%s", output->complaint.message);
 }

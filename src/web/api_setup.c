@@ -87,7 +87,7 @@ api_plans(request_t *request)
 
     if (rc != CLI_DONE) {
         json_decref(list);
-        return http_error(request, 503, NULL, "%s", output.message);
+        return http_error(request, 503, NULL, "%s", output.complaint.message);
     }
 
     return http_answer(request, 200, list);

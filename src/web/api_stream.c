@@ -106,7 +106,7 @@ api_stream(request_t *request)
     if (rc != CLI_DONE) {
         cli_close(stream->cli);
         stream_free(stream);
-        return http_error(request, 503, NULL, "%s", output.message);
+        return http_error(request, 503, NULL, "%s", output.complaint.message);
     }
 
     stream_say(stream, "retry: 2000\n\n");

@@ -47,7 +47,7 @@ unsigned
 http_error(request_t *request, unsigned status, const char *field,
     const char *format, ...)
 {
-    char      message[OUTPUT_MESSAGE];
+    char      message[COMPLAINT_MESSAGE];
     json_t   *json, *text;
     va_list   args;
 

@@ -8,9 +8,8 @@
 
 #include "core/record.h"
 
+#include "store/complain.h"
 #include "store/memory.h"
-
-#include "cli/output.h"
 
 #include "tokens.h"
 
