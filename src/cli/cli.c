@@ -18,23 +18,12 @@ cli_open(cli_t *cli)
 int
 cli_try(cli_t *cli)
 {
-    /* A connection that was kept may have ended since. */
+    store_rc_e  rc;
 
-    if (cli->connected && store_time(&cli->store, &cli->now) == STORE_DONE) {
-        return CLI_DONE;
-    }
+    rc = store_keep(&cli->store, &cli->settings->address,
+                    cli->settings->redis_prefix, &cli->now);
 
-    cli_close(cli);
-
-    if (store_open(&cli->store, &cli->settings) != STORE_DONE
-        || store_time(&cli->store, &cli->now) != STORE_DONE)
-    {
-        return CLI_REDIS;
-    }
-
-    cli->connected = 1;
-
-    return CLI_DONE;
+    return (rc == STORE_DONE) ? CLI_DONE : CLI_REDIS;
 }
 
 
@@ -42,7 +31,6 @@ void
 cli_close(cli_t *cli)
 {
     store_close(&cli->store);
-    cli->connected = 0;
 }
 
 
@@ -63,7 +51,7 @@ cli_pepper(cli_t *cli)
     char         why[SETTINGS_WHY];
     const char  *mend;
 
-    if (settings_pepper(&cli->settings, &cli->pepper, why, &mend) != 0) {
+    if (settings_pepper(cli->settings, &cli->pepper, why, &mend) != 0) {
         complain("%s: %s", why, mend);
         return CLI_USAGE;
     }
@@ -75,7 +63,7 @@ cli_pepper(cli_t *cli)
 int
 cli_failed(const cli_t *cli)
 {
-    complain("Redis at %s: %s", cli->settings.address.shown,
+    complain("Redis at %s: %s", cli->settings->address.shown,
              cli->store.error);
 
     return CLI_REDIS;

@@ -32,15 +32,14 @@ typedef struct {
 
 
 typedef struct {
-    const options_t  *options;
-    settings_t        settings;
-    store_t           store;
-    uint64_t          now;       /* Redis's clock at cli_open(), microseconds */
-    apikey_pepper_t   pepper;    /* after cli_pepper() */
-    const char       *actor;     /* of events */
-    int               json;
-    int               connected;   /* a connection that is kept */
-    confirm_t         confirm;
+    const options_t   *options;
+    const settings_t  *settings;
+    store_t            store;
+    uint64_t           now;      /* Redis's clock at cli_open(), microseconds */
+    apikey_pepper_t    pepper;   /* after cli_pepper() */
+    const char        *actor;    /* of events */
+    int                json;
+    confirm_t          confirm;
 } cli_t;
 
 

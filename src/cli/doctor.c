@@ -62,12 +62,12 @@ doctor_pepper(doctor_t *doctor)
 
     cli = doctor->cli;
 
-    if (settings_pepper(&cli->settings, &cli->pepper, why, &mend) != 0) {
+    if (settings_pepper(cli->settings, &cli->pepper, why, &mend) != 0) {
         doctor_find(&finding, "wrong", mend, "%s", why);
 
     } else {
         doctor_find(&finding, "ok", NULL, "\"%s\" can be used",
-                    cli->settings.pepper_file);
+                    cli->settings->pepper_file);
     }
 
     doctor_say(doctor, "pepper", &finding);
@@ -82,13 +82,15 @@ doctor_open(doctor_t *doctor)
 
     cli = doctor->cli;
 
-    if (store_open(&cli->store, &cli->settings) != STORE_DONE
+    if (store_open(&cli->store, &cli->settings->address,
+                   cli->settings->redis_prefix)
+        != STORE_DONE
         || store_time(&cli->store, &cli->now) != STORE_DONE)
     {
         doctor_find(&finding, "wrong",
                     "start Redis, or correct --redis, APIKEY_REDIS or redis = "
                     "in " SETTINGS_FILE ", its user or password",
-                    "%s: %s", cli->settings.address.shown, cli->store.error);
+                    "%s: %s", cli->settings->address.shown, cli->store.error);
         doctor_say(doctor, "redis", &finding);
 
         doctor->status = CLI_REDIS;
@@ -96,7 +98,7 @@ doctor_open(doctor_t *doctor)
     }
 
     doctor_find(&finding, "ok", NULL, "%s answers",
-                cli->settings.address.shown);
+                cli->settings->address.shown);
     doctor_say(doctor, "redis", &finding);
 
     return 0;

@@ -36,7 +36,7 @@ doctor_sentinels(doctor_t *doctor)
     doctor_sentinels_t   found;
 
     memset(&found, 0, sizeof(doctor_sentinels_t));
-    address = &doctor->cli->settings.address;
+    address = &doctor->cli->settings->address;
 
     for (i = 0; i < address->host_count; i++) {
         doctor_ask(&found, address, &address->hosts[i]);

@@ -58,7 +58,7 @@ doctor_servers(doctor_t *doctor)
 
     rc = doctor->cli->store.cluster ? doctor_cluster(doctor) : 0;
 
-    if (doctor->cli->settings.address.master != NULL) {
+    if (doctor->cli->settings->address.master != NULL) {
         doctor_sentinels(doctor);
     }
 

@@ -80,7 +80,7 @@ follow_again(cli_t *cli)
     } while (!follow_ended && cli_try(cli) != CLI_DONE);
 
     if (!follow_ended) {
-        complain("Redis at %s answers again", cli->settings.address.shown);
+        complain("Redis at %s answers again", cli->settings->address.shown);
     }
 }
 

@@ -28,7 +28,8 @@ typedef struct {
 
 static int main_streams(void);
 static const command_t *main_find(const char *name);
-static int main_run(cli_t *cli, const command_t *command);
+static int main_run(cli_t *cli, settings_t *settings,
+    const command_t *command);
 static int main_help(const char *name);
 static void main_help_command(const command_t *command);
 static int main_finish(int status);
@@ -125,6 +126,7 @@ main(int argc, char **argv)
     int               status;
     cli_t             cli;
     options_t         options;
+    settings_t        settings;
     const command_t  *command;
 
     /* Standard streams carry keys: their memory is wiped at the end. */
@@ -154,8 +156,11 @@ main(int argc, char **argv)
     json_set_alloc_funcs(memory_take, memory_wipe);
 
     memset(&cli, 0, sizeof(cli));
+    memset(&settings, 0, sizeof(settings));
+
     cli.store.redis.fd = -1;
     cli.options = &options;
+    cli.settings = &settings;
 
     if (options_parse(&options, argc, argv) != 0) {
         status = CLI_USAGE;
@@ -179,12 +184,12 @@ main(int argc, char **argv)
 
     } else {
         command = main_find(options.command);
-        status = command ? main_run(&cli, command) : CLI_USAGE;
+        status = command ? main_run(&cli, &settings, command) : CLI_USAGE;
     }
 
     cli_missed(&cli);
     cli_close(&cli);
-    settings_free(&cli.settings);
+    settings_free(&settings);
     options_free(&options);
 
     status = main_finish(status);
@@ -239,7 +244,7 @@ main_find(const char *name)
 
 
 static int
-main_run(cli_t *cli, const command_t *command)
+main_run(cli_t *cli, settings_t *settings, const command_t *command)
 {
     unsigned        i;
     apikey_text_t   operand;
@@ -256,12 +261,12 @@ main_run(cli_t *cli, const command_t *command)
     }
 
     if (options_check(cli->options, command->options, command->refused) != 0
-        || settings_read(&cli->settings, cli->options) != 0)
+        || settings_read(settings, cli->options) != 0)
     {
         return CLI_USAGE;
     }
 
-    cli->actor = cli->settings.actor;
+    cli->actor = settings->actor;
     cli->json = (options_value(cli->options, "json") != NULL);
 
     return command->run(cli);

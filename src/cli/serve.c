@@ -16,9 +16,11 @@
 
 #include "store/memory.h"
 
-#include "web/api_command.h"
 #include "web/console.h"
 #include "web/http_server.h"
+#include "web/worker.h"
+
+#include "serve_task.h"
 
 
 #define SERVE_LISTEN    "127.0.0.1:8401"
@@ -62,7 +64,9 @@ command_serve(cli_t *cli)
     serve_listen_t   listen;
 
     console = must(calloc(1, sizeof(console_t)));
-    console->cli = cli;
+    console->address = &cli->settings->address;
+    console->prefix = cli->settings->redis_prefix;
+    serve_program(&console->program, cli);
     listen.fd = -1;
     token[0] = '\0';
 
@@ -298,7 +302,7 @@ serve_run(const cli_t *cli, console_t *console, const serve_listen_t *listen,
     throttle_init(&console->throttle);
     connections_init(&console->connections);
     pthread_mutex_init(&console->mutex, NULL);
-    snapshot_start(&console->snapshot, &cli->settings);
+    snapshot_start(&console->snapshot, console->address, console->prefix);
 
     daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION|MHD_USE_INTERNAL_POLLING_THREAD
@@ -329,7 +333,7 @@ serve_run(const cli_t *cli, console_t *console, const serve_listen_t *listen,
     }
 
     snapshot_stop(&console->snapshot);
-    api_workers_free(console);
+    workers_free(console);
     pthread_mutex_destroy(&console->mutex);
     connections_free(&console->connections);
     throttle_free(&console->throttle);

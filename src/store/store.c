@@ -24,27 +24,50 @@ static void store_visit_digest(unsigned char digest[APIKEY_DIGEST_SIZE],
 
 
 store_rc_e
-store_open(store_t *store, const settings_t *settings)
+store_open(store_t *store, const address_t *address, const char *prefix)
 {
     memset(store, 0, sizeof(store_t));
 
-    store->address = &settings->address;
-    store->prefix = store_text(settings->redis_prefix);
+    store->address = address;
+    store->prefix = store_text(prefix);
 
     store->redis.fd = -1;
 
     if (store->address->cluster) {
         store->cluster = cluster_open(store->address, store->error);
 
-        return store->cluster ? STORE_DONE : STORE_FAILED;
-    }
+        if (store->cluster == NULL) {
+            return STORE_FAILED;
+        }
 
-    if (redis_open(&store->redis, store->address) != 0) {
+    } else if (redis_open(&store->redis, store->address) != 0) {
         memcpy(store->error, store->redis.error, REDIS_ERROR);
         return STORE_FAILED;
     }
 
+    store->opened = 1;
+
     return STORE_DONE;
+}
+
+
+store_rc_e
+store_keep(store_t *store, const address_t *address, const char *prefix,
+    uint64_t *now)
+{
+    store_rc_e  rc;
+
+    /* A connection that was kept may have ended since. */
+
+    if (store->opened && store_time(store, now) == STORE_DONE) {
+        return STORE_DONE;
+    }
+
+    store_close(store);
+
+    rc = store_open(store, address, prefix);
+
+    return (rc == STORE_DONE) ? store_time(store, now) : rc;
 }
 
 
@@ -58,6 +81,8 @@ store_close(store_t *store)
         cluster_close(store->cluster);
         store->cluster = NULL;
     }
+
+    store->opened = 0;
 }
 
 

@@ -15,8 +15,6 @@
 #include "core/record.h"
 #include "core/token.h"
 
-#include "cli/settings.h"
-
 #include "attributes.h"
 #include "cluster.h"
 #include "stored.h"
@@ -40,6 +38,7 @@ typedef struct {
     apikey_text_t     prefix;
     struct store_acks_s  *acks;    /* NULL: nobody waits for gateways */
     char              error[STORE_ERROR];
+    unsigned          opened:1;
     unsigned          lost:1;     /* with error: it may have been done */
     char              missed[STORE_ERROR];   /* done all the same, but ... */
 } store_t;
@@ -71,7 +70,14 @@ typedef void (*store_visit_pt)(void *data, apikey_text_t id,
 /* A string as commands and names take it. */
 apikey_text_t store_text(const char *text);
 
-store_rc_e store_open(store_t *store, const settings_t *settings);
+/* Address and prefix are of the caller, and have to live as long as it. */
+store_rc_e store_open(store_t *store, const address_t *address,
+    const char *prefix);
+
+/* Opens it unless it is open and answers; now as store_time(). */
+store_rc_e store_keep(store_t *store, const address_t *address,
+    const char *prefix, uint64_t *now);
+
 void store_close(store_t *store);
 
 /* Another connection, for subscribing: 0, or -1 and its error. */

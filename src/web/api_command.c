@@ -1,36 +1,25 @@
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
-#include "store/memory.h"
 #include "store/permissions.h"
 
 #include "api_command.h"
+#include "worker.h"
 
 
-/* Its connection to Redis is kept from one request to the next. */
-typedef struct api_worker_s {
-    cli_t                  cli;
-    struct api_worker_s   *next;
-} api_worker_t;
-
-
-static unsigned api_option(request_t *request, options_t *options,
+static unsigned api_option(request_t *request, task_t *task,
     const member_t *member, json_t *value);
-static unsigned api_option_list(request_t *request, options_t *options,
+static unsigned api_option_list(request_t *request, task_t *task,
     const member_t *member, json_t *list);
 static unsigned api_option_permissions(request_t *request,
-    options_t *options, const member_t *member, json_t *permissions);
+    task_t *task, const member_t *member, json_t *permissions);
 static unsigned api_wrong(request_t *request, const member_t *member,
     const char *why);
-static unsigned api_complained(request_t *request, int rc,
-    const output_t *output, const member_t *members);
+static unsigned api_complained(request_t *request,
+    const task_outcome_t *outcome, const member_t *members);
 
 
 unsigned
-api_options(request_t *request, options_t *options, const member_t *members,
+api_options(request_t *request, task_t *task, const member_t *members,
     const char *none)
 {
     json_t          *value;
@@ -56,13 +45,13 @@ api_options(request_t *request, options_t *options, const member_t *members,
                 && json_array_size(value) == 0))
         {
             if (none != NULL) {
-                options_add(options, member->option, none);
+                task_add(task, member->option, none);
             }
 
             continue;
         }
 
-        status = api_option(request, options, member, value);
+        status = api_option(request, task, member, value);
 
         if (status != 0) {
             return status;
@@ -74,128 +63,48 @@ api_options(request_t *request, options_t *options, const member_t *members,
 
 
 unsigned
-api_command(request_t *request, cli_command_pt run, options_t *options,
-    const member_t *members, unsigned status)
+api_command(request_t *request, task_t *task, const member_t *members,
+    unsigned status)
 {
-    int         rc;
-    cli_t      *cli;
-    output_t    output;
+    worker_t         *worker;
+    program_t        *program;
+    task_outcome_t    outcome;
 
-    cli = api_worker_take(request->console);
-    cli->options = options;
-    cli->actor = request->token->name;
+    program = &request->console->program;
+    task->actor = request->token->name;
 
-    output_capture(&output);
-    rc = run(cli);
-    output_capture(NULL);
+    worker = worker_take(request->console);
+    program->run(program->data, &worker->store, task, &outcome);
+    worker_give(request->console, worker, outcome.status == TASK_REDIS);
 
-    /* A change stands even if a gateway didn't answer: it is named. */
+    task_free(task);
 
-    if (rc == CLI_REFUSED && cli->confirm.missed) {
-        rc = CLI_DONE;
+    if (outcome.status == TASK_DONE && outcome.json != NULL) {
+        return http_answer(request, status, outcome.json);
     }
 
-    api_worker_give(request->console, cli, rc);
-    options_free(options);
+    json_decref(outcome.json);
 
-    if (rc == CLI_DONE && output.result != NULL) {
-        return http_answer(request, status, output.result);
-    }
-
-    json_decref(output.result);
-
-    return api_complained(request, rc, &output, members);
-}
-
-
-cli_t *
-api_worker_take(console_t *console)
-{
-    cli_t         *cli;
-    api_worker_t  *worker;
-
-    pthread_mutex_lock(&console->mutex);
-
-    worker = console->idle;
-
-    if (worker != NULL) {
-        console->idle = worker->next;
-    }
-
-    pthread_mutex_unlock(&console->mutex);
-
-    if (worker == NULL) {
-        worker = must(calloc(1, sizeof(api_worker_t)));
-
-        worker->cli.settings = console->cli->settings;
-        worker->cli.store.redis.fd = -1;
-        worker->cli.json = 1;
-    }
-
-    cli = &worker->cli;
-    memset(&cli->confirm, 0, sizeof(cli->confirm));
-
-    return cli;
-}
-
-
-void
-api_worker_give(console_t *console, cli_t *cli, int status)
-{
-    api_worker_t  *worker;
-
-    worker = (api_worker_t *) cli;     /* its first member */
-
-    cli->options = NULL;
-    sodium_memzero(&cli->pepper, sizeof(cli->pepper));
-    store_acks_free(&cli->store);
-
-    cli_missed(cli);
-
-    if (status == CLI_REDIS || !cli->connected) {
-        cli_close(cli);
-    }
-
-    pthread_mutex_lock(&console->mutex);
-
-    worker->next = console->idle;
-    console->idle = worker;
-
-    pthread_mutex_unlock(&console->mutex);
-}
-
-
-void
-api_workers_free(console_t *console)
-{
-    api_worker_t  *worker, *next;
-
-    for (worker = console->idle; worker != NULL; worker = next) {
-        next = worker->next;
-        cli_close(&worker->cli);
-        free(worker);
-    }
-
-    console->idle = NULL;
+    return api_complained(request, &outcome, members);
 }
 
 
 static unsigned
-api_option(request_t *request, options_t *options, const member_t *member,
+api_option(request_t *request, task_t *task, const member_t *member,
     json_t *value)
 {
     json_int_t  number;
 
     if (member->type == MEMBER_LIST) {
-        return api_option_list(request, options, member, value);
+        return api_option_list(request, task, member, value);
     }
 
     if (member->type == MEMBER_PERMISSIONS && json_is_object(value)) {
-        return api_option_permissions(request, options, member, value);
+        return api_option_permissions(request, task, member, value);
     }
 
     if (json_is_string(value)) {
-        options_add(options, member->option, json_string_value(value));
+        task_add(task, member->option, json_string_value(value));
         return 0;
     }
 
@@ -204,7 +113,7 @@ api_option(request_t *request, options_t *options, const member_t *member,
     if (json_is_integer(value) && number >= 0) {
 
         if (member->type == MEMBER_TIME) {
-            options_add(options, member->option,
+            task_add(task, member->option,
                         http_keep(request, "%lld", (long long) number));
             return 0;
         }
@@ -212,7 +121,7 @@ api_option(request_t *request, options_t *options, const member_t *member,
         if (member->type == MEMBER_LENGTH) {
 
             if (number != 0) {
-                options_add(options, member->option,
+                task_add(task, member->option,
                             http_keep(request, "%llds", (long long) number));
             }
 
@@ -232,7 +141,7 @@ api_option(request_t *request, options_t *options, const member_t *member,
 
 
 static unsigned
-api_option_list(request_t *request, options_t *options,
+api_option_list(request_t *request, task_t *task,
     const member_t *member, json_t *list)
 {
     size_t   i;
@@ -248,7 +157,7 @@ api_option_list(request_t *request, options_t *options,
             return api_wrong(request, member, "not a list of texts");
         }
 
-        options_add(options, member->option, json_string_value(value));
+        task_add(task, member->option, json_string_value(value));
     }
 
     return 0;
@@ -256,7 +165,7 @@ api_option_list(request_t *request, options_t *options,
 
 
 static unsigned
-api_option_permissions(request_t *request, options_t *options,
+api_option_permissions(request_t *request, task_t *task,
     const member_t *member, json_t *permissions)
 {
     int            rc;
@@ -271,7 +180,7 @@ api_option_permissions(request_t *request, options_t *options,
     json_decref(json);
 
     if (rc == APIKEY_OK && attributes.value[ATTRIBUTE_SCOPES] != NULL) {
-        options_add(options, "scope",
+        task_add(task, "scope",
                     http_keep(request, "%s",
                               attributes.value[ATTRIBUTE_SCOPES]));
     }
@@ -290,31 +199,33 @@ api_wrong(request_t *request, const member_t *member, const char *why)
 
 
 static unsigned
-api_complained(request_t *request, int rc, const output_t *output,
+api_complained(request_t *request, const task_outcome_t *outcome,
     const member_t *members)
 {
-    const char      *field;
-    const member_t  *member;
+    const char         *field;
+    const member_t     *member;
+    const complaint_t  *complaint;
 
     field = NULL;
+    complaint = &outcome->complaint;
 
     for (member = members; member != NULL && member->name != NULL; member++) {
-        if (strcmp(member->option, output->complaint.option) == 0) {
+        if (strcmp(member->option, complaint->option) == 0) {
             field = member->name;
             break;
         }
     }
 
-    switch (rc) {
+    switch (outcome->status) {
 
-    case CLI_REDIS:
-        return http_error(request, 503, NULL, "%s", output->complaint.message);
+    case TASK_REDIS:
+        return http_error(request, 503, NULL, "%s", complaint->message);
 
-    case CLI_USAGE:
-        return http_error(request, 400, field, "%s", output->complaint.message);
+    case TASK_WRONG:
+        return http_error(request, 400, field, "%s", complaint->message);
 
-    default:   /* CLI_REFUSED */
-        return http_error(request, output->complaint.absent ? 404 : 409, field, "%s",
-                          output->complaint.message);
+    default:   /* TASK_REFUSED */
+        return http_error(request, complaint->absent ? 404 : 409, field, "%s",
+                          complaint->message);
     }
 }

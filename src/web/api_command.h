@@ -2,11 +2,12 @@
 #define APIKEY_API_COMMAND_H
 
 /*
- * A command of this program, run for a request: its options come from the
- * request, and what it prints is the answer.
+ * A command of the program, run for a request: its options come from the
+ * request, and what it says is the answer.
  */
 
 #include "http.h"
+#include "task.h"
 
 
 /* A member of a body, and the option that it gives. */
@@ -30,21 +31,15 @@ typedef struct {
  * Of null comes the option's value none, or, if that is NULL, nothing.  0, or
  * the status of an error.
  */
-unsigned api_options(request_t *request, options_t *options,
+unsigned api_options(request_t *request, task_t *task,
     const member_t *members, const char *none);
 
 /*
- * Runs it, frees the options and answers, with that status if all went well;
- * what an option's value is wrong in is the member's fault (members may be
- * NULL).
+ * Runs it, frees it and answers, with that status if all went well; what an
+ * option's value is wrong in is the member's fault (members may be NULL).
  */
-unsigned api_command(request_t *request, cli_command_pt run,
-    options_t *options, const member_t *members, unsigned status);
-
-/* The connection to Redis of a request, or of nobody. */
-cli_t *api_worker_take(console_t *console);
-void api_worker_give(console_t *console, cli_t *cli, int status);
-void api_workers_free(console_t *console);
+unsigned api_command(request_t *request, task_t *task,
+    const member_t *members, unsigned status);
 
 
 #endif /* APIKEY_API_COMMAND_H */

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "api.h"
-#include "api_command.h"
 #include "api_events.h"
+#include "worker.h"
 
 
 #define EVENTS_LIMIT      100
@@ -12,7 +12,7 @@
 #define EVENTS_PAGE       1000    /* read at once */
 
 
-static int events_list(cli_t *cli, const events_filter_t *filter,
+static int events_list(store_t *store, const events_filter_t *filter,
     const char *before, uint64_t limit, json_t *list);
 
 
@@ -20,10 +20,9 @@ unsigned
 api_events(request_t *request)
 {
     int                rc;
-    cli_t             *cli;
     json_t            *list;
-    output_t           output;
     uint64_t           limit;
+    worker_t          *worker;
     const char        *before;
     events_filter_t    filter;
 
@@ -44,20 +43,25 @@ api_events(request_t *request)
     }
 
     list = json_array();
-    cli = api_worker_take(request->console);
 
-    output_capture(&output);
-    rc = events_list(cli, &filter, before ? before : "+", limit, list);
-    output_capture(NULL);
+    worker = worker_take(request->console);
+    rc = worker_open(request->console, worker);
 
-    api_worker_give(request->console, cli, rc);
-
-    if (rc != CLI_DONE) {
-        json_decref(list);
-        return http_error(request, 503, NULL, "%s", output.complaint.message);
+    if (rc == 0) {
+        rc = events_list(&worker->store, &filter, before ? before : "+",
+                         limit, list);
     }
 
-    return http_answer(request, 200, json_pack("{s:o}", "events", list));
+    if (rc == 0) {
+        (void) http_answer(request, 200, json_pack("{s:O}", "events", list));
+    } else {
+        (void) worker_failed(request, worker);
+    }
+
+    worker_give(request->console, worker, rc);
+    json_decref(list);
+
+    return request->status;
 }
 
 
@@ -96,28 +100,21 @@ events_id_check(const char *id)
 
 
 static int
-events_list(cli_t *cli, const events_filter_t *filter, const char *before,
-    uint64_t limit, json_t *list)
+events_list(store_t *store, const events_filter_t *filter,
+    const char *before, uint64_t limit, json_t *list)
 {
-    int              rc;
     char             id[STORE_EVENT_ID];
     size_t           i, count;
     event_t          event;
     store_events_t   events;
 
-    rc = cli_open(cli);
-
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-
     strcpy(id, before);
 
     do {
-        if (store_events_before(&cli->store, &events, id, EVENTS_PAGE)
+        if (store_events_before(store, &events, id, EVENTS_PAGE)
             != STORE_DONE)
         {
-            return cli_failed(cli);
+            return -1;
         }
 
         count = events.count;
@@ -136,5 +133,5 @@ events_list(cli_t *cli, const events_filter_t *filter, const char *before,
 
     } while (count != 0 && json_array_size(list) < limit);
 
-    return CLI_DONE;
+    return 0;
 }

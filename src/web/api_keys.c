@@ -2,20 +2,17 @@
 
 #include <string.h>
 
-#include <sodium.h>
-
 #include "api.h"
 #include "api_command.h"
 
 
 /* A command on one key. */
 typedef struct {
-    const char       *name;
-    cli_command_pt    run;
-    const member_t   *members;    /* of the body */
-    const char       *none;       /* what null means; NULL: nothing */
-    const char       *flag;       /* given in any case; NULL: none */
-    unsigned          status;     /* of the answer */
+    const char      *name;
+    const member_t  *members;    /* of the body */
+    const char      *none;       /* what null means; NULL: nothing */
+    const char      *flag;       /* given in any case; NULL: none */
+    unsigned         status;     /* of the answer */
 } api_key_t;
 
 
@@ -69,39 +66,39 @@ static const member_t  no_members[] = {
 
 
 static const api_key_t  show_command = {
-    "show", command_show, no_members, NULL, NULL, 200
+    "show", no_members, NULL, NULL, 200
 };
 
 static const api_key_t  edit_command = {
-    "edit", command_edit, edit_members, "none", NULL, 200
+    "edit", edit_members, "none", NULL, 200
 };
 
 static const api_key_t  rotate_command = {
-    "rotate", command_rotate, rotate_members, NULL, NULL, 201
+    "rotate", rotate_members, NULL, NULL, 201
 };
 
 static const api_key_t  disable_command = {
-    "disable", command_disable, no_members, NULL, NULL, 200
+    "disable", no_members, NULL, NULL, 200
 };
 
 static const api_key_t  enable_command = {
-    "enable", command_enable, no_members, NULL, NULL, 200
+    "enable", no_members, NULL, NULL, 200
 };
 
 static const api_key_t  revoke_command = {
-    "revoke", command_revoke, no_members, NULL, NULL, 200
+    "revoke", no_members, NULL, NULL, 200
 };
 
 static const api_key_t  delete_command = {
-    "delete", command_delete, no_members, NULL, NULL, 200
+    "delete", no_members, NULL, NULL, 200
 };
 
 static const api_key_t  limits_command = {
-    "limits", command_limits, no_members, NULL, NULL, 200
+    "limits", no_members, NULL, NULL, 200
 };
 
 static const api_key_t  reset_command = {
-    "limits", command_limits, no_members, NULL, "reset", 200
+    "limits", no_members, NULL, "reset", 200
 };
 
 
@@ -109,7 +106,7 @@ unsigned
 api_create(request_t *request)
 {
     unsigned   status;
-    options_t  options;
+    task_t     task;
 
     if (!json_is_string(json_object_get(request->body, "name"))) {
         return http_error(request, 400, "name", "a key needs a name");
@@ -119,15 +116,15 @@ api_create(request_t *request)
         return request->status;
     }
 
-    options_init(&options, "create");
-    status = api_options(request, &options, create_members, NULL);
+    task_init(&task, "create");
+    status = api_options(request, &task, create_members, NULL);
 
     if (status != 0) {
-        options_free(&options);
+        task_free(&task);
         return status;
     }
 
-    return api_command(request, command_create, &options, create_members, 201);
+    return api_command(request, &task, create_members, 201);
 }
 
 
@@ -224,7 +221,7 @@ api_limits_reset(request_t *request)
 unsigned
 api_usage(request_t *request)
 {
-    options_t    options;
+    task_t       task;
     const char  *id, *days;
 
     id = api_id(request);
@@ -233,16 +230,16 @@ api_usage(request_t *request)
         return request->status;
     }
 
-    options_init(&options, "usage");
-    options_add_operand(&options, id);
+    task_init(&task, "usage");
+    task_add_operand(&task, id);
 
     days = http_query(request, "days");
 
     if (days != NULL) {
-        options_add(&options, "days", days);
+        task_add(&task, "days", days);
     }
 
-    return api_command(request, command_usage, &options, usage_members, 200);
+    return api_command(request, &task, usage_members, 200);
 }
 
 
@@ -278,7 +275,7 @@ static unsigned
 api_key(request_t *request, const api_key_t *command)
 {
     unsigned     wrong;
-    options_t    options;
+    task_t       task;
     const char  *id;
 
     id = api_id(request);
@@ -287,22 +284,21 @@ api_key(request_t *request, const api_key_t *command)
         return request->status;
     }
 
-    options_init(&options, command->name);
-    options_add_operand(&options, id);
+    task_init(&task, command->name);
+    task_add_operand(&task, id);
 
-    wrong = api_options(request, &options, command->members, command->none);
+    wrong = api_options(request, &task, command->members, command->none);
 
     if (wrong != 0) {
-        options_free(&options);
+        task_free(&task);
         return wrong;
     }
 
     if (command->flag != NULL) {
-        options_add(&options, command->flag, "");
+        task_add(&task, command->flag, "");
     }
 
-    return api_command(request, command->run, &options, command->members,
-                       command->status);
+    return api_command(request, &task, command->members, command->status);
 }
 
 
@@ -311,17 +307,14 @@ api_key(request_t *request, const api_key_t *command)
 static unsigned
 api_pepper(request_t *request)
 {
-    char              why[SETTINGS_WHY];
-    const char       *mend;
-    apikey_pepper_t   pepper;
+    char        why[COMPLAINT_MESSAGE];
+    program_t  *program;
 
-    if (settings_pepper(&request->console->cli->settings, &pepper, why, &mend)
-        != 0)
-    {
-        return http_error(request, 500, NULL, "%s: %s", why, mend);
+    program = &request->console->program;
+
+    if (program->ready(program->data, why) != 0) {
+        return http_error(request, 500, NULL, "%s", why);
     }
-
-    sodium_memzero(&pepper, sizeof(pepper));
 
     return 0;
 }
@@ -330,7 +323,7 @@ api_pepper(request_t *request)
 static unsigned
 api_delete_all(request_t *request, const char *option)
 {
-    options_t    options;
+    task_t       task;
     const char  *value;
 
     value = http_segment(request, 2);
@@ -339,8 +332,8 @@ api_delete_all(request_t *request, const char *option)
         return http_error(request, 400, NULL, "this name can't be decoded");
     }
 
-    options_init(&options, "delete");
-    options_add(&options, option, value);
+    task_init(&task, "delete");
+    task_add(&task, option, value);
 
-    return api_command(request, command_delete, &options, NULL, 200);
+    return api_command(request, &task, NULL, 200);
 }

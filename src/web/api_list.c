@@ -13,7 +13,7 @@
 #include "store/memory.h"
 
 #include "api.h"
-#include "api_command.h"
+#include "worker.h"
 
 
 #define LIST_LIMIT      50
@@ -84,7 +84,8 @@ static int list_matches(const snapshot_key_t *key, const list_query_t *query);
 static int list_compare(const void *one, const void *two, void *data);
 static int list_order(const snapshot_key_t *a, const snapshot_key_t *b,
     const list_query_t *query);
-static int list_read(cli_t *cli, const list_page_t *page, json_t *keys);
+static int list_read(worker_t *worker, const list_page_t *page,
+    json_t *keys);
 static const char *list_text(const snapshot_key_t *key,
     const list_field_t *field);
 static json_t *facet_values(const snapshot_t *snapshot,
@@ -92,16 +93,15 @@ static json_t *facet_values(const snapshot_t *snapshot,
 static size_t facet_count(const snapshot_t *snapshot,
     const list_field_t *field, facet_t *facets);
 static int facet_compare_keys(const void *one, const void *two);
-static unsigned list_failed(request_t *request, const output_t *output);
 
 
 unsigned
 api_list(request_t *request)
 {
     int            rc;
-    cli_t         *cli;
+    char           why[SNAPSHOT_WHY];
     json_t        *keys;
-    output_t       output;
+    worker_t      *worker;
     snapshot_t    *snapshot;
     list_page_t   *page;
     list_query_t   query;
@@ -111,33 +111,35 @@ api_list(request_t *request)
     }
 
     snapshot = &request->console->snapshot;
+
+    if (snapshot_open(snapshot, why) != 0) {
+        return http_error(request, 503, NULL, "%s", why);
+    }
+
     page = must(calloc(1, sizeof(list_page_t)));
     keys = json_array();
 
-    output_capture(&output);
-    rc = snapshot_open(snapshot);
+    query.now = snapshot->now / 1000000;
+    list_find(snapshot, &query, page);
+    snapshot_close(snapshot);
 
-    if (rc == CLI_DONE) {
-        query.now = cli_now(&snapshot->cli);
-        list_find(snapshot, &query, page);
-        snapshot_close(snapshot);
+    worker = worker_take(request->console);
+    rc = worker_open(request->console, worker);
 
-        cli = api_worker_take(request->console);
-        rc = list_read(cli, page, keys);
-        api_worker_give(request->console, cli, rc);
+    if (rc == 0) {
+        rc = list_read(worker, page, keys);
     }
 
-    output_capture(NULL);
-
-    if (rc == CLI_DONE) {
+    if (rc == 0) {
         (void) http_answer(request, 200,
                            json_pack("{s:I,s:O}",
                                      "total", (json_int_t) page->total,
                                      "keys", keys));
     } else {
-        (void) list_failed(request, &output);
+        (void) worker_failed(request, worker);
     }
 
+    worker_give(request->console, worker, rc);
     json_decref(keys);
     free(page);
 
@@ -148,8 +150,8 @@ api_list(request_t *request)
 unsigned
 api_facets(request_t *request)
 {
+    char          why[SNAPSHOT_WHY];
     json_t       *facets;
-    output_t      output;
     unsigned      i;
     snapshot_t   *snapshot;
 
@@ -159,14 +161,10 @@ api_facets(request_t *request)
 
     snapshot = &request->console->snapshot;
 
-    output_capture(&output);
-
-    if (snapshot_open(snapshot) != CLI_DONE) {
-        output_capture(NULL);
-        return list_failed(request, &output);
+    if (snapshot_open(snapshot, why) != 0) {
+        return http_error(request, 503, NULL, "%s", why);
     }
 
-    output_capture(NULL);
     facets = json_object();
 
     for (i = 0; i < LIST_FIELDS; i++) {
@@ -423,33 +421,30 @@ list_order(const snapshot_key_t *a, const snapshot_key_t *b,
 
 
 static int
-list_read(cli_t *cli, const list_page_t *page, json_t *keys)
+list_read(worker_t *worker, const list_page_t *page, json_t *keys)
 {
-    int          rc;
     size_t       i;
     stored_t    *stored;
 
-    rc = cli_open(cli);
+    for (i = 0; i < page->count; i++) {
 
-    for (i = 0; rc == CLI_DONE && i < page->count; i++) {
-
-        switch (store_read(&cli->store, page->digests[i], &stored)) {
+        switch (store_read(&worker->store, page->digests[i], &stored)) {
 
         case STORE_DONE:
-            json_array_append_new(keys, stored_json(stored, cli_now(cli)));
+            json_array_append_new(keys, stored_json(stored,
+                                                    worker->now / 1000000));
             free(stored);
             break;
 
         case STORE_FAILED:
-            rc = cli_failed(cli);
-            break;
+            return -1;
 
         default:   /* deleted right now */
             break;
         }
     }
 
-    return rc;
+    return 0;
 }
 
 
@@ -538,11 +533,4 @@ facet_compare_keys(const void *one, const void *two)
     }
 
     return strcmp(a->value, b->value);
-}
-
-
-static unsigned
-list_failed(request_t *request, const output_t *output)
-{
-    return http_error(request, 503, NULL, "%s", output->complaint.message);
 }

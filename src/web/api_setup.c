@@ -2,14 +2,15 @@
 
 #include <string.h>
 
+#include "store/json.h"
 #include "store/store_plans.h"
 
 #include "api.h"
 #include "api_command.h"
+#include "worker.h"
 
 
 static json_t *api_plan(const store_plan_t *plan);
-static int api_doctor_run(cli_t *cli);
 static unsigned api_template(request_t *request, const char *action,
     const member_t *members);
 
@@ -24,12 +25,12 @@ static const member_t  template_members[] = {
 unsigned
 api_templates(request_t *request)
 {
-    options_t  options;
+    task_t     task;
 
-    options_init(&options, "template");
-    options_add_operand(&options, "list");
+    task_init(&task, "template");
+    task_add_operand(&task, "list");
 
-    return api_command(request, command_template, &options, NULL, 200);
+    return api_command(request, &task, NULL, 200);
 }
 
 
@@ -57,22 +58,19 @@ unsigned
 api_plans(request_t *request)
 {
     int             rc;
-    cli_t          *cli;
     json_t         *list;
-    output_t        output;
     unsigned        i;
+    worker_t       *worker;
     store_plans_t   plans;
 
-    list = json_array();
-    cli = api_worker_take(request->console);
+    worker = worker_take(request->console);
+    rc = worker_open(request->console, worker);
 
-    output_capture(&output);
-    rc = cli_open(cli);
+    if (rc == 0) {
+        list = json_array();
 
-    if (rc == CLI_DONE) {
-
-        if (store_plans_read(&cli->store, &plans) != STORE_DONE) {
-            rc = cli_failed(cli);
+        if (store_plans_read(&worker->store, &plans) != STORE_DONE) {
+            rc = -1;
         }
 
         for (i = 0; i < plans.count; i++) {
@@ -80,28 +78,27 @@ api_plans(request_t *request)
         }
 
         store_plans_free(&plans);
+        (void) http_answer(request, 200, list);
     }
 
-    output_capture(NULL);
-    api_worker_give(request->console, cli, rc);
-
-    if (rc != CLI_DONE) {
-        json_decref(list);
-        return http_error(request, 503, NULL, "%s", output.complaint.message);
+    if (rc != 0) {
+        (void) worker_failed(request, worker);
     }
 
-    return http_answer(request, 200, list);
+    worker_give(request->console, worker, rc);
+
+    return request->status;
 }
 
 
 unsigned
 api_gateways(request_t *request)
 {
-    options_t  options;
+    task_t     task;
 
-    options_init(&options, "gateways");
+    task_init(&task, "gateways");
 
-    return api_command(request, command_gateways, &options, NULL, 200);
+    return api_command(request, &task, NULL, 200);
 }
 
 
@@ -111,7 +108,7 @@ unsigned
 api_doctor(request_t *request)
 {
     unsigned     status;
-    options_t    options;
+    task_t       task;
     console_t   *console;
 
     console = request->console;
@@ -121,8 +118,8 @@ api_doctor(request_t *request)
         status = http_error(request, 429, NULL, "the doctor is busy");
 
     } else {
-        options_init(&options, "doctor");
-        status = api_command(request, api_doctor_run, &options, NULL, 200);
+        task_init(&task, "doctor");
+        status = api_command(request, &task, NULL, 200);
     }
 
     atomic_fetch_sub(&console->doctors, 1);
@@ -163,24 +160,11 @@ api_plan(const store_plan_t *plan)
 }
 
 
-/* What is wrong is what was asked for.  The doctor connects for itself. */
-
-static int
-api_doctor_run(cli_t *cli)
-{
-    cli_close(cli);
-    (void) command_doctor(cli);
-    cli_close(cli);
-
-    return CLI_DONE;
-}
-
-
 static unsigned
 api_template(request_t *request, const char *action, const member_t *members)
 {
     unsigned     status;
-    options_t    options;
+    task_t       task;
     const char  *name;
 
     name = http_segment(request, 2);
@@ -189,16 +173,16 @@ api_template(request_t *request, const char *action, const member_t *members)
         return http_error(request, 400, NULL, "this name can't be decoded");
     }
 
-    options_init(&options, "template");
-    options_add_operand(&options, action);
-    options_add_operand(&options, name);
+    task_init(&task, "template");
+    task_add_operand(&task, action);
+    task_add_operand(&task, name);
 
-    status = members ? api_options(request, &options, members, NULL) : 0;
+    status = members ? api_options(request, &task, members, NULL) : 0;
 
     if (status != 0) {
-        options_free(&options);
+        task_free(&task);
         return status;
     }
 
-    return api_command(request, command_template, &options, members, 200);
+    return api_command(request, &task, members, 200);
 }

@@ -15,8 +15,8 @@
 #include "store/memory.h"
 
 #include "api.h"
-#include "api_command.h"
 #include "api_events.h"
+#include "worker.h"
 
 
 #define STREAM_PAGE   100         /* events read at once */
@@ -27,7 +27,7 @@
 typedef struct {
     console_t        *console;
     token_t          *token;                  /* whose it is */
-    cli_t            *cli;
+    worker_t         *worker;
     int               fd;                     /* of the client */
     char              id[STORE_EVENT_ID];     /* of the latest event */
     char              session[SESSION_TEXT];  /* "": a bearer's */
@@ -57,7 +57,6 @@ unsigned
 api_stream(request_t *request)
 {
     int               rc;
-    output_t          output;
     stream_t         *stream;
     token_t          *token;
     console_t        *console;
@@ -94,19 +93,17 @@ api_stream(request_t *request)
 
     /* What happens from now on, not from when it is read first. */
 
-    output_capture(&output);
-    rc = cli_open(stream->cli);
+    rc = worker_open(console, stream->worker);
 
-    if (rc == CLI_DONE && stream->id[0] == '\0') {
+    if (rc == 0 && stream->id[0] == '\0') {
         rc = stream_begin(stream);
     }
 
-    output_capture(NULL);
-
-    if (rc != CLI_DONE) {
-        cli_close(stream->cli);
+    if (rc != 0) {
+        (void) worker_failed(request, stream->worker);
+        store_close(&stream->worker->store);
         stream_free(stream);
-        return http_error(request, 503, NULL, "%s", output.complaint.message);
+        return request->status;
     }
 
     stream_say(stream, "retry: 2000\n\n");
@@ -153,7 +150,7 @@ stream_make(request_t *request, token_t *token,
 
     stream->console = request->console;
     stream->token = token;
-    stream->cli = api_worker_take(request->console);
+    stream->worker = worker_take(request->console);
     stream->key = filter->key ? must(strdup(filter->key)) : NULL;
     stream->type = filter->type ? must(strdup(filter->type)) : NULL;
 
@@ -178,24 +175,18 @@ stream_read(void *data, uint64_t pos, char *buf, size_t max)
 {
     stream_t *stream = data;
 
-    size_t    len;
-    output_t  output;
+    size_t  len;
 
     (void) pos;
-
-    output_capture(&output);
 
     while (stream->sent == stream->len) {
 
         if (!stream_wanted(stream, 0)) {
-            output_capture(NULL);
             return MHD_CONTENT_READER_END_OF_STREAM;
         }
 
         stream_next(stream);
     }
-
-    output_capture(NULL);
 
     len = stream->len - stream->sent;
 
@@ -235,19 +226,19 @@ stream_wanted(const stream_t *stream, int wait)
 static void
 stream_next(stream_t *stream)
 {
-    cli_t           *cli;
+    store_t         *store;
     store_events_t   events;
 
-    cli = stream->cli;
+    store = &stream->worker->store;
 
-    if ((!cli->connected && cli_open(cli) != CLI_DONE)
-        || store_events_after(&cli->store, &events, stream->id, STREAM_PAGE,
+    if ((!store->opened && worker_open(stream->console, stream->worker) != 0)
+        || store_events_after(store, &events, stream->id, STREAM_PAGE,
                               STREAM_WAIT)
            != STORE_DONE)
     {
         /* Redis is away: what happens meanwhile isn't lost. */
 
-        cli_close(cli);
+        store_close(store);
         (void) stream_wanted(stream, STREAM_WAIT);
 
     } else {
@@ -270,10 +261,10 @@ stream_begin(stream_t *stream)
 {
     store_events_t  events;
 
-    if (store_events_before(&stream->cli->store, &events, "+", 1)
+    if (store_events_before(&stream->worker->store, &events, "+", 1)
         != STORE_DONE)
     {
-        return cli_failed(stream->cli);
+        return -1;
     }
 
     strcpy(stream->id, "0");
@@ -284,7 +275,7 @@ stream_begin(stream_t *stream)
 
     store_events_free(&events);
 
-    return CLI_DONE;
+    return 0;
 }
 
 
@@ -353,7 +344,7 @@ stream_free(void *data)
     token = stream->token;
     console = stream->console;
 
-    api_worker_give(console, stream->cli, CLI_DONE);
+    worker_give(console, stream->worker, 0);
 
     free(stream->key);
     free(stream->type);

@@ -3,19 +3,18 @@
 
 /*
  * The web console's server.  A request (http.h) is judged (gate.h) and
- * answered by a route (api.h), most of which run a command of this program
- * (api_command.h), or with one of the page's files (assets.h).
+ * answered by a route (api.h), most of which run a command of the program that
+ * serves it (task.h), or with one of the page's files (assets.h).
  *
  * A connection has a thread, of which there are not too many.
  */
 
 #include <stdatomic.h>
 
-#include "cli/cli.h"
-
 #include "connections.h"
 #include "sessions.h"
 #include "snapshot.h"
+#include "task.h"
 #include "throttle.h"
 #include "tokens.h"
 
@@ -28,24 +27,26 @@
 
 
 typedef struct console_s {
-    const cli_t   *cli;           /* of the command that serves */
+    program_t              program;       /* that serves it */
+    const address_t       *address;       /* of Redis */
+    const char            *prefix;
 
-    tokens_t       tokens;
-    sessions_t     sessions;
-    throttle_t     throttle;
-    connections_t  connections;
-    snapshot_t     snapshot;
+    tokens_t               tokens;
+    sessions_t             sessions;
+    throttle_t             throttle;
+    connections_t          connections;
+    snapshot_t             snapshot;
 
-    const char    *hosts[CONSOLE_HOSTS];    /* what Host may be */
-    unsigned       host_count;
-    int            proxied;       /* by a server on this machine, maybe */
+    const char            *hosts[CONSOLE_HOSTS];    /* what Host may be */
+    unsigned               host_count;
+    int                    proxied;       /* by a server on this machine,
+                                             maybe */
+    atomic_int             stopping;
+    atomic_int             streams;       /* open ones */
+    atomic_int             doctors;       /* at work */
 
-    atomic_int     stopping;
-    atomic_int     streams;       /* open ones */
-    atomic_int     doctors;       /* at work */
-
-    pthread_mutex_t        mutex;    /* of idle */
-    struct api_worker_s   *idle;     /* see api_command.c */
+    pthread_mutex_t        mutex;         /* of idle */
+    struct worker_s       *idle;          /* see worker.c */
 } console_t;
 
 

@@ -7,6 +7,8 @@
 
 #include <sodium.h>
 
+#include "store/complain.h"
+
 #include "gate.h"
 
 

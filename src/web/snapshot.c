@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -36,6 +37,7 @@ static int snapshot_read(snapshot_t *snapshot,
     const unsigned char digest[APIKEY_DIGEST_SIZE]);
 static void snapshot_visit(void *data, apikey_text_t id, stored_t *stored);
 static int snapshot_deaf(snapshot_t *snapshot, const char *why);
+static int snapshot_failed(snapshot_t *snapshot);
 static void snapshot_clear(snapshot_t *snapshot);
 static snapshot_key_t **snapshot_find(const snapshot_t *snapshot,
     const unsigned char digest[APIKEY_DIGEST_SIZE]);
@@ -47,15 +49,17 @@ static const char *snapshot_text(char **to, apikey_text_t text);
 
 
 void
-snapshot_start(snapshot_t *snapshot, const settings_t *settings)
+snapshot_start(snapshot_t *snapshot, const address_t *address,
+    const char *prefix)
 {
     memset(snapshot, 0, sizeof(snapshot_t));
 
     pthread_mutex_init(&snapshot->mutex, NULL);
     pthread_cond_init(&snapshot->stop, NULL);
 
-    snapshot->cli.settings = *settings;
-    snapshot->cli.store.redis.fd = -1;
+    snapshot->address = address;
+    snapshot->prefix = prefix;
+    snapshot->store.redis.fd = -1;
     snapshot->changes.fd = -1;
 
     snapshot->buckets = SNAPSHOT_BUCKETS;
@@ -81,7 +85,7 @@ snapshot_stop(snapshot_t *snapshot)
 
     snapshot_clear(snapshot);
     redis_close(&snapshot->changes);
-    cli_close(&snapshot->cli);
+    store_close(&snapshot->store);
 
     free(snapshot->list);
     free(snapshot->table);
@@ -91,22 +95,19 @@ snapshot_stop(snapshot_t *snapshot)
 
 
 int
-snapshot_open(snapshot_t *snapshot)
+snapshot_open(snapshot_t *snapshot, char why[SNAPSHOT_WHY])
 {
-    int  rc;
-
     pthread_mutex_lock(&snapshot->mutex);
 
-    rc = snapshot_update(snapshot);
-
-    if (rc != CLI_DONE) {
+    if (snapshot_update(snapshot) != 0) {
+        memcpy(why, snapshot->why, SNAPSHOT_WHY);
         pthread_mutex_unlock(&snapshot->mutex);
-        return rc;
+        return -1;
     }
 
     snapshot->looked = redis_clock();
 
-    return CLI_DONE;
+    return 0;
 }
 
 
@@ -143,23 +144,21 @@ snapshot_keep(void *data)
 {
     snapshot_t *snapshot = data;
 
-    output_t         output;
     struct timespec  ts;
 
-    output_capture(&output);
     pthread_mutex_lock(&snapshot->mutex);
 
     while (!snapshot->stopping) {
 
         /* What nodes of a Cluster tell each other may be lost on its way. */
 
-        if (snapshot->cli.settings.address.cluster
+        if (snapshot->address->cluster
             && redis_clock() - snapshot->began > SNAPSHOT_CLUSTER)
         {
             snapshot->loaded = 0;
         }
 
-        if (snapshot_update(snapshot) == CLI_DONE
+        if (snapshot_update(snapshot) == 0
             && redis_clock() - snapshot->looked < SNAPSHOT_LOOKED)
         {
             snapshot_renew(snapshot);
@@ -183,7 +182,7 @@ snapshot_renew(snapshot_t *snapshot)
     size_t         n;
     unsigned char  digest[APIKEY_DIGEST_SIZE];
 
-    rc = CLI_DONE;
+    rc = 0;
     n = snapshot->count / SNAPSHOT_ROUND + 1;
 
     if (n < SNAPSHOT_RENEWED) {
@@ -191,7 +190,7 @@ snapshot_renew(snapshot_t *snapshot)
                                                  : SNAPSHOT_RENEWED;
     }
 
-    for ( /* void */ ; rc == CLI_DONE && n > 0 && snapshot->count != 0; n--) {
+    for ( /* void */ ; rc == 0 && n > 0 && snapshot->count != 0; n--) {
         snapshot->renewed %= snapshot->count;
         memcpy(digest, snapshot->list[snapshot->renewed]->digest,
                APIKEY_DIGEST_SIZE);
@@ -206,43 +205,39 @@ static int
 snapshot_update(snapshot_t *snapshot)
 {
     int                  rc;
-    cli_t               *cli;
     snapshot_changes_t   changes;
 
-    cli = &snapshot->cli;
-    rc = cli_open(cli);
-
-    if (rc != CLI_DONE) {
-        return rc;
+    if (store_keep(&snapshot->store, snapshot->address, snapshot->prefix,
+                   &snapshot->now)
+        != STORE_DONE)
+    {
+        return snapshot_failed(snapshot);
     }
 
     memset(&changes, 0, sizeof(changes));
 
     if (snapshot->loaded && snapshot_hear(snapshot, &changes) == 0) {
         rc = snapshot_apply(snapshot, &changes);
+        free(changes.list);
 
-    } else {
-        snapshot->loaded = 0;
+        return rc;
     }
 
     free(changes.list);
 
-    if (snapshot->loaded) {
-        return rc;
-    }
-
+    snapshot->loaded = 0;
     snapshot_clear(snapshot);
 
     rc = snapshot_subscribe(snapshot);
 
-    if (rc == CLI_DONE
-        && store_visit(&cli->store, snapshot_visit, snapshot) != STORE_DONE)
+    if (rc == 0
+        && store_visit(&snapshot->store, snapshot_visit, snapshot)
+           != STORE_DONE)
     {
-        rc = cli_failed(cli);
-        cli_close(cli);
+        rc = snapshot_failed(snapshot);
     }
 
-    snapshot->loaded = (rc == CLI_DONE);
+    snapshot->loaded = (rc == 0);
     snapshot->began = redis_clock();
 
     return rc;
@@ -258,13 +253,13 @@ snapshot_subscribe(snapshot_t *snapshot)
 
     redis_close(&snapshot->changes);
 
-    if (store_connect(&snapshot->cli.store, &snapshot->changes) != 0) {
+    if (store_connect(&snapshot->store, &snapshot->changes) != 0) {
         return snapshot_deaf(snapshot, snapshot->changes.error);
     }
 
     argv[0] = store_text("SUBSCRIBE");
     argv[1].data = name;
-    argv[1].len = apikey_names_changes(name, snapshot->cli.store.prefix);
+    argv[1].len = apikey_names_changes(name, snapshot->store.prefix);
 
     reply = redis_command(&snapshot->changes, argv, 2);
 
@@ -275,12 +270,12 @@ snapshot_subscribe(snapshot_t *snapshot)
     if (reply->type == REDIS_REPLY_ERROR) {
         (void) snapshot_deaf(snapshot, reply->str);
         freeReplyObject(reply);
-        return CLI_REDIS;
+        return -1;
     }
 
     freeReplyObject(reply);
 
-    return CLI_DONE;
+    return 0;
 }
 
 
@@ -346,9 +341,9 @@ snapshot_apply(snapshot_t *snapshot, const snapshot_changes_t *changes)
     int     rc;
     size_t  i;
 
-    rc = CLI_DONE;
+    rc = 0;
 
-    for (i = 0; rc == CLI_DONE && i < changes->count; i++) {
+    for (i = 0; rc == 0 && i < changes->count; i++) {
         rc = snapshot_read(snapshot, changes->list[i]);
     }
 
@@ -366,13 +361,11 @@ snapshot_read(snapshot_t *snapshot,
     store_rc_e        rc;
     snapshot_key_t  **link;
 
-    rc = store_read(&snapshot->cli.store, digest, &stored);
+    rc = store_read(&snapshot->store, digest, &stored);
 
     if (rc == STORE_FAILED) {
-        rc = cli_failed(&snapshot->cli);
-        cli_close(&snapshot->cli);
         snapshot->loaded = 0;
-        return rc;
+        return snapshot_failed(snapshot);
     }
 
     link = snapshot_find(snapshot, digest);
@@ -386,7 +379,7 @@ snapshot_read(snapshot_t *snapshot,
         free(stored);
     }
 
-    return CLI_DONE;
+    return 0;
 }
 
 
@@ -408,10 +401,22 @@ snapshot_visit(void *data, apikey_text_t id, stored_t *stored)
 static int
 snapshot_deaf(snapshot_t *snapshot, const char *why)
 {
-    complain("Redis at %s: changes can't be heard of: %s",
-             snapshot->cli.settings.address.shown, why);
+    snprintf(snapshot->why, SNAPSHOT_WHY,
+             "Redis at %s: changes can't be heard of: %s",
+             snapshot->address->shown, why);
 
-    return CLI_REDIS;
+    return -1;
+}
+
+
+static int
+snapshot_failed(snapshot_t *snapshot)
+{
+    snprintf(snapshot->why, SNAPSHOT_WHY, "Redis at %s: %s",
+             snapshot->address->shown, snapshot->store.error);
+    store_close(&snapshot->store);
+
+    return -1;
 }
 
 

@@ -15,7 +15,10 @@
 
 #include <pthread.h>
 
-#include "cli/cli.h"
+#include "store/store.h"
+
+
+#define SNAPSHOT_WHY  (STORE_ERROR + 256)
 
 
 typedef struct snapshot_key_s {
@@ -39,8 +42,12 @@ typedef struct snapshot_key_s {
 
 typedef struct {
     pthread_mutex_t     mutex;
-    cli_t               cli;             /* a connection of its own */
+    const address_t    *address;
+    const char         *prefix;
+    store_t             store;           /* a connection of its own */
+    uint64_t            now;             /* its clock, microseconds */
     redis_t             changes;         /* and the one that hears */
+    char                why[SNAPSHOT_WHY];   /* of the latest failure */
     int                 loaded;
     uint64_t            began;           /* when it was, microseconds */
 
@@ -60,14 +67,15 @@ typedef struct {
 
 
 /* Begins to read, in a thread of its own, and goes on until it is stopped. */
-void snapshot_start(snapshot_t *snapshot, const settings_t *settings);
+void snapshot_start(snapshot_t *snapshot, const address_t *address,
+    const char *prefix);
 void snapshot_stop(snapshot_t *snapshot);
 
 /*
- * As it is now, and nobody else's until it is closed: CLI_DONE, or CLI_REDIS,
- * which is complained of, and not to be closed.
+ * As it is now, and nobody else's until it is closed: 0, or -1 and why, and
+ * then it isn't to be closed.
  */
-int snapshot_open(snapshot_t *snapshot);
+int snapshot_open(snapshot_t *snapshot, char why[SNAPSHOT_WHY]);
 void snapshot_close(snapshot_t *snapshot);
 
 /* As stored_status() says it. */
