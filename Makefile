@@ -275,7 +275,7 @@ bench: deps
 
 # Which a slower module and program don't concern aren't among these.
 
-slow_tests = $(filter-out t/build.t t/fuzz.t,$(wildcard t/*.t))
+slow_tests = $(filter-out t/arrows.t t/build.t t/fuzz.t,$(wildcard t/*.t))
 
 test-asan: deps
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-g -O1 $(ASAN)" LDFLAGS="$(ASAN)" \
