@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Keys are made, shown, listed and judged as DESIGN.md 5 says.
+# Keys are made, shown, listed and judged by the program.
 
 use strict;
 use warnings;

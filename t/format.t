@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # "apikey_format": keys of our own by their checksum, or imported ones of any
-# form (DESIGN.md 2).
+# form.
 
 use strict;
 use warnings;

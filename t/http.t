@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # HTTP/1 goes on working: connections kept alive, pipelining, slow clients,
-# bodies of any size, "Expect: 100-continue", WebSocket (DESIGN.md 3).
+# bodies of any size, "Expect: 100-continue", WebSocket.
 
 use strict;
 use warnings;

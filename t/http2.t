@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # HTTP/2 and gRPC go on working: many streams at once, bodies, streams that
-# are reset, trailers (DESIGN.md 3).
+# are reset, trailers.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # Who the client is comes from its key's record and from nowhere else, and
-# only while the key is good (DESIGN.md 2, 3).
+# only while the key is good.
 
 use strict;
 use warnings;

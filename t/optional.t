@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # "apikey optional": a request without any key passes as anonymous, counted
-# for its client's address; one with a bad key is refused (DESIGN.md 2, 10).
+# for its client's address; one with a bad key is refused.
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# When several things speak against a request, the first of DESIGN.md 3 is
+# When several things speak against a request, the first of docs/ARCHITECTURE.md is
 # what it is refused for; and a refusal spends nothing.
 
 use strict;

@@ -1,7 +1,6 @@
 #!/usr/bin/perl
 
-# No key and no digest in any log, error page or header, nor a key in Redis
-# (DESIGN.md 3, 4).
+# No key and no digest in any log, error page or header, nor a key in Redis.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # Where else a key may stand: Authorization: Bearer, the query, a cookie;
-# and which source decides when several are configured (DESIGN.md 2).
+# and which source decides when several are configured.
 
 use strict;
 use warnings;

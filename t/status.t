@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# What a refused client sees: status, headers and body, DESIGN.md 3.
+# What a refused client sees: status, headers and body.
 
 use strict;
 use warnings;
