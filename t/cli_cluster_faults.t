@@ -96,7 +96,7 @@ is(decode_json($r->{out})->{status}, 'active', 'a key is made');
 
 # A node that isn't told what it is called is called as it was asked.
 
-for ([ 'nothing', '' ], [ 'a question mark', '?' ], [ 'nil', undef ]) {
+for ([ 'nothing', '' ], [ 'nil', undef ]) {
     my ($name, $host) = @$_;
     my $slots = slots($fake->{port}, $host // '-');
 
@@ -154,8 +154,7 @@ for (
     my $r = apikey($node, 'list');
 
     is($r->{exit}, 3, "slots that are $name");
-    like($r->{err}, qr/CLUSTER SLOTS can't be read|a slot is on no node/,
-         'told');
+    like($r->{err}, qr/unexpected reply to CLUSTER SLOTS: /, 'told');
 }
 
 $fake->greet(CLUSTER => slots($fake->{port}));

@@ -298,4 +298,20 @@ is($r->{exit}, 1, 'standard output is full');
 like($r->{err}, qr/can't be printed and is deleted again/, 'which is told');
 ok($redis->dump eq $before, 'the key is gone');
 
+# An entry of the index that names another key's record is no key.
+
+apikey('import', file('index.jsonl', qq({"key":"of-another-form","id":"x"}\n)));
+
+my ($ids) = grep { $redis->cmd('HEXISTS', $_, 'x') }
+    @{$redis->cmd('KEYS', 'apikey:ids:*')};
+my ($digest) = map { $_->{digest} } grep { $_->{id} eq $key->{id} }
+    map { decode_json($_) } split /\n/, apikey('export')->{out};
+
+$redis->cmd('HSET', $ids, 'x', $digest);
+
+for my $command (qw(show limits usage disable rotate)) {
+    wrong(1, qr/there is no key "x"/, $command, 'x');
+}
+
+
 done_testing();

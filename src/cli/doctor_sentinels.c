@@ -127,8 +127,8 @@ static void
 doctor_quorum(doctor_sentinels_t *found, redis_t *redis,
     const address_t *address)
 {
-    redisReply     *reply;
-    apikey_text_t   argv[3];
+    reply_t       *reply;
+    apikey_text_t  argv[3];
 
     argv[0] = store_text("SENTINEL");
     argv[1] = store_text("CKQUORUM");
@@ -137,22 +137,23 @@ doctor_quorum(doctor_sentinels_t *found, redis_t *redis,
     reply = redis_command(redis, argv, 3);
 
     if (reply != NULL
-        && reply->type == REDIS_REPLY_ERROR
-        && strncmp(reply->str, "NOQUORUM", 8) == 0)
+        && reply_error(reply) != NULL
+        && strncmp(reply_error(reply), "NOQUORUM", 8) == 0)
     {
-        snprintf(found->quorum, sizeof(found->quorum), "%.200s", reply->str);
+        snprintf(found->quorum, sizeof(found->quorum), "%.200s",
+                 reply_error(reply));
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 }
 
 
 static void
 doctor_reserve(store_t *store, doctor_finding_t *finding)
 {
-    size_t          count;
-    redisReply     *reply;
-    apikey_text_t   argv[1];
+    size_t         count;
+    reply_t       *reply;
+    apikey_text_t  argv[1];
 
     argv[0] = store_text("ROLE");
     reply = store_command(store, argv, 1);
@@ -163,13 +164,8 @@ doctor_reserve(store_t *store, doctor_finding_t *finding)
         return;
     }
 
-    count = 0;
-
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 3) {
-        count = reply->element[2]->elements;
-    }
-
-    freeReplyObject(reply);
+    count = reply_count(reply_at(reply, 2));
+    reply_free(reply);
 
     if (count == 0) {
         doctor_find(finding, "warning", "start one: replicaof HOST PORT",
@@ -191,9 +187,9 @@ doctor_reserve(store_t *store, doctor_finding_t *finding)
 static int
 doctor_writes_alone(store_t *store)
 {
-    int             alone;
-    redisReply     *reply;
-    apikey_text_t   argv[3];
+    int            alone;
+    reply_t       *reply;
+    apikey_text_t  argv[3];
 
     argv[0] = store_text("CONFIG");
     argv[1] = store_text("GET");
@@ -202,11 +198,10 @@ doctor_writes_alone(store_t *store)
     reply = store_command(store, argv, 3);
 
     alone = (reply != NULL
-             && reply->type == REDIS_REPLY_ARRAY
-             && reply->elements == 2
-             && strcmp(reply->element[1]->str, "0") == 0);
+             && apikey_text_equal(reply_text(reply_at(reply, 1)),
+                                  store_text("0")));
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return alone;
 }

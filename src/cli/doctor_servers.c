@@ -161,7 +161,14 @@ doctor_version(store_t *store, unsigned server, doctor_finding_t *finding)
 {
     char  value[64];
 
-    if (doctor_info(store, server, "server", "redis_version", value) != 0) {
+    /* Valkey has a version of Redis's, too: 7.2.4, whichever it is. */
+
+    if (doctor_info(store, server, "server", "valkey_version", value) == 0) {
+        doctor_find(finding, "ok", NULL, "Valkey %s", value);
+
+    } else if (doctor_info(store, server, "server", "redis_version", value)
+               != 0)
+    {
         doctor_find(finding, "unknown", "allow this user INFO", "%s", value);
 
     } else if (atoi(value) < DOCTOR_MAJOR) {
@@ -232,8 +239,13 @@ doctor_masters(doctor_t *doctor)
         }
 
         doctor_find(&finding, "wrong",
-                    "start it, or CLUSTER FAILOVER TAKEOVER on a replica of "
-                    "it", "%s", doctor->cli->store.error);
+                    store_server_placed(&doctor->cli->store,
+                                        doctor->servers[i])
+                    ? "start it, or CLUSTER FAILOVER TAKEOVER on a replica of "
+                      "it"
+                    : "start it, with cluster-announce-ip, or a hostname, in "
+                      "its configuration",
+                    "%s", doctor->cli->store.error);
         doctor_say(doctor, "cluster", &finding);
 
         rc = -1;
@@ -248,9 +260,9 @@ doctor_masters(doctor_t *doctor)
 static void
 doctor_state(store_t *store, unsigned server, doctor_finding_t *finding)
 {
-    int             ok;
-    redisReply     *reply;
-    apikey_text_t   argv[2];
+    int            ok;
+    reply_t       *reply;
+    apikey_text_t  argv[2];
 
     argv[0] = store_text("CLUSTER");
     argv[1] = store_text("INFO");
@@ -263,9 +275,8 @@ doctor_state(store_t *store, unsigned server, doctor_finding_t *finding)
         return;
     }
 
-    ok = (reply->type == REDIS_REPLY_STRING
-          && strstr(reply->str, "cluster_state:ok") != NULL);
-    freeReplyObject(reply);
+    ok = strstr(reply_text(reply).data, "cluster_state:ok") != NULL;
+    reply_free(reply);
 
     if (ok) {
         doctor_find(finding, "ok", NULL, "cluster_state is ok");
@@ -426,11 +437,11 @@ doctor_eviction(store_t *store, unsigned server, doctor_finding_t *finding)
 static void
 doctor_persistence(store_t *store, unsigned server, doctor_finding_t *finding)
 {
-    int                 rdb;
-    char                aof[64];
-    redisReply         *reply;
-    apikey_text_t       argv[3];
-    static const char   mend[] = "make sure that appendonly is yes, or save "
+    int                rdb;
+    char               aof[64];
+    reply_t           *reply;
+    apikey_text_t      argv[3];
+    static const char  mend[] = "make sure that appendonly is yes, or save "
                                  "is set";
 
     if (doctor_info(store, server, "persistence", "aof_enabled", aof) != 0) {
@@ -455,8 +466,8 @@ doctor_persistence(store_t *store, unsigned server, doctor_finding_t *finding)
         return;
     }
 
-    rdb = (reply->elements == 2 && reply->element[1]->len != 0);
-    freeReplyObject(reply);
+    rdb = reply_text(reply_at(reply, 1)).len != 0;
+    reply_free(reply);
 
     if (!rdb) {
         doctor_find(finding, "warning",
@@ -586,10 +597,10 @@ static int
 doctor_info(store_t *store, unsigned server, const char *section,
     const char *name, char value[64])
 {
-    size_t          len;
-    const char     *p;
-    redisReply     *reply;
-    apikey_text_t   argv[2];
+    size_t         len;
+    const char    *p;
+    reply_t       *reply;
+    apikey_text_t  argv[2];
 
     argv[0] = store_text("INFO");
     argv[1] = store_text(section);
@@ -602,7 +613,7 @@ doctor_info(store_t *store, unsigned server, const char *section,
     }
 
     len = strlen(name);
-    p = (reply->type == REDIS_REPLY_STRING) ? reply->str : NULL;
+    p = reply_text(reply).data;
 
     while (p != NULL && (strncmp(p, name, len) != 0 || p[len] != ':')) {
         p = strchr(p, '\n');
@@ -617,7 +628,7 @@ doctor_info(store_t *store, unsigned server, const char *section,
         snprintf(value, 64, "INFO doesn't tell");
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return p ? 0 : -1;
 }

@@ -230,7 +230,7 @@ events_begin(events_t *events, char id[STORE_EVENT_ID])
         more = events_begin_page(events, &page, &found, id);
 
         if (page.count != 0) {
-            event_entry_id(before, page.entries[page.count - 1]);
+            event_entry_id(before, reply_at(page.entries, page.count - 1));
         }
 
         store_events_free(&page);
@@ -252,7 +252,7 @@ events_begin_page(events_t *events, const store_events_t *page,
     event_t   event;
 
     for (i = 0; i < page->count; i++) {
-        event_entry_id(at, page->entries[i]);
+        event_entry_id(at, reply_at(page->entries, i));
 
         if (store_event_id_compare(at, events->since) <= 0) {
             return 0;
@@ -263,7 +263,7 @@ events_begin_page(events_t *events, const store_events_t *page,
             return 0;
         }
 
-        if (event_read(&event, page->entries[i]) == 0
+        if (event_read(&event, reply_at(page->entries, i)) == 0
             && events_match(events, &event)
             && ++*found == events->count)
         {

@@ -140,7 +140,7 @@ follow_page(const store_events_t *events, char id[STORE_EVENT_ID],
 
     for (i = 0; i < events->count && !follow_ended; i++) {
 
-        if (event_read(&event, events->entries[i]) == 0) {
+        if (event_read(&event, reply_at(events->entries, i)) == 0) {
             rc = visit(data, &event);
 
             if (rc != CLI_DONE) {
@@ -148,7 +148,7 @@ follow_page(const store_events_t *events, char id[STORE_EVENT_ID],
             }
         }
 
-        event_entry_id(id, events->entries[i]);
+        event_entry_id(id, reply_at(events->entries, i));
     }
 
     return CLI_DONE;

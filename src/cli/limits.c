@@ -296,8 +296,8 @@ static int
 limits_plan(limits_output_t *output, const apikey_record_t *record,
     limits_of_t *of, apikey_text_t packed)
 {
-    redisReply     *reply;
-    apikey_text_t   holder;
+    reply_t       *reply;
+    apikey_text_t  holder;
 
     holder = (apikey_text_t) { NULL, 0 };
 
@@ -320,14 +320,8 @@ limits_plan(limits_output_t *output, const apikey_record_t *record,
         return cli_failed(output->cli);
     }
 
-    packed = (apikey_text_t) { NULL, 0 };
-
-    if (reply->type == REDIS_REPLY_STRING) {
-        packed = (apikey_text_t) { reply->str, reply->len };
-    }
-
-    limits_known(output, of, &of->told->limits, packed);
-    freeReplyObject(reply);
+    limits_known(output, of, &of->told->limits, reply_text(reply));
+    reply_free(reply);
 
     return CLI_DONE;
 }

@@ -28,8 +28,8 @@ static int template_remove(cli_t *cli, const char *name);
 static int template_print(cli_t *cli, const char *name);
 static const template_shipped_t *template_shipped(const char *name);
 static int template_binds(const char *binds);
-static int template_read(template_t *template, const redisReply *reply);
-static redisReply *template_command(cli_t *cli, const char *command,
+static int template_read(template_t *template, apikey_text_t text);
+static reply_t *template_command(cli_t *cli, const char *command,
     const char *name, const char *value);
 static json_t *template_json(const template_t *template);
 
@@ -108,8 +108,8 @@ command_template(cli_t *cli)
 int
 template_find(cli_t *cli, const char *name, template_t *template)
 {
-    int                        rc;
-    redisReply                *reply;
+    int                        rc, stored;
+    reply_t                   *reply;
     const template_shipped_t  *shipped;
 
     memset(template, 0, sizeof(template_t));
@@ -127,19 +127,20 @@ template_find(cli_t *cli, const char *name, template_t *template)
     }
 
     rc = CLI_DONE;
+    stored = (reply_text(reply).data != NULL);
 
-    if (reply->type != REDIS_REPLY_STRING && shipped == NULL) {
+    if (!stored && shipped == NULL) {
         complain_absent("template", name);
         rc = CLI_REFUSED;
 
-    } else if (reply->type == REDIS_REPLY_STRING
-               && template_read(template, reply) != APIKEY_OK)
+    } else if (stored
+               && template_read(template, reply_text(reply)) != APIKEY_OK)
     {
         complain("template \"%s\": what is stored of it can't be read: set "
                  "or remove it", name);
         rc = CLI_REFUSED;
 
-    } else if (reply->type != REDIS_REPLY_STRING) {
+    } else if (!stored) {
         template->scopes = must(strdup(shipped->scopes));
 
         if (shipped->binds != NULL) {
@@ -150,10 +151,10 @@ template_find(cli_t *cli, const char *name, template_t *template)
     if (rc == CLI_DONE) {
         template->name = must(strdup(name));
         template->title = shipped ? shipped->title : NULL;
-        template->stored = (reply->type == REDIS_REPLY_STRING);
+        template->stored = stored;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return rc;
 }
@@ -173,11 +174,12 @@ template_free(template_t *template)
 static int
 template_list(cli_t *cli)
 {
-    int           rc;
-    size_t        i;
-    json_t       *json;
-    table_t       table;
-    redisReply   *reply;
+    int          rc;
+    size_t       i;
+    json_t      *json;
+    table_t      table;
+    reply_t     *reply;
+    const char  *name;
 
     rc = cli_open(cli);
 
@@ -199,14 +201,15 @@ template_list(cli_t *cli)
         rc = template_list_one(cli, template_shipping[i].name, json, &table);
     }
 
-    for (i = 0; rc != CLI_REDIS && i < reply->elements; i++) {
+    for (i = 0; rc != CLI_REDIS && i < reply_count(reply); i++) {
+        name = reply_text(reply_at(reply, i)).data;
 
-        if (template_shipped(reply->element[i]->str) == NULL) {
-            rc = template_list_one(cli, reply->element[i]->str, json, &table);
+        if (template_shipped(name) == NULL) {
+            rc = template_list_one(cli, name, json, &table);
         }
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     if (rc != CLI_REDIS && cli->json) {
         json_print(json_incref(json));
@@ -264,7 +267,7 @@ template_set(cli_t *cli, const char *name)
     int                        rc;
     char                      *text;
     json_t                    *json;
-    redisReply                *reply;
+    reply_t                   *reply;
     const char                *binds;
     attributes_t               attributes;
     const template_shipped_t  *shipped;
@@ -322,7 +325,7 @@ template_set(cli_t *cli, const char *name)
         return cli_failed(cli);
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return template_print(cli, name);
 }
@@ -332,7 +335,7 @@ static int
 template_remove(cli_t *cli, const char *name)
 {
     int                        rc;
-    redisReply                *reply;
+    reply_t                   *reply;
     const template_shipped_t  *shipped;
 
     shipped = template_shipped(name);
@@ -350,7 +353,7 @@ template_remove(cli_t *cli, const char *name)
         return cli_failed(cli);
     }
 
-    if (reply->integer == 0) {
+    if (reply_number(reply) == 0) {
 
         if (shipped != NULL) {
             complain("template \"%s\" is shipped, and as it was shipped", name);
@@ -368,7 +371,7 @@ template_remove(cli_t *cli, const char *name)
                shipped ? ": the shipped one holds again" : "");
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return rc;
 }
@@ -431,7 +434,7 @@ template_binds(const char *binds)
 /* What is stored is checked as if it were given now. */
 
 static int
-template_read(template_t *template, const redisReply *reply)
+template_read(template_t *template, apikey_text_t text)
 {
     int            rc;
     size_t         i;
@@ -441,7 +444,7 @@ template_read(template_t *template, const redisReply *reply)
 
     memset(&attributes, 0, sizeof(attributes));
 
-    json = json_loadb(reply->str, reply->len, 0, NULL);
+    json = json_loadb(text.data, text.len, 0, NULL);
     scopes = json_object_get(json, "scopes");
     binds = json_object_get(json, "binds");
 
@@ -477,7 +480,7 @@ template_read(template_t *template, const redisReply *reply)
 }
 
 
-static redisReply *
+static reply_t *
 template_command(cli_t *cli, const char *command, const char *name,
     const char *value)
 {

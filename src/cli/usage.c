@@ -23,7 +23,7 @@ typedef struct {
 static int usage_given(const cli_t *cli, unsigned *days,
     rows_format_e *format);
 static json_t *usage_read(cli_t *cli, const stored_t *stored, unsigned days);
-static void usage_visit(void *data, uint32_t day, const redisReply *reply);
+static void usage_visit(void *data, uint32_t day, const reply_t *reply);
 static void usage_count(json_t *counts, const apikey_usage_count_t *count);
 static void usage_count_labelled(json_t *counts, const char *member,
     apikey_text_t label, uint64_t count);
@@ -163,7 +163,7 @@ usage_read(cli_t *cli, const stored_t *stored, unsigned days)
 
 
 static void
-usage_visit(void *data, uint32_t day, const redisReply *reply)
+usage_visit(void *data, uint32_t day, const reply_t *reply)
 {
     usage_t *usage = data;
 
@@ -217,26 +217,19 @@ usage_counts(void)
 
 
 void
-usage_add(json_t *counts, const redisReply *reply)
+usage_add(json_t *counts, const reply_t *reply)
 {
     size_t                 i;
     unsigned               at;
-    apikey_text_t          name, value;
+    apikey_field_t         field;
     apikey_usage_count_t   count;
 
-    if (reply->type != REDIS_REPLY_ARRAY) {
-        return;
-    }
-
-    for (i = 0; i + 1 < reply->elements; i += 2) {
-        name.data = reply->element[i]->str;
-        name.len = reply->element[i]->len;
-        value.data = reply->element[i + 1]->str;
-        value.len = reply->element[i + 1]->len;
-
+    for (i = 0; reply_pair(reply, i, &field); i++) {
         at = 0;
 
-        while (apikey_usage_read(&count, &at, name, value) == APIKEY_OK) {
+        while (apikey_usage_read(&count, &at, field.name, field.value)
+               == APIKEY_OK)
+        {
             usage_count(counts, &count);
         }
     }

@@ -19,7 +19,7 @@ void usage_day_text(char out[USAGE_DAY], uint32_t day);
 json_t *usage_counts(void);
 
 /* Adds the fields of a day, as HGETALL answers them. */
-void usage_add(json_t *counts, const redisReply *reply);
+void usage_add(json_t *counts, const reply_t *reply);
 
 /* For people: bars, where that is a terminal. */
 void usage_show(json_t *usage);

@@ -378,7 +378,7 @@ webhook_begin(webhook_t *webhook, const char *since, char id[STORE_EVENT_ID])
         rc = store_events_before(store, &newest, "+", 1);
 
         if (rc == STORE_DONE && newest.count != 0) {
-            event_entry_id(id, newest.entries[0]);
+            event_entry_id(id, reply_at(newest.entries, 0));
         }
 
         store_events_free(&newest);

@@ -34,7 +34,7 @@ typedef struct cluster_call_s {
     unsigned         tries;
     uint64_t         since;     /* the first try, by redis_clock() */
 
-    redisReply      *reply;     /* NULL: error */
+    reply_t         *reply;     /* NULL: error */
     char            *error;
 } cluster_call_t;
 
@@ -47,9 +47,7 @@ static void cluster_round(cluster_t *cluster);
 static void cluster_call_send(cluster_t *cluster, cluster_call_t *call);
 static void cluster_call_receive(cluster_t *cluster, cluster_call_t *call);
 static int cluster_call_refused(cluster_t *cluster, cluster_call_t *call,
-    const redisReply *reply);
-static int cluster_redirection(cluster_t *cluster, int teller,
-    const char *rest);
+    const char *error);
 static void cluster_call_again(cluster_t *cluster, cluster_call_t *call,
     const char *who, const char *why, int redirected);
 static void cluster_call_fail(cluster_call_t *call, const char *who,
@@ -128,10 +126,10 @@ cluster_append_to(cluster_t *cluster, unsigned node,
 }
 
 
-redisReply *
+reply_t *
 cluster_reply(cluster_t *cluster)
 {
-    redisReply      *reply;
+    reply_t         *reply;
     cluster_call_t  *call;
 
     while (cluster->calls[cluster->first].state != CLUSTER_CALL_DONE) {
@@ -205,7 +203,7 @@ cluster_call_add(cluster_t *cluster, const apikey_text_t *argv, unsigned argc)
 static void
 cluster_call_free(cluster_call_t *call)
 {
-    freeReplyObject(call->reply);
+    reply_free(call->reply);
     free(call->argv);
     free(call->error);
 }
@@ -365,7 +363,7 @@ cluster_call_send(cluster_t *cluster, cluster_call_t *call)
 static void
 cluster_call_receive(cluster_t *cluster, cluster_call_t *call)
 {
-    redisReply      *reply, *asking;
+    reply_t         *reply, *asking;
     cluster_node_t  *node;
 
     node = &cluster->nodes[call->node];
@@ -378,23 +376,23 @@ cluster_call_receive(cluster_t *cluster, cluster_call_t *call)
         call->lost = 1;
         cluster_call_fail(call, node->shown, node->redis.error);
 
-    } else if (asking != NULL && asking->type == REDIS_REPLY_ERROR) {
+    } else if (asking != NULL && reply_error(asking) != NULL) {
 
         /* The node has refused the command itself, too. */
 
-        cluster_call_fail(call, node->shown, asking->str);
+        cluster_call_fail(call, node->shown, reply_error(asking));
 
-    } else if (reply->type != REDIS_REPLY_ERROR
+    } else if (reply_error(reply) == NULL
                || call->only != CLUSTER_NONE
-               || !cluster_call_refused(cluster, call, reply))
+               || !cluster_call_refused(cluster, call, reply_error(reply)))
     {
         call->state = CLUSTER_CALL_DONE;
         call->reply = reply;
         reply = NULL;
     }
 
-    freeReplyObject(asking);
-    freeReplyObject(reply);
+    reply_free(asking);
+    reply_free(reply);
 }
 
 
@@ -402,79 +400,45 @@ cluster_call_receive(cluster_t *cluster, cluster_call_t *call)
 
 static int
 cluster_call_refused(cluster_t *cluster, cluster_call_t *call,
-    const redisReply *reply)
+    const char *error)
 {
-    int  node;
+    unsigned        node;
+    apikey_slots_t  slots;
 
-    if (strncmp(reply->str, "MOVED ", 6) == 0) {
-        node = cluster_redirection(cluster, call->node, reply->str + 6);
-
-        if (node == CLUSTER_NONE) {
-            return 0;
-        }
+    switch (apikey_slots_error(&slots,
+                               (apikey_text_t) { error, strlen(error) }))
+    {
+    case APIKEY_SLOTS_MOVED:
+        node = cluster_node_there(cluster, call->node, &slots);
+        cluster->slots[slots.first] = node;
+        cluster->stale = 1;
 
         /* Whoever has the slot knows best about the others. */
 
-        if (call->slot != CLUSTER_NONE) {
-            cluster->slots[call->slot] = node;
+        if (cluster->nodes[node].host.name != NULL) {
+            cluster->home = node;
         }
 
-        cluster->home = node;
-        cluster->stale = 1;
+        break;
 
-    } else if (strncmp(reply->str, "ASK ", 4) == 0) {
-        call->asked = cluster_redirection(cluster, call->node,
-                                          reply->str + 4);
+    case APIKEY_SLOTS_ASK:
+        call->asked = cluster_node_there(cluster, call->node, &slots);
+        break;
 
-        if (call->asked == CLUSTER_NONE) {
+    default: /* APIKEY_SLOTS_NONE */
+
+        if (strncmp(error, "CLUSTERDOWN", 11) == 0) {
+            cluster->stale = 1;
+
+        } else if (strncmp(error, "TRYAGAIN", 8) != 0) {
             return 0;
         }
-
-    } else if (strncmp(reply->str, "CLUSTERDOWN", 11) == 0) {
-        cluster->stale = 1;
-
-    } else if (strncmp(reply->str, "TRYAGAIN", 8) != 0) {
-        return 0;
     }
 
     cluster_call_again(cluster, call, cluster->nodes[call->node].shown,
-                       reply->str,
-                       (reply->str[0] == 'M' || reply->str[0] == 'A'));
+                       error, (error[0] == 'M' || error[0] == 'A'));
 
     return 1;
-}
-
-
-/* "SLOT HOST:PORT"; without a host it is that of the node that says so. */
-
-static int
-cluster_redirection(cluster_t *cluster, int teller, const char *rest)
-{
-    const char      *space, *colon;
-    apikey_text_t    host, port;
-    cluster_node_t  *node;
-
-    space = strchr(rest, ' ');
-    colon = space ? strrchr(space, ':') : NULL;
-
-    if (colon == NULL || colon[1] == '\0') {
-        return CLUSTER_NONE;
-    }
-
-    host.data = space + 1;
-    host.len = colon - host.data;
-
-    if (host.len == 0) {
-        host.data = cluster->nodes[teller].host.name;
-        host.len = strlen(host.data);
-    }
-
-    port.data = colon + 1;
-    port.len = strlen(port.data);
-
-    node = cluster_node_add(cluster, host, port);
-
-    return node - cluster->nodes;
 }
 
 

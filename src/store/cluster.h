@@ -11,7 +11,7 @@
  * connection failed may have been executed: it is never sent again.
  */
 
-#include "core/slot.h"
+#include "core/slots.h"
 
 #include "redis.h"
 
@@ -22,8 +22,8 @@
 
 
 typedef struct {
-    address_host_t   host;
-    char            *shown;      /* HOST:PORT */
+    address_host_t   host;       /* name NULL: the Cluster knows none */
+    char            *shown;      /* HOST:PORT, or its id */
     redis_t          redis;      /* fd -1: not connected */
     unsigned         slots;
     unsigned         replicas;   /* if it has slots */
@@ -69,13 +69,18 @@ void cluster_append_to(cluster_t *cluster, unsigned node,
     const apikey_text_t *argv, unsigned argc);
 
 /* The next reply, to be freed, or NULL, error, and lost or not. */
-redisReply *cluster_reply(cluster_t *cluster);
+reply_t *cluster_reply(cluster_t *cluster);
 
 
 /* cluster_nodes.c: who is there. */
 
-cluster_node_t *cluster_node_add(cluster_t *cluster, apikey_text_t host,
+/* The node there, known or not; host.data NULL: port is its id. */
+unsigned cluster_node_add(cluster_t *cluster, apikey_text_t host,
     apikey_text_t port);
+
+/* The same; without a host, it is that of the node that says so. */
+unsigned cluster_node_there(cluster_t *cluster, unsigned teller,
+    const apikey_slots_t *there);
 
 /* Connects unless it is connected: 0, or -1 and its redis.error. */
 int cluster_node_open(cluster_t *cluster, cluster_node_t *node);

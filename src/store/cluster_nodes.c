@@ -10,55 +10,91 @@
 
 static int cluster_ask(cluster_t *cluster, unsigned n);
 static int cluster_told(cluster_t *cluster, unsigned teller,
-    const redisReply *reply);
-static int cluster_told_range(cluster_t *cluster, unsigned teller,
-    const redisReply *range);
+    const reply_t *reply);
 static void cluster_complain(cluster_t *cluster, unsigned n,
     const char *why);
 
 
-cluster_node_t *
+unsigned
+cluster_node_there(cluster_t *cluster, unsigned teller,
+    const apikey_slots_t *there)
+{
+    char           port[16];
+    apikey_text_t  host;
+
+    if (there->port == 0) {
+        return cluster_node_add(cluster, (apikey_text_t) { NULL, 0 },
+                                there->id);
+    }
+
+    host = there->host;
+
+    if (host.len == 0) {
+        host.data = cluster->nodes[teller].host.name;
+        host.len = strlen(host.data);
+    }
+
+    snprintf(port, sizeof(port), "%u", there->port);
+
+    return cluster_node_add(cluster, host,
+                            (apikey_text_t) { port, strlen(port) });
+}
+
+
+unsigned
 cluster_node_add(cluster_t *cluster, apikey_text_t host, apikey_text_t port)
 {
-    unsigned         i;
+    int              rc;
+    char            *shown;
+    unsigned         n;
     cluster_node_t  *node;
-    apikey_text_t    name, at;
 
-    for (i = 0; i < cluster->node_count; i++) {
-        node = &cluster->nodes[i];
-        name = (apikey_text_t) { node->host.name, strlen(node->host.name) };
-        at = (apikey_text_t) { node->host.port, strlen(node->host.port) };
+    if (host.data == NULL) {
+        rc = asprintf(&shown, "node \"%.*s\"", (int) port.len, port.data);
 
-        if (apikey_text_equal(name, host) && apikey_text_equal(at, port)) {
-            return node;
+    } else {
+        rc = asprintf(&shown, memchr(host.data, ':', host.len)
+                              ? "[%.*s]:%.*s" : "%.*s:%.*s",
+                      (int) host.len, host.data, (int) port.len, port.data);
+    }
+
+    if (rc == -1) {
+        shown = must(NULL);
+    }
+
+    for (n = 0; n < cluster->node_count; n++) {
+
+        if (strcmp(cluster->nodes[n].shown, shown) == 0) {
+            free(shown);
+            return n;
         }
     }
 
-    cluster->nodes = must(realloc(cluster->nodes, (cluster->node_count + 1)
-                                                  * sizeof(cluster_node_t)));
+    cluster->nodes = must(realloc(cluster->nodes,
+                                  (n + 1) * sizeof(cluster_node_t)));
     node = &cluster->nodes[cluster->node_count++];
 
     memset(node, 0, sizeof(cluster_node_t));
 
     node->redis.fd = -1;
-    node->host.name = must(strndup(host.data, host.len));
-    node->host.port = must(strndup(port.data, port.len));
+    node->shown = shown;
 
-    if (asprintf(&node->shown, strchr(node->host.name, ':') ? "[%s]:%s"
-                                                            : "%s:%s",
-                 node->host.name, node->host.port)
-        == -1)
-    {
-        node->shown = must(NULL);
+    if (host.data != NULL) {
+        node->host.name = must(strndup(host.data, host.len));
+        node->host.port = must(strndup(port.data, port.len));
     }
 
-    return node;
+    return n;
 }
 
 
 int
 cluster_node_open(cluster_t *cluster, cluster_node_t *node)
 {
+    if (node->host.name == NULL) {
+        return redis_fail(&node->redis, "the Cluster knows no address of it");
+    }
+
     if (node->redis.fd != -1) {
 
         if (!node->redis.failed && !redis_closed(&node->redis)) {
@@ -115,6 +151,7 @@ cluster_refresh(cluster_t *cluster)
 
             if ((cluster->nodes[i].redis.fd != -1) == connected
                 && (int) i != cluster->home
+                && cluster->nodes[i].host.name != NULL
                 && redis_clock() < end
                 && cluster_ask(cluster, i) == 0)
             {
@@ -154,7 +191,7 @@ static int
 cluster_ask(cluster_t *cluster, unsigned n)
 {
     int              rc;
-    redisReply      *reply;
+    reply_t         *reply;
     cluster_node_t  *node;
     apikey_text_t    argv[] = { apikey_text("CLUSTER"), apikey_text("SLOTS") };
 
@@ -171,15 +208,15 @@ cluster_ask(cluster_t *cluster, unsigned n)
         return -1;
     }
 
-    if (reply->type == REDIS_REPLY_ERROR) {
-        cluster_complain(cluster, n, reply->str);
+    if (reply_error(reply) != NULL) {
+        cluster_complain(cluster, n, reply_error(reply));
         rc = -1;
 
     } else {
         rc = cluster_told(cluster, n, reply);
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return rc;
 }
@@ -188,90 +225,47 @@ cluster_ask(cluster_t *cluster, unsigned n)
 /* Nodes whose slots are others' now stay known: one of them may be asked. */
 
 static int
-cluster_told(cluster_t *cluster, unsigned teller, const redisReply *reply)
+cluster_told(cluster_t *cluster, unsigned teller, const reply_t *reply)
 {
-    size_t    i;
-    unsigned  n;
+    char                 error[REPLY_WHY];
+    size_t               i;
+    unsigned             n, slot;
+    const char          *why;
+    apikey_slots_t       range;
+    apikey_slots_view_t  map;
 
-    for (i = 0; i < APIKEY_SLOTS; i++) {
-        cluster->slots[i] = CLUSTER_NONE;
+    reply_view(&map, reply);
+    why = apikey_slots_check(&map);
+
+    if (why != NULL) {
+        snprintf(error, sizeof(error), "unexpected reply to CLUSTER SLOTS: %s",
+                 why);
+        cluster_complain(cluster, teller, error);
+        return -1;
     }
 
     for (n = 0; n < cluster->node_count; n++) {
         cluster->nodes[n].slots = 0;
     }
 
-    for (i = 0; i < reply->elements; i++) {
+    for (slot = 0; slot < APIKEY_SLOTS; slot++) {
+        cluster->slots[slot] = CLUSTER_NONE;
+    }
 
-        if (cluster_told_range(cluster, teller, reply->element[i]) != 0) {
-            cluster_complain(cluster, teller,
-                             "its answer to CLUSTER SLOTS can't be read");
-            return -1;
+    for (i = 0; i < map.count; i++) {
+        apikey_slots_range(&range, &map, i);
+
+        n = cluster_node_there(cluster, teller, &range);
+        cluster->nodes[n].replicas = range.replicas;
+        cluster->nodes[n].slots += range.last - range.first + 1;
+
+        for (slot = range.first; slot <= range.last; slot++) {
+            cluster->slots[slot] = n;
         }
     }
 
     cluster->home = teller;
     cluster->stale = 0;
-
-    return 0;
-}
-
-
-/* First slot, last slot, the master, replicas; a node: host, port, and more. */
-
-static int
-cluster_told_range(cluster_t *cluster, unsigned teller,
-    const redisReply *range)
-{
-    long long          slot, first, last;
-    char               port[24];
-    apikey_text_t      host;
-    cluster_node_t    *node;
-    const redisReply  *master;
-
-    if (range->type != REDIS_REPLY_ARRAY
-        || range->elements < 3
-        || range->element[0]->type != REDIS_REPLY_INTEGER
-        || range->element[1]->type != REDIS_REPLY_INTEGER
-        || range->element[2]->type != REDIS_REPLY_ARRAY)
-    {
-        return -1;
-    }
-
-    first = range->element[0]->integer;
-    last = range->element[1]->integer;
-    master = range->element[2];
-
-    if (first < 0
-        || last >= APIKEY_SLOTS
-        || master->elements < 2
-        || master->element[1]->type != REDIS_REPLY_INTEGER)
-    {
-        return -1;
-    }
-
-    /* A node that doesn't know what it is called is called as it was asked. */
-
-    host.data = master->element[0]->str;
-    host.len = (master->element[0]->type == REDIS_REPLY_STRING)
-               ? master->element[0]->len : 0;
-
-    if (host.len == 0 || (host.len == 1 && host.data[0] == '?')) {
-        host.data = cluster->nodes[teller].host.name;
-        host.len = strlen(host.data);
-    }
-
-    snprintf(port, sizeof(port), "%lld", master->element[1]->integer);
-
-    node = cluster_node_add(cluster, host,
-                            (apikey_text_t) { port, strlen(port) });
-
-    for (slot = first; slot <= last; slot++) {
-        cluster->slots[slot] = node - cluster->nodes;
-        node->slots++;
-    }
-
-    node->replicas = range->elements - 3;
 
     return 0;
 }

@@ -7,7 +7,6 @@
 #include "json.h"
 
 
-static apikey_text_t event_text(const redisReply *reply);
 static json_t *event_detail(const apikey_field_t *detail);
 
 
@@ -35,42 +34,34 @@ static const char *const  event_types[] = {
 
 
 int
-event_read(event_t *event, const redisReply *entry)
+event_read(event_t *event, const reply_t *entry)
 {
-    size_t            i, k;
-    apikey_text_t     name, value;
-    const redisReply *fields;
+    size_t          i, k;
+    const reply_t  *fields;
+    apikey_field_t  field;
 
     memset(event, 0, sizeof(event_t));
 
-    if (entry->type != REDIS_REPLY_ARRAY
-        || entry->elements != 2
-        || entry->element[0]->type != REDIS_REPLY_STRING
-        || entry->element[1]->type != REDIS_REPLY_ARRAY)
-    {
-        return -1;
-    }
-
-    event->id = event_text(entry->element[0]);
+    event->id = reply_text(reply_at(entry, 0));
     event->time = strtoull(event->id.data, NULL, 10) / 1000;
 
-    fields = entry->element[1];
+    fields = reply_at(entry, 1);
 
-    for (i = 0; i + 1 < fields->elements; i += 2) {
-        name = event_text(fields->element[i]);
-        value = event_text(fields->element[i + 1]);
+    for (i = 0; reply_pair(fields, i, &field); i++) {
 
         for (k = 0; k < EVENT_FIELDS; k++) {
-            if (apikey_text_equal(name, store_text(event_fields[k].name))) {
+
+            if (apikey_text_equal(field.name,
+                                  store_text(event_fields[k].name)))
+            {
                 *(apikey_text_t *) ((char *) event + event_fields[k].offset)
-                    = value;
+                    = field.value;
                 break;
             }
         }
 
         if (k == EVENT_FIELDS && event->count < STORE_EVENT_FIELDS) {
-            event->details[event->count].name = name;
-            event->details[event->count++].value = value;
+            event->details[event->count++] = field;
         }
     }
 
@@ -79,15 +70,11 @@ event_read(event_t *event, const redisReply *entry)
 
 
 void
-event_entry_id(char id[STORE_EVENT_ID], const redisReply *entry)
+event_entry_id(char id[STORE_EVENT_ID], const reply_t *entry)
 {
     apikey_text_t  text;
 
-    text = (apikey_text_t) { NULL, 0 };
-
-    if (entry->type == REDIS_REPLY_ARRAY && entry->elements != 0) {
-        text = event_text(entry->element[0]);
-    }
+    text = reply_text(reply_at(entry, 0));
 
     snprintf(id, STORE_EVENT_ID, "%.*s", (int) text.len, text.data);
 }
@@ -140,17 +127,6 @@ event_type_known(const char *type)
     }
 
     return 0;
-}
-
-
-static apikey_text_t
-event_text(const redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_STRING) {
-        return (apikey_text_t) { NULL, 0 };
-    }
-
-    return (apikey_text_t) { reply->str, reply->len };
 }
 
 

@@ -27,7 +27,7 @@ typedef struct {
 
 
 /* From an entry of store_events_t, which has to outlive it: 0, or -1. */
-int event_read(event_t *event, const redisReply *entry);
+int event_read(event_t *event, const reply_t *entry);
 
 /*
  * {"id":...,"time":SECONDS,"type":...,"key":...,"name":...,"org":...,
@@ -37,7 +37,7 @@ int event_read(event_t *event, const redisReply *entry);
 json_t *event_json(const event_t *event);
 
 /* The id of an entry, "" if it has none. */
-void event_entry_id(char id[STORE_EVENT_ID], const redisReply *entry);
+void event_entry_id(char id[STORE_EVENT_ID], const reply_t *entry);
 
 int event_type_known(const char *type);
 

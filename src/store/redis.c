@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <hiredis/hiredis.h>
 #include <sodium.h>
 
 #include "memory.h"
@@ -16,7 +17,9 @@
 #define REDIS_ARGS_MAX  128
 
 
-static redisReply *redis_received(redis_t *redis);
+static void redis_expect(redis_t *redis, const reply_expected_t *expected);
+static reply_t *redis_received(redis_t *redis,
+    const reply_expected_t *expected);
 static ssize_t redis_write(redis_t *redis, const char *data, size_t len,
     short *events);
 static ssize_t redis_read(redis_t *redis, char *buf, size_t size,
@@ -40,6 +43,7 @@ redis_close(redis_t *redis)
     }
 
     memory_wipe(redis->out);
+    free(redis->expected);
     free(redis->server);
     free(redis->port);
     memset(redis, 0, sizeof(redis_t));
@@ -78,6 +82,8 @@ redis_append(redis_t *redis, const apikey_text_t *argv, unsigned argc)
 
     sodium_memzero(command, len);
     redisFreeCommand(command);
+
+    redis_expect(redis, reply_expect(argv, argc));
 }
 
 
@@ -126,17 +132,25 @@ redis_closed(redis_t *redis)
 }
 
 
-redisReply *
+reply_t *
 redis_reply(redis_t *redis)
 {
-    redisReply  *reply;
+    reply_t                 *reply;
+    const reply_expected_t  *expected;
 
     if (redis->failed || redis_flush(redis) != 0) {
         return NULL;
     }
 
+    expected = redis->expected[redis->expected_first++];
+
+    if (redis->expected_first == redis->expected_count) {
+        redis->expected_first = 0;
+        redis->expected_count = 0;
+    }
+
     do {
-        reply = redis_received(redis);
+        reply = redis_received(redis, expected);
 
     } while (reply == NULL && !redis->failed && redis_receive(redis, 1) == 0);
 
@@ -144,7 +158,7 @@ redis_reply(redis_t *redis)
 }
 
 
-redisReply *
+reply_t *
 redis_command(redis_t *redis, const apikey_text_t *argv, unsigned argc)
 {
     redis_append(redis, argv, argc);
@@ -153,18 +167,22 @@ redis_command(redis_t *redis, const apikey_text_t *argv, unsigned argc)
 }
 
 
-redisReply *
+reply_t *
 redis_message(redis_t *redis, uint64_t until)
 {
-    uint64_t     now;
-    redisReply  *reply;
+    uint64_t  now;
+    reply_t  *reply;
 
     if (redis->failed) {
         return NULL;
     }
 
+    /* Replies to commands come as messages, too. */
+
+    redis->expected_count = 0;
+
     for ( ;; ) {
-        reply = redis_received(redis);
+        reply = redis_received(redis, &reply_message);
 
         if (reply != NULL || redis->failed) {
             return reply;
@@ -229,16 +247,38 @@ redis_poll(redis_t *redis, int events, int timeout)
 }
 
 
+static void
+redis_expect(redis_t *redis, const reply_expected_t *expected)
+{
+    if (redis->expected_count == redis->expected_room) {
+        redis->expected_room = redis->expected_room ? redis->expected_room * 2
+                                                    : 16;
+        redis->expected = must(realloc(redis->expected,
+                                       redis->expected_room
+                                       * sizeof(*redis->expected)));
+    }
+
+    redis->expected[redis->expected_count++] = expected;
+}
+
+
 /* A reply that is whole already, or NULL. */
 
-static redisReply *
-redis_received(redis_t *redis)
+static reply_t *
+redis_received(redis_t *redis, const reply_expected_t *expected)
 {
     void  *reply;
+    char   why[REPLY_WHY];
 
     if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK) {
         (void) redis_fail(redis, "an answer that isn't Redis's: %s",
                           redis->reader->errstr);
+        return NULL;
+    }
+
+    if (reply != NULL && reply_check(reply, expected, why) != 0) {
+        (void) redis_fail(redis, "%s", why);
+        reply_free(reply);
         return NULL;
     }
 

@@ -4,14 +4,12 @@
 /*
  * One blocking connection to Redis, pipelined: commands are collected,
  * sent when a reply is asked for, and answered in their order.  A connection
- * that failed stays failed; nothing is ever sent twice.
+ * that failed, or has answered a command as Redis never does, stays failed;
+ * nothing is ever sent twice.
  */
 
-#include <hiredis/hiredis.h>
-
-#include "core/text.h"
-
 #include "address.h"
+#include "reply.h"
 #include "tls.h"
 
 
@@ -21,20 +19,25 @@
 
 
 typedef struct {
-    int           fd;
-    tls_t        *tls;       /* NULL: none */
-    redisReader  *reader;
+    int                       fd;
+    tls_t                    *tls;       /* NULL: none */
+    struct redisReader       *reader;
 
-    char         *out;       /* not yet sent */
-    size_t        out_len;
-    size_t        out_room;
+    char                     *out;       /* not yet sent */
+    size_t                    out_len;
+    size_t                    out_room;
 
-    int           patience;  /* milliseconds without a byte moving */
-    char         *server;    /* the master that sentinels named; else NULL */
-    char         *port;
+    const reply_expected_t  **expected;  /* of commands not yet answered: */
+    size_t                    expected_first;
+    size_t                    expected_count;
+    size_t                    expected_room;
 
-    int           failed;
-    char          error[REDIS_ERROR];
+    int                       patience;  /* ms without a byte moving */
+    char                     *server;    /* the master that sentinels named; */
+    char                     *port;      /* else NULL */
+
+    int                       failed;
+    char                      error[REDIS_ERROR];
 } redis_t;
 
 
@@ -68,10 +71,10 @@ void redis_append(redis_t *redis, const apikey_text_t *argv, unsigned argc);
 int redis_flush(redis_t *redis);
 
 /* The next reply, to be freed, or NULL and error: the connection failed. */
-redisReply *redis_reply(redis_t *redis);
+reply_t *redis_reply(redis_t *redis);
 
 /* Both at once. */
-redisReply *redis_command(redis_t *redis, const apikey_text_t *argv,
+reply_t *redis_command(redis_t *redis, const apikey_text_t *argv,
     unsigned argc);
 
 /* Is a connection that waits for no reply of no use any more? */
@@ -81,7 +84,7 @@ int redis_closed(redis_t *redis);
  * Of a connection that has subscribed: the next message that has come or comes
  * until redis_clock() shows that time, or NULL, and failed is set or not.
  */
-redisReply *redis_message(redis_t *redis, uint64_t until);
+reply_t *redis_message(redis_t *redis, uint64_t until);
 
 /* Waits until it can be read or written: 1, 0 after so many ms, or -1. */
 int redis_poll(redis_t *redis, int events, int milliseconds);

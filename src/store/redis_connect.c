@@ -49,7 +49,7 @@ redis_open_within(redis_t *redis, const address_t *address,
 
     redis->fd = -1;
     redis->patience = milliseconds;
-    redis->reader = must(redisReaderCreate());
+    redis->reader = reply_reader();
 
     rc = address->path ? redis_connect_unix(redis, address)
                        : redis_connect_tcp(redis, host);
@@ -239,8 +239,8 @@ redis_hello(redis_t *redis, const address_t *address)
 static int
 redis_expect_ok(redis_t *redis, const char *command)
 {
-    int          rc;
-    redisReply  *reply;
+    int       rc;
+    reply_t  *reply;
 
     reply = redis_reply(redis);
 
@@ -250,11 +250,11 @@ redis_expect_ok(redis_t *redis, const char *command)
 
     rc = 0;
 
-    if (reply->type == REDIS_REPLY_ERROR) {
-        rc = redis_fail(redis, "%s: %s", command, reply->str);
+    if (reply_error(reply) != NULL) {
+        rc = redis_fail(redis, "%s: %s", command, reply_error(reply));
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return rc;
 }

@@ -22,7 +22,7 @@ static int sentinel_round(redis_t *redis, const address_t *address,
     sentinel_round_t *round);
 static int sentinel_open_master(redis_t *redis, const address_t *address,
     address_host_t *host, sentinel_round_t *round);
-static redisReply *sentinel_question(redis_t *redis,
+static reply_t *sentinel_question(redis_t *redis,
     const address_t *address);
 static void sentinel_note(char note[REDIS_ERROR], const address_host_t *host,
     const char *why);
@@ -72,9 +72,9 @@ sentinel_rc_e
 sentinel_ask(redis_t *redis, const address_t *address,
     const address_host_t *sentinel, address_host_t *host)
 {
-    address_t       login;
-    redisReply     *reply;
-    sentinel_rc_e   rc;
+    address_t      login;
+    reply_t       *reply;
+    sentinel_rc_e  rc;
 
     memset(host, 0, sizeof(address_host_t));
 
@@ -92,11 +92,11 @@ sentinel_ask(redis_t *redis, const address_t *address,
     }
 
     if (reply != NULL
-        && reply->type == REDIS_REPLY_ERROR
-        && strncmp(reply->str, "NOAUTH", 6) == 0
+        && reply_error(reply) != NULL
+        && strncmp(reply_error(reply), "NOAUTH", 6) == 0
         && address->password != NULL)
     {
-        freeReplyObject(reply);
+        reply_free(reply);
         redis_close(redis);
         reply = NULL;
 
@@ -116,22 +116,17 @@ sentinel_ask(redis_t *redis, const address_t *address,
 
     rc = SENTINEL_UNKNOWN;
 
-    if (reply->type == REDIS_REPLY_ARRAY
-        && reply->elements == 2
-        && reply->element[0]->type == REDIS_REPLY_STRING
-        && reply->element[1]->type == REDIS_REPLY_STRING)
-    {
-        host->name = must(strdup(reply->element[0]->str));
-        host->port = must(strdup(reply->element[1]->str));
-        rc = SENTINEL_FOUND;
-
-    } else if (reply->type != REDIS_REPLY_NIL) {
-        (void) redis_fail(redis, "%s", reply->type == REDIS_REPLY_ERROR
-                                       ? reply->str : "it is no sentinel");
+    if (reply_error(reply) != NULL) {
+        (void) redis_fail(redis, "%s", reply_error(reply));
         rc = SENTINEL_SILENT;
+
+    } else if (reply_count(reply) != 0) {
+        host->name = must(strdup(reply_text(reply_at(reply, 0)).data));
+        host->port = must(strdup(reply_text(reply_at(reply, 1)).data));
+        rc = SENTINEL_FOUND;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return rc;
 }
@@ -207,9 +202,9 @@ static int
 sentinel_open_master(redis_t *redis, const address_t *address,
     address_host_t *host, sentinel_round_t *round)
 {
-    redisReply           *reply;
-    const char           *why;
-    const apikey_text_t   role = apikey_text("ROLE");
+    reply_t             *reply;
+    const char          *why;
+    const apikey_text_t  role = apikey_text("ROLE");
 
     reply = NULL;
 
@@ -222,14 +217,10 @@ sentinel_open_master(redis_t *redis, const address_t *address,
     if (reply == NULL) {
         why = redis->error;
 
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        why = reply->str;
+    } else if (reply_error(reply) != NULL) {
+        why = reply_error(reply);
 
-    } else if (reply->type != REDIS_REPLY_ARRAY
-               || reply->elements == 0
-               || reply->element[0]->type != REDIS_REPLY_STRING
-               || strcmp(reply->element[0]->str, "master") != 0)
-    {
+    } else if (strcmp(reply_text(reply_at(reply, 0)).data, "master") != 0) {
         why = "it is a replica";
     }
 
@@ -243,13 +234,13 @@ sentinel_open_master(redis_t *redis, const address_t *address,
         redis->patience = REDIS_TIMEOUT;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return why ? -1 : 0;
 }
 
 
-static redisReply *
+static reply_t *
 sentinel_question(redis_t *redis, const address_t *address)
 {
     apikey_text_t  argv[3];

@@ -12,15 +12,15 @@
 
 static store_rc_e store_find(store_t *store, apikey_text_t id,
     unsigned char digest[APIKEY_DIGEST_SIZE]);
-static redisReply *store_write_told(store_t *store,
+static reply_t *store_write_told(store_t *store,
     const store_script_t *script, const store_write_t *write);
-static store_rc_e store_visit_records(store_t *store, redisReply **index,
+static store_rc_e store_visit_records(store_t *store, reply_t **index,
     store_visit_pt visit, void *data);
-static void store_visit_ask(store_t *store, const redisReply *hex);
-static store_rc_e store_visit_one(store_t *store, redisReply **entry,
-    store_visit_pt visit, void *data);
+static void store_visit_ask(store_t *store, apikey_text_t hex);
+static store_rc_e store_visit_one(store_t *store,
+    const apikey_field_t *entry, store_visit_pt visit, void *data);
 static void store_visit_digest(unsigned char digest[APIKEY_DIGEST_SIZE],
-    const redisReply *hex);
+    apikey_text_t hex);
 
 
 store_rc_e
@@ -90,9 +90,9 @@ store_rc_e
 store_read(store_t *store, const unsigned char digest[APIKEY_DIGEST_SIZE],
     stored_t **stored)
 {
-    redisReply     *reply;
-    store_name_t    name;
-    apikey_text_t   argv[2];
+    reply_t       *reply;
+    store_name_t   name;
+    apikey_text_t  argv[2];
 
     store_name_record(store, &name, digest);
 
@@ -106,7 +106,7 @@ store_read(store_t *store, const unsigned char digest[APIKEY_DIGEST_SIZE],
     }
 
     *stored = stored_make(digest, reply);
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return *stored ? STORE_DONE : STORE_ABSENT;
 }
@@ -129,6 +129,7 @@ store_read_id(store_t *store, apikey_text_t id, stored_t **stored)
     if (rc == STORE_DONE && !apikey_text_equal(stored_get(*stored, "id"), id))
     {
         free(*stored);
+        *stored = NULL;
         rc = STORE_ABSENT;
     }
 
@@ -140,10 +141,10 @@ store_rc_e
 store_change(store_t *store, const stored_t *stored,
     const apikey_field_t *fields, unsigned count)
 {
-    unsigned        i;
-    store_rc_e      rc;
-    redisReply     *reply;
-    store_write_t   write;
+    unsigned       i;
+    store_rc_e     rc;
+    reply_t       *reply;
+    store_write_t  write;
 
     store_write_init(store, &write, stored->digest);
     store_write_add(&write, store_acks_token(store));
@@ -160,8 +161,8 @@ store_change(store_t *store, const stored_t *stored,
         return STORE_FAILED;
     }
 
-    rc = reply->integer ? STORE_DONE : STORE_CHANGED;
-    freeReplyObject(reply);
+    rc = reply_number(reply) ? STORE_DONE : STORE_CHANGED;
+    reply_free(reply);
 
     if (rc == STORE_DONE) {
         store_expiring_changed(store, stored, fields, count);
@@ -174,12 +175,12 @@ store_change(store_t *store, const stored_t *stored,
 store_rc_e
 store_delete(store_t *store, apikey_text_t id, stored_t **deleted)
 {
-    stored_t       *stored;
-    store_rc_e      rc;
-    redisReply     *reply;
-    store_name_t    ids;
-    store_write_t   write;
-    apikey_text_t   argv[3];
+    stored_t      *stored;
+    store_rc_e     rc;
+    reply_t       *reply;
+    store_name_t   ids;
+    store_write_t  write;
+    apikey_text_t  argv[3];
 
     if (deleted != NULL) {
         *deleted = NULL;
@@ -202,7 +203,7 @@ store_delete(store_t *store, apikey_text_t id, stored_t **deleted)
             return STORE_FAILED;
         }
 
-        freeReplyObject(reply);
+        reply_free(reply);
         store_usage_deleted(store, stored);
 
         if (deleted == NULL) {
@@ -224,8 +225,8 @@ store_delete(store_t *store, apikey_text_t id, stored_t **deleted)
         return STORE_FAILED;
     }
 
-    rc = reply->integer ? STORE_DONE : rc;
-    freeReplyObject(reply);
+    rc = reply_number(reply) ? STORE_DONE : rc;
+    reply_free(reply);
 
     if (rc == STORE_DONE) {
         store_expiring_deleted(store, id);
@@ -238,11 +239,11 @@ store_delete(store_t *store, apikey_text_t id, stored_t **deleted)
 store_rc_e
 store_visit(store_t *store, store_visit_pt visit, void *data)
 {
-    unsigned        bucket, i;
-    store_rc_e      rc;
-    redisReply     *index[STORE_BUCKETS];
-    store_name_t    name;
-    apikey_text_t   argv[2];
+    unsigned       bucket, i;
+    store_rc_e     rc;
+    reply_t       *index[STORE_BUCKETS];
+    store_name_t   name;
+    apikey_text_t  argv[2];
 
     rc = STORE_DONE;
     argv[0] = store_text("HGETALL");
@@ -270,7 +271,7 @@ store_visit(store_t *store, store_visit_pt visit, void *data)
         }
 
         for (i = 0; i < STORE_BUCKETS; i++) {
-            freeReplyObject(index[i]);
+            reply_free(index[i]);
         }
     }
 
@@ -282,10 +283,10 @@ static store_rc_e
 store_find(store_t *store, apikey_text_t id,
     unsigned char digest[APIKEY_DIGEST_SIZE])
 {
-    store_rc_e      rc;
-    redisReply     *reply;
-    store_name_t    ids;
-    apikey_text_t   argv[3];
+    store_rc_e     rc;
+    reply_t       *reply;
+    store_name_t   ids;
+    apikey_text_t  argv[3];
 
     store_name_ids(store, &ids, apikey_names_bucket(id));
 
@@ -301,15 +302,11 @@ store_find(store_t *store, apikey_text_t id,
 
     rc = STORE_ABSENT;
 
-    if (reply->type == REDIS_REPLY_STRING
-        && apikey_digest_parse(digest,
-                               (apikey_text_t) { reply->str, reply->len })
-           == APIKEY_OK)
-    {
+    if (apikey_digest_parse(digest, reply_text(reply)) == APIKEY_OK) {
         rc = STORE_DONE;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return rc;
 }
@@ -317,17 +314,17 @@ store_find(store_t *store, apikey_text_t id,
 
 /* A write whose answers are waited for, unless its script answers 0. */
 
-static redisReply *
+static reply_t *
 store_write_told(store_t *store, const store_script_t *script,
     const store_write_t *write)
 {
-    uint64_t     began;
-    redisReply  *reply;
+    uint64_t  began;
+    reply_t  *reply;
 
     began = redis_clock();
     reply = store_write(store, script, write);
 
-    if (reply != NULL && reply->integer != 0) {
+    if (reply != NULL && reply_number(reply) != 0) {
         store_acks_expect(store, began);
     }
 
@@ -338,16 +335,17 @@ store_write_told(store_t *store, const store_script_t *script,
 /* Of as many buckets at once. */
 
 static store_rc_e
-store_visit_records(store_t *store, redisReply **index, store_visit_pt visit,
+store_visit_records(store_t *store, reply_t **index, store_visit_pt visit,
     void *data)
 {
-    size_t      i;
-    unsigned    bucket;
-    store_rc_e  rc;
+    size_t          i;
+    unsigned        bucket;
+    store_rc_e      rc;
+    apikey_field_t  entry;
 
     for (bucket = 0; bucket < STORE_BUCKETS; bucket++) {
-        for (i = 0; i + 1 < index[bucket]->elements; i += 2) {
-            store_visit_ask(store, index[bucket]->element[i + 1]);
+        for (i = 0; reply_pair(index[bucket], i, &entry); i++) {
+            store_visit_ask(store, entry.value);
         }
     }
 
@@ -355,12 +353,9 @@ store_visit_records(store_t *store, redisReply **index, store_visit_pt visit,
 
     for (bucket = 0; bucket < STORE_BUCKETS; bucket++) {
 
-        for (i = 0; i + 1 < index[bucket]->elements; i += 2) {
+        for (i = 0; reply_pair(index[bucket], i, &entry); i++) {
 
-            if (store_visit_one(store, &index[bucket]->element[i], visit,
-                                data)
-                != STORE_DONE)
-            {
+            if (store_visit_one(store, &entry, visit, data) != STORE_DONE) {
                 rc = STORE_FAILED;
             }
         }
@@ -371,7 +366,7 @@ store_visit_records(store_t *store, redisReply **index, store_visit_pt visit,
 
 
 static void
-store_visit_ask(store_t *store, const redisReply *hex)
+store_visit_ask(store_t *store, apikey_text_t hex)
 {
     store_name_t    name;
     apikey_text_t   argv[2];
@@ -390,13 +385,12 @@ store_visit_ask(store_t *store, const redisReply *hex)
 /* The entry's id and digest. */
 
 static store_rc_e
-store_visit_one(store_t *store, redisReply **entry, store_visit_pt visit,
-    void *data)
+store_visit_one(store_t *store, const apikey_field_t *entry,
+    store_visit_pt visit, void *data)
 {
-    stored_t       *stored;
-    redisReply     *reply;
-    apikey_text_t   id;
-    unsigned char   digest[APIKEY_DIGEST_SIZE];
+    stored_t      *stored;
+    reply_t       *reply;
+    unsigned char  digest[APIKEY_DIGEST_SIZE];
 
     reply = store_reply(store);
 
@@ -404,19 +398,19 @@ store_visit_one(store_t *store, redisReply **entry, store_visit_pt visit,
         return STORE_FAILED;
     }
 
-    store_visit_digest(digest, entry[1]);
+    store_visit_digest(digest, entry->value);
 
     stored = stored_make(digest, reply);
-    freeReplyObject(reply);
+    reply_free(reply);
 
-    id = (apikey_text_t) { entry[0]->str, entry[0]->len };
-
-    if (stored != NULL && !apikey_text_equal(stored_get(stored, "id"), id)) {
+    if (stored != NULL
+        && !apikey_text_equal(stored_get(stored, "id"), entry->name))
+    {
         free(stored);
         stored = NULL;
     }
 
-    visit(data, id, stored);
+    visit(data, entry->name, stored);
 
     return STORE_DONE;
 }
@@ -426,11 +420,9 @@ store_visit_one(store_t *store, redisReply **entry, store_visit_pt visit,
 
 static void
 store_visit_digest(unsigned char digest[APIKEY_DIGEST_SIZE],
-    const redisReply *hex)
+    apikey_text_t hex)
 {
-    if (apikey_digest_parse(digest, (apikey_text_t) { hex->str, hex->len })
-        != APIKEY_OK)
-    {
+    if (apikey_digest_parse(digest, hex) != APIKEY_OK) {
         memset(digest, 0, APIKEY_DIGEST_SIZE);
     }
 }

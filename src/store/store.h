@@ -87,7 +87,7 @@ int store_connect(store_t *store, redis_t *redis);
 store_rc_e store_time(store_t *store, uint64_t *now);
 
 /* A reply that is no error, to be freed; or NULL and error. */
-redisReply *store_command(store_t *store, const apikey_text_t *argv,
+reply_t *store_command(store_t *store, const apikey_text_t *argv,
     unsigned argc);
 
 store_rc_e store_read(store_t *store,

@@ -14,7 +14,7 @@
 static void store_acks_subscribe(store_t *store, store_acks_t *acks);
 static void store_acks_written(store_acks_t *acks, unsigned server);
 static int store_acks_hear(store_acks_t *acks, uint64_t until);
-static void store_acks_count(store_acks_t *acks, const redisReply *message);
+static void store_acks_count(store_acks_t *acks, const reply_t *message);
 static void store_acks_look(store_t *store);
 static int store_acks_complete(const store_acks_t *acks);
 static void store_acks_deaf(store_acks_t *acks, const char *why);
@@ -56,11 +56,11 @@ store_acks_open(store_t *store)
 store_rc_e
 store_acks_probe(store_t *store, unsigned server)
 {
-    store_rc_e      rc;
-    redisReply     *reply;
-    store_acks_t   *acks;
-    store_name_t    name;
-    apikey_text_t   argv[3];
+    store_rc_e     rc;
+    reply_t       *reply;
+    store_acks_t  *acks;
+    store_name_t   name;
+    apikey_text_t  argv[3];
 
     acks = must(calloc(1, sizeof(store_acks_t)));
 
@@ -85,7 +85,7 @@ store_acks_probe(store_t *store, unsigned server)
     rc = STORE_FAILED;
 
     if (reply != NULL) {
-        freeReplyObject(reply);
+        reply_free(reply);
         store_acks_wait(store, STORE_ACKS_PROBE);
 
         if (store_ack_confirmed(acks, &acks->list[0])) {
@@ -198,9 +198,9 @@ store_ack_confirmed(const store_acks_t *acks, const store_ack_t *ack)
 static void
 store_acks_subscribe(store_t *store, store_acks_t *acks)
 {
-    redisReply     *reply;
-    store_name_t    name;
-    apikey_text_t   argv[2];
+    reply_t       *reply;
+    store_name_t   name;
+    apikey_text_t  argv[2];
 
     store_name_acks(store, &name, store_acks_token(store));
 
@@ -218,11 +218,11 @@ store_acks_subscribe(store_t *store, store_acks_t *acks)
         return;
     }
 
-    if (reply->type == REDIS_REPLY_ERROR) {
-        store_acks_deaf(acks, reply->str);
+    if (reply_error(reply) != NULL) {
+        store_acks_deaf(acks, reply_error(reply));
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 }
 
 
@@ -249,7 +249,7 @@ store_acks_written(store_acks_t *acks, unsigned server)
 static int
 store_acks_hear(store_acks_t *acks, uint64_t until)
 {
-    redisReply  *reply;
+    reply_t  *reply;
 
     if (acks->count == 0 || acks->error[0] != '\0') {
         return 0;
@@ -267,7 +267,7 @@ store_acks_hear(store_acks_t *acks, uint64_t until)
     }
 
     store_acks_count(acks, reply);
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return 1;
 }
@@ -276,20 +276,12 @@ store_acks_hear(store_acks_t *acks, uint64_t until)
 /* "message", channel, HOST:PID */
 
 static void
-store_acks_count(store_acks_t *acks, const redisReply *message)
+store_acks_count(store_acks_t *acks, const reply_t *message)
 {
     unsigned       i;
     apikey_text_t  name;
 
-    if (message->type != REDIS_REPLY_ARRAY
-        || message->elements != 3
-        || message->element[2]->type != REDIS_REPLY_STRING)
-    {
-        return;
-    }
-
-    name.data = message->element[2]->str;
-    name.len = message->element[2]->len;
+    name = reply_text(reply_at(message, 2));
 
     for (i = 0; i < acks->count; i++) {
 

@@ -4,7 +4,7 @@
 #include "store_call.h"
 
 
-static redisReply *store_take(store_t *store);
+static reply_t *store_take(store_t *store);
 static void store_script_append(store_t *store, const char *command,
     const char *script, const store_write_t *write);
 
@@ -129,25 +129,25 @@ store_append(store_t *store, const apikey_text_t *argv, unsigned argc)
 }
 
 
-redisReply *
+reply_t *
 store_reply(store_t *store)
 {
-    redisReply  *reply;
+    reply_t  *reply;
 
     reply = store_take(store);
     store->lost = (reply == NULL)
                   && (store->cluster == NULL || store->cluster->lost);
 
-    if (reply != NULL && reply->type != REDIS_REPLY_ERROR) {
+    if (reply != NULL && reply_error(reply) == NULL) {
         return reply;
     }
 
     if (reply != NULL) {
-        snprintf(store->error, STORE_ERROR, "%s%s", reply->str,
-                 strncmp(reply->str, "MOVED ", 6) == 0
+        snprintf(store->error, STORE_ERROR, "%s%s", reply_error(reply),
+                 strncmp(reply_error(reply), "MOVED ", 6) == 0
                  ? ": a node of a Cluster, to be used by redis-cluster://"
                  : "");
-        freeReplyObject(reply);
+        reply_free(reply);
 
     } else {
         snprintf(store->error, STORE_ERROR, "%s",
@@ -162,7 +162,7 @@ store_reply(store_t *store)
 void
 store_skip(store_t *store)
 {
-    freeReplyObject(store_take(store));
+    reply_free(store_take(store));
 }
 
 
@@ -184,31 +184,43 @@ store_time(store_t *store, uint64_t *now)
 
     argv[0] = store_text("TIME");
 
-    return store_time_take(store_command(store, argv, 1), now);
+    return store_time_take(store, store_command(store, argv, 1), now);
 }
 
 
 store_rc_e
-store_time_take(redisReply *reply, uint64_t *now)
+store_time_take(store_t *store, reply_t *reply, uint64_t *now)
 {
+    store_rc_e  rc;
+    uint64_t    seconds, rest;
+
     if (reply == NULL) {
         return STORE_FAILED;
     }
 
-    *now = 0;
+    rc = STORE_DONE;
 
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
-        *now = strtoull(reply->element[0]->str, NULL, 10) * 1000000
-               + strtoull(reply->element[1]->str, NULL, 10);
+    if (apikey_text_number(reply_text(reply_at(reply, 0)), UINT32_MAX,
+                           &seconds)
+        != APIKEY_OK
+        || apikey_text_number(reply_text(reply_at(reply, 1)), 999999, &rest)
+           != APIKEY_OK)
+    {
+        snprintf(store->error, STORE_ERROR,
+                 "unexpected reply to TIME: it is no time");
+        rc = STORE_FAILED;
+
+    } else {
+        *now = seconds * 1000000 + rest;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
-    return STORE_DONE;
+    return rc;
 }
 
 
-static redisReply *
+static reply_t *
 store_take(store_t *store)
 {
     return store->cluster ? cluster_reply(store->cluster)
@@ -216,7 +228,7 @@ store_take(store_t *store)
 }
 
 
-redisReply *
+reply_t *
 store_command(store_t *store, const apikey_text_t *argv, unsigned argc)
 {
     store_append(store, argv, argc);
@@ -261,11 +273,11 @@ store_write_add(store_write_t *write, apikey_text_t arg)
 }
 
 
-redisReply *
+reply_t *
 store_write(store_t *store, const store_script_t *script,
     const store_write_t *write)
 {
-    redisReply  *reply;
+    reply_t  *reply;
 
     store_script_append(store, "EVALSHA", script->sha1, write);
     reply = store_reply(store);

@@ -61,13 +61,13 @@ apikey_text_t store_hex(char hex[APIKEY_DIGEST_HEX],
 void store_append(store_t *store, const apikey_text_t *argv, unsigned argc);
 
 /* The next reply; NULL and error if it is one, or if the connection failed. */
-redisReply *store_reply(store_t *store);
+reply_t *store_reply(store_t *store);
 
 /* What was to be written besides a record failed: keeps the first, and why. */
 void store_missed(store_t *store, const char *what);
 
 /* What TIME answered, which is freed; NULL: it failed. */
-store_rc_e store_time_take(redisReply *reply, uint64_t *now);
+store_rc_e store_time_take(store_t *store, reply_t *reply, uint64_t *now);
 
 /* Passes the next reply by; error stays as it is. */
 void store_skip(store_t *store);
@@ -78,7 +78,7 @@ void store_write_init(const store_t *store, store_write_t *write,
 void store_write_add(store_write_t *write, apikey_text_t arg);
 
 /* Runs the script, whether Redis knows it already or not. */
-redisReply *store_write(store_t *store, const store_script_t *script,
+reply_t *store_write(store_t *store, const store_script_t *script,
     const store_write_t *write);
 
 /* As one of many; Redis may answer that it doesn't know the script. */

@@ -14,7 +14,7 @@ static store_rc_e store_create_write(store_t *store, store_new_t *keys,
 static void store_create_fields(const store_t *store, store_write_t *write,
     const store_new_t *key);
 static void store_create_failed(const store_t *store, store_new_t *key);
-static void store_create_result(store_new_t *key, const redisReply *reply);
+static void store_create_result(store_new_t *key, const reply_t *reply);
 static void store_create_unindex(store_t *store, store_new_t *keys,
     unsigned count);
 
@@ -54,11 +54,11 @@ store_rc_e
 store_read_existing(store_t *store, const store_new_t *keys, unsigned count,
     stored_t **stored)
 {
-    unsigned        i;
-    store_rc_e      rc;
-    redisReply     *reply;
-    store_name_t    name;
-    apikey_text_t   argv[2];
+    unsigned       i;
+    store_rc_e     rc;
+    reply_t       *reply;
+    store_name_t   name;
+    apikey_text_t  argv[2];
 
     argv[0] = store_text("HGETALL");
 
@@ -87,7 +87,7 @@ store_read_existing(store_t *store, const store_new_t *keys, unsigned count,
         }
 
         stored[i] = stored_make(keys[i].digest, reply);
-        freeReplyObject(reply);
+        reply_free(reply);
     }
 
     return rc;
@@ -99,11 +99,11 @@ store_read_existing(store_t *store, const store_new_t *keys, unsigned count,
 static store_rc_e
 store_create_find(store_t *store, store_new_t *keys, unsigned count)
 {
-    unsigned        i;
-    store_rc_e      rc;
-    redisReply     *reply;
-    store_name_t    name;
-    apikey_text_t   argv[3];
+    unsigned       i;
+    store_rc_e     rc;
+    reply_t       *reply;
+    store_name_t   name;
+    apikey_text_t  argv[3];
 
     argv[0] = store_text("HGET");
     argv[2] = store_text("id");
@@ -124,11 +124,11 @@ store_create_find(store_t *store, store_new_t *keys, unsigned count)
             continue;
         }
 
-        if (reply->type == REDIS_REPLY_STRING) {
+        if (reply_text(reply).data != NULL) {
             keys[i].result = STORE_NEW_EXISTS;
         }
 
-        freeReplyObject(reply);
+        reply_free(reply);
     }
 
     return rc;
@@ -138,12 +138,12 @@ store_create_find(store_t *store, store_new_t *keys, unsigned count)
 static store_rc_e
 store_create_index(store_t *store, store_new_t *keys, unsigned count)
 {
-    char            hex[APIKEY_DIGEST_HEX];
-    unsigned        i;
-    store_rc_e      rc;
-    redisReply     *set, *get;
-    store_name_t    name;
-    apikey_text_t   argv[4], digest;
+    char           hex[APIKEY_DIGEST_HEX];
+    unsigned       i;
+    store_rc_e     rc;
+    reply_t       *set, *get;
+    store_name_t   name;
+    apikey_text_t  argv[4], digest;
 
     for (i = 0; i < count; i++) {
 
@@ -175,7 +175,7 @@ store_create_index(store_t *store, store_new_t *keys, unsigned count)
         set = store_reply(store);
         get = store_reply(store);
 
-        keys[i].indexed = (set != NULL && set->integer == 1);
+        keys[i].indexed = (set != NULL && reply_number(set) == 1);
 
         if (set == NULL || get == NULL) {
             rc = STORE_FAILED;
@@ -183,15 +183,13 @@ store_create_index(store_t *store, store_new_t *keys, unsigned count)
         } else {
             digest = store_hex(hex, keys[i].digest);
 
-            if (!apikey_text_equal((apikey_text_t) { get->str, get->len },
-                                   digest))
-            {
+            if (!apikey_text_equal(reply_text(get), digest)) {
                 keys[i].result = STORE_NEW_TAKEN;
             }
         }
 
-        freeReplyObject(set);
-        freeReplyObject(get);
+        reply_free(set);
+        reply_free(get);
     }
 
     return rc;
@@ -201,10 +199,10 @@ store_create_index(store_t *store, store_new_t *keys, unsigned count)
 static store_rc_e
 store_create_write(store_t *store, store_new_t *keys, unsigned count)
 {
-    unsigned        i, unknown;
-    store_rc_e      rc;
-    redisReply     *reply;
-    store_write_t   write;
+    unsigned       i, unknown;
+    store_rc_e     rc;
+    reply_t       *reply;
+    store_write_t  write;
 
     for (i = 0; i < count; i++) {
         if (keys[i].result == STORE_NEW_PENDING) {
@@ -226,7 +224,7 @@ store_create_write(store_t *store, store_new_t *keys, unsigned count)
 
         if (reply != NULL) {
             store_create_result(&keys[i], reply);
-            freeReplyObject(reply);
+            reply_free(reply);
 
         } else if (store_script_unknown(store)) {
             unknown = 1;
@@ -255,7 +253,7 @@ store_create_write(store_t *store, store_new_t *keys, unsigned count)
         }
 
         store_create_result(&keys[i], reply);
-        freeReplyObject(reply);
+        reply_free(reply);
     }
 
     return rc;
@@ -280,22 +278,19 @@ store_create_fields(const store_t *store, store_write_t *write,
 
 
 static void
-store_create_result(store_new_t *key, const redisReply *reply)
+store_create_result(store_new_t *key, const reply_t *reply)
 {
-    apikey_text_t  id;
-
-    if (reply->type == REDIS_REPLY_INTEGER) {
+    if (reply_is_number(reply)) {
         key->result = STORE_NEW_CREATED;
-        snprintf(key->rev, sizeof(key->rev), "%lld", reply->integer);
+        snprintf(key->rev, sizeof(key->rev), "%lld", reply_number(reply));
         return;
     }
 
     /* Somebody was quicker; with the same id, the entry is needed. */
 
     key->result = STORE_NEW_EXISTS;
-    id = (apikey_text_t) { reply->str, reply->len };
 
-    if (apikey_text_equal(id,
+    if (apikey_text_equal(reply_text(reply),
                           attributes_get(&key->attributes, ATTRIBUTE_ID)))
     {
         key->indexed = 0;

@@ -15,10 +15,10 @@ static int store_event_id_parse(const char *id, uint64_t *ms, uint64_t *seq);
 void
 store_event_add(store_t *store, const apikey_field_t *fields, unsigned count)
 {
-    unsigned        i, n;
-    redisReply     *reply;
-    store_name_t    name;
-    apikey_text_t   argv[6 + 2 * STORE_EVENT_FIELDS];
+    unsigned       i, n;
+    reply_t       *reply;
+    store_name_t   name;
+    apikey_text_t  argv[6 + 2 * STORE_EVENT_FIELDS];
 
     store_name_events(store, &name);
 
@@ -40,7 +40,7 @@ store_event_add(store_t *store, const apikey_field_t *fields, unsigned count)
     reply = store_command(store, argv, n);
 
     if (reply != NULL) {
-        freeReplyObject(reply);
+        reply_free(reply);
     } else {
         store_missed(store, "its event");
     }
@@ -80,16 +80,9 @@ store_events_after(store_t *store, store_events_t *events, const char *id,
 
     /* What comes is nil, or a list of one: the stream's name and its events. */
 
-    if (events->count == 1
-        && events->entries[0]->type == REDIS_REPLY_ARRAY
-        && events->entries[0]->elements == 2
-        && events->entries[0]->element[1]->type == REDIS_REPLY_ARRAY)
-    {
-        events->count = events->entries[0]->element[1]->elements;
-        events->entries = events->entries[0]->element[1]->element;
-
-    } else {
-        events->count = 0;
+    if (rc == STORE_DONE) {
+        events->entries = reply_at(reply_at(events->reply, 0), 1);
+        events->count = reply_count(events->entries);
     }
 
     return rc;
@@ -128,7 +121,7 @@ void
 store_events_free(store_events_t *events)
 {
     if (events->reply != NULL) {
-        freeReplyObject(events->reply);
+        reply_free(events->reply);
         events->reply = NULL;
     }
 
@@ -139,10 +132,10 @@ store_events_free(store_events_t *events)
 store_rc_e
 store_webhook_read(store_t *store, const char *name, char id[STORE_EVENT_ID])
 {
-    store_rc_e      rc;
-    redisReply     *reply;
-    store_name_t    webhooks;
-    apikey_text_t   argv[3];
+    store_rc_e     rc;
+    reply_t       *reply;
+    store_name_t   webhooks;
+    apikey_text_t  argv[3];
 
     store_name_webhooks(store, &webhooks);
 
@@ -158,12 +151,12 @@ store_webhook_read(store_t *store, const char *name, char id[STORE_EVENT_ID])
 
     rc = STORE_ABSENT;
 
-    if (reply->type == REDIS_REPLY_STRING) {
-        snprintf(id, STORE_EVENT_ID, "%s", reply->str);
+    if (reply_text(reply).data != NULL) {
+        snprintf(id, STORE_EVENT_ID, "%s", reply_text(reply).data);
         rc = STORE_DONE;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return rc;
 }
@@ -172,9 +165,9 @@ store_webhook_read(store_t *store, const char *name, char id[STORE_EVENT_ID])
 store_rc_e
 store_webhook_write(store_t *store, const char *name, const char *id)
 {
-    redisReply     *reply;
-    store_name_t    webhooks;
-    apikey_text_t   argv[4];
+    reply_t       *reply;
+    store_name_t   webhooks;
+    apikey_text_t  argv[4];
 
     store_name_webhooks(store, &webhooks);
 
@@ -189,7 +182,7 @@ store_webhook_write(store_t *store, const char *name, const char *id)
         return STORE_FAILED;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return STORE_DONE;
 }
@@ -249,10 +242,8 @@ store_events_read(store_t *store, store_events_t *events,
         return STORE_FAILED;
     }
 
-    if (events->reply->type == REDIS_REPLY_ARRAY) {
-        events->entries = events->reply->element;
-        events->count = events->reply->elements;
-    }
+    events->entries = events->reply;
+    events->count = reply_count(events->reply);
 
     return STORE_DONE;
 }

@@ -15,9 +15,9 @@
 
 /* Each entry is a list of two: the event's id and the list of its fields. */
 typedef struct {
-    redisReply         *reply;
-    redisReply *const  *entries;
-    size_t              count;
+    reply_t        *reply;
+    const reply_t  *entries;    /* their array */
+    size_t          count;
 } store_events_t;
 
 

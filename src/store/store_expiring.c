@@ -126,12 +126,12 @@ store_expiring_key(const store_new_t *key)
 static void
 store_expiring_write(store_t *store, const apikey_text_t *argv, unsigned argc)
 {
-    redisReply  *reply;
+    reply_t  *reply;
 
     reply = store_command(store, argv, argc);
 
     if (reply != NULL) {
-        freeReplyObject(reply);
+        reply_free(reply);
     } else {
         store_missed(store, "when keys expire");
     }

@@ -66,7 +66,7 @@ store_plans_free(store_plans_t *plans)
         free(plans->list[i].gateways);
     }
 
-    freeReplyObject(plans->reply);
+    reply_free(plans->reply);
     store_workers_free(&plans->workers);
     free(plans->list);
     memset(plans, 0, sizeof(store_plans_t));
@@ -111,7 +111,7 @@ store_plan_unknown(store_t *store, apikey_text_t name)
 }
 
 
-redisReply *
+reply_t *
 store_pool_read(store_t *store, const char *per, apikey_text_t holder,
     apikey_text_t plan)
 {
@@ -147,16 +147,13 @@ store_plans_take(store_plans_t *plans, apikey_text_t gateway)
 static apikey_text_t
 store_plans_told(const store_plans_t *plans, apikey_text_t gateway)
 {
-    size_t              i;
-    apikey_text_t       name;
-    redisReply *const  *element;
+    size_t          i;
+    apikey_field_t  told;
 
-    for (i = 0; i + 1 < plans->reply->elements; i += 2) {
-        element = &plans->reply->element[i];
-        name = (apikey_text_t) { element[0]->str, element[0]->len };
+    for (i = 0; reply_pair(plans->reply, i, &told); i++) {
 
-        if (apikey_text_equal(name, gateway)) {
-            return (apikey_text_t) { element[1]->str, element[1]->len };
+        if (apikey_text_equal(told.name, gateway)) {
+            return told.value;
         }
     }
 

@@ -21,10 +21,10 @@ typedef struct {
 
 /* By name; the texts live as long as this. */
 typedef struct {
-    redisReply       *reply;
-    store_workers_t   workers;
-    store_plan_t     *list;
-    unsigned          count;
+    reply_t         *reply;
+    store_workers_t  workers;
+    store_plan_t    *list;
+    unsigned         count;
 } store_plans_t;
 
 
@@ -46,7 +46,7 @@ int store_plan_unknown(store_t *store, apikey_text_t name);
  * The counters that the keys of a holder (an org, a project) share: a reply to
  * be freed, a string or nil; or NULL and error.
  */
-redisReply *store_pool_read(store_t *store, const char *per,
+reply_t *store_pool_read(store_t *store, const char *per,
     apikey_text_t holder, apikey_text_t plan);
 
 

@@ -21,7 +21,7 @@ static void store_replicas_count(store_t *store, store_replicated_t *servers,
     store_replicas_t *replicas);
 static int store_replicas_ask(store_t *store, store_replicated_t *servers,
     store_replicas_t *replicas, unsigned time);
-static redisReply *store_replicas_reply(store_t *store, unsigned server,
+static reply_t *store_replicas_reply(store_t *store, unsigned server,
     store_replicas_t *replicas);
 
 
@@ -67,7 +67,7 @@ store_replicas_ask(store_t *store, store_replicated_t *servers,
     int                  missing;
     char                 number[16], limit[16];
     unsigned             i;
-    redisReply          *reply;
+    reply_t             *reply;
     apikey_text_t        argv[3];
     store_replicated_t  *server;
     const store_acks_t  *acks;
@@ -99,19 +99,19 @@ store_replicas_ask(store_t *store, store_replicated_t *servers,
 
         reply = store_replicas_reply(store, acks->servers[i], replicas);
 
-        if (reply == NULL || reply->type != REDIS_REPLY_INTEGER) {
+        if (reply == NULL) {
             server->confirmed = 0;
             server->total = 0;
 
-        } else if (reply->integer < server->total) {
-            server->confirmed = reply->integer;
+        } else if (reply_number(reply) < server->total) {
+            server->confirmed = reply_number(reply);
             missing = 1;
 
         } else {
             server->confirmed = server->total;
         }
 
-        freeReplyObject(reply);
+        reply_free(reply);
     }
 
     return missing;
@@ -125,7 +125,7 @@ store_replicas_count(store_t *store, store_replicated_t *servers,
     store_replicas_t *replicas)
 {
     unsigned             i;
-    redisReply          *reply;
+    reply_t             *reply;
     apikey_text_t        argv[1];
     const store_acks_t  *acks;
 
@@ -139,31 +139,31 @@ store_replicas_count(store_t *store, store_replicated_t *servers,
     for (i = 0; i < acks->server_count; i++) {
         reply = store_replicas_reply(store, acks->servers[i], replicas);
 
-        if (reply != NULL
-            && reply->type == REDIS_REPLY_ARRAY
-            && reply->elements == 3
-            && reply->element[0]->type == REDIS_REPLY_STRING)
-        {
-            if (strcmp(reply->element[0]->str, "master") != 0) {
-                replicas->unsure = 1;
-
-            } else if (reply->element[2]->type == REDIS_REPLY_ARRAY) {
-                servers[i].total = reply->element[2]->elements;
-            }
+        if (reply == NULL) {
+            continue;
         }
 
-        freeReplyObject(reply);
+        if (apikey_text_equal(reply_text(reply_at(reply, 0)),
+                              store_text("master")))
+        {
+            servers[i].total = reply_count(reply_at(reply, 2));
+
+        } else {
+            replicas->unsure = 1;
+        }
+
+        reply_free(reply);
     }
 }
 
 
 /* NULL: it may not be asked, or is gone. */
 
-static redisReply *
+static reply_t *
 store_replicas_reply(store_t *store, unsigned server,
     store_replicas_t *replicas)
 {
-    redisReply  *reply;
+    reply_t  *reply;
 
     reply = store_reply(store);
 

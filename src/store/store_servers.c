@@ -60,7 +60,7 @@ store_server_append(store_t *store, unsigned server,
 }
 
 
-redisReply *
+reply_t *
 store_server_command(store_t *store, unsigned server,
     const apikey_text_t *argv, unsigned argc)
 {
@@ -71,12 +71,20 @@ store_server_command(store_t *store, unsigned server,
 
 
 int
+store_server_placed(const store_t *store, unsigned server)
+{
+    return store->cluster == NULL
+           || store->cluster->nodes[server].host.name != NULL;
+}
+
+
+int
 store_server_answers(store_t *store, unsigned server)
 {
     apikey_text_t  argv[1];
 
     argv[0] = store_text("TIME");
-    freeReplyObject(store_server_command(store, server, argv, 1));
+    reply_free(store_server_command(store, server, argv, 1));
 
     return store_server_connected(store, server);
 }
@@ -101,7 +109,8 @@ store_server_time(store_t *store, unsigned server, uint64_t *now)
 
     argv[0] = store_text("TIME");
 
-    return store_time_take(store_server_command(store, server, argv, 1), now);
+    return store_time_take(store,
+                           store_server_command(store, server, argv, 1), now);
 }
 
 

@@ -20,8 +20,11 @@ unsigned store_server_latest(const store_t *store);
 /* As store_append() and store_command(). */
 void store_server_append(store_t *store, unsigned server,
     const apikey_text_t *argv, unsigned argc);
-redisReply *store_server_command(store_t *store, unsigned server,
+reply_t *store_server_command(store_t *store, unsigned server,
     const apikey_text_t *argv, unsigned argc);
+
+/* Does its Cluster know where it is? */
+int store_server_placed(const store_t *store, unsigned server);
 
 /* Is it there, whatever it says?  Else error says why not. */
 int store_server_answers(store_t *store, unsigned server);

@@ -46,11 +46,11 @@ static store_rc_e
 store_usage_page(store_t *store, const unsigned char *digest, uint64_t first,
     unsigned days, store_usage_pt visit, void *data)
 {
-    unsigned        i;
-    store_rc_e      rc;
-    redisReply     *reply;
-    store_name_t    name;
-    apikey_text_t   argv[2];
+    unsigned       i;
+    store_rc_e     rc;
+    reply_t       *reply;
+    store_name_t   name;
+    apikey_text_t  argv[2];
 
     argv[0] = store_text("HGETALL");
 
@@ -75,7 +75,7 @@ store_usage_page(store_t *store, const unsigned char *digest, uint64_t first,
             visit(data, apikey_usage_day((first + i) * 86400), reply);
         }
 
-        freeReplyObject(reply);
+        reply_free(reply);
     }
 
     return rc;
@@ -90,11 +90,11 @@ store_usage_page(store_t *store, const unsigned char *digest, uint64_t first,
 void
 store_usage_deleted(store_t *store, const stored_t *stored)
 {
-    unsigned        n;
-    uint64_t        day, created, latest;
-    redisReply     *reply;
-    store_name_t    past;
-    apikey_text_t   argv[2];
+    unsigned       n;
+    uint64_t       day, created, latest;
+    reply_t       *reply;
+    store_name_t   past;
+    apikey_text_t  argv[2];
 
     if (!store_usage_exists(store, stored->digest)) {
         return;
@@ -133,17 +133,17 @@ store_usage_deleted(store_t *store, const stored_t *stored)
         return;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 }
 
 
 static int
 store_usage_exists(store_t *store, const unsigned char *digest)
 {
-    int             exists;
-    redisReply     *reply;
-    store_name_t    past;
-    apikey_text_t   argv[2];
+    int            exists;
+    reply_t       *reply;
+    store_name_t   past;
+    apikey_text_t  argv[2];
 
     store_name_usage(store, &past, digest, 0);
 
@@ -157,8 +157,8 @@ store_usage_exists(store_t *store, const unsigned char *digest)
         return 0;
     }
 
-    exists = reply->integer != 0;
-    freeReplyObject(reply);
+    exists = reply_number(reply) != 0;
+    reply_free(reply);
 
     return exists;
 }
@@ -168,10 +168,10 @@ static int
 store_usage_remove(store_t *store, const unsigned char *digest,
     uint64_t first, unsigned days)
 {
-    unsigned        i;
-    redisReply     *reply;
-    store_name_t    names[STORE_USAGE_DAYS];
-    apikey_text_t   argv[1 + STORE_USAGE_DAYS];
+    unsigned       i;
+    reply_t       *reply;
+    store_name_t   names[STORE_USAGE_DAYS];
+    apikey_text_t  argv[1 + STORE_USAGE_DAYS];
 
     argv[0] = store_text("DEL");
 
@@ -187,7 +187,7 @@ store_usage_remove(store_t *store, const unsigned char *digest,
         return -1;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return 0;
 }

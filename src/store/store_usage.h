@@ -10,7 +10,7 @@
 
 /* Called for each day, in their order, with the reply to HGETALL. */
 typedef void (*store_usage_pt)(void *data, uint32_t day,
-    const redisReply *reply);
+    const reply_t *reply);
 
 
 /* So many days up to that of now (Unix seconds), the latest last. */

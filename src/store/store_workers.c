@@ -8,8 +8,8 @@
 
 static store_rc_e store_worker_forget(store_t *store,
     const store_name_t *name, const store_worker_t *worker);
-static int store_worker_parse(store_worker_t *worker, const redisReply *name,
-    const redisReply *value);
+static int store_worker_parse(store_worker_t *worker,
+    const apikey_field_t *told);
 static int store_worker_order(const void *one, const void *two);
 
 
@@ -18,10 +18,11 @@ store_workers_read(store_t *store, store_workers_t *workers)
 {
     size_t           i;
     uint64_t         now;
-    redisReply      *reply;
+    reply_t         *reply;
     store_name_t     name;
     apikey_text_t    argv[2];
     store_worker_t  *worker;
+    apikey_field_t   told;
 
     memset(workers, 0, sizeof(store_workers_t));
 
@@ -43,16 +44,13 @@ store_workers_read(store_t *store, store_workers_t *workers)
     now /= 1000000;
 
     workers->reply = reply;
-    workers->list = must(calloc(reply->elements / 2 + 1,
+    workers->list = must(calloc(reply_count(reply) / 2 + 1,
                                 sizeof(store_worker_t)));
 
-    for (i = 0; i + 1 < reply->elements; i += 2) {
+    for (i = 0; reply_pair(reply, i, &told); i++) {
         worker = &workers->list[workers->count];
 
-        if (store_worker_parse(worker, reply->element[i],
-                               reply->element[i + 1])
-            == 0)
-        {
+        if (store_worker_parse(worker, &told) == 0) {
             worker->silent = (worker->heard < now) ? now - worker->heard : 0;
             workers->count++;
         }
@@ -68,7 +66,7 @@ store_workers_read(store_t *store, store_workers_t *workers)
 void
 store_workers_free(store_workers_t *workers)
 {
-    freeReplyObject(workers->reply);
+    reply_free(workers->reply);
     free(workers->list);
     memset(workers, 0, sizeof(store_workers_t));
 }
@@ -115,8 +113,8 @@ static store_rc_e
 store_worker_forget(store_t *store, const store_name_t *name,
     const store_worker_t *worker)
 {
-    redisReply     *reply;
-    apikey_text_t   argv[3];
+    reply_t       *reply;
+    apikey_text_t  argv[3];
 
     argv[0] = store_text("HDEL");
     argv[1] = name->text;
@@ -128,7 +126,7 @@ store_worker_forget(store_t *store, const store_name_t *name,
         return STORE_FAILED;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return STORE_DONE;
 }
@@ -140,30 +138,26 @@ store_worker_forget(store_t *store, const store_name_t *name,
  */
 
 static int
-store_worker_parse(store_worker_t *worker, const redisReply *name,
-    const redisReply *value)
+store_worker_parse(store_worker_t *worker, const apikey_field_t *told)
 {
     size_t          i;
     apikey_text_t   words, time;
 
-    if (name->type != REDIS_REPLY_STRING
-        || value->type != REDIS_REPLY_STRING
-        || name->len == 0)
-    {
+    worker->name = told->name;
+    words = told->value;
+
+    if (worker->name.len == 0) {
         return -1;
     }
 
-    worker->name = (apikey_text_t) { name->str, name->len };
-    words = (apikey_text_t) { value->str, value->len };
-
     for (i = 0; i < worker->name.len; i++) {
-        if (name->str[i] <= ' ' || name->str[i] >= 0x7f) {
+        if (worker->name.data[i] <= ' ' || worker->name.data[i] >= 0x7f) {
             return -1;
         }
     }
 
     for (i = 0; i < words.len; i++) {
-        if (value->str[i] < ' ' || value->str[i] >= 0x7f) {
+        if (words.data[i] < ' ' || words.data[i] >= 0x7f) {
             return -1;
         }
     }

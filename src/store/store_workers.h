@@ -22,7 +22,7 @@ typedef struct {
 
 /* By name; the texts live as long as this. */
 typedef struct {
-    redisReply      *reply;
+    reply_t         *reply;
     store_worker_t  *list;
     unsigned         count;
 } store_workers_t;

@@ -14,24 +14,22 @@ static char *stored_put(apikey_text_t *to, char *p, const char *data,
 
 stored_t *
 stored_make(const unsigned char digest[APIKEY_DIGEST_SIZE],
-    const redisReply *reply)
+    const reply_t *reply)
 {
     size_t           i, n;
     stored_t        *stored;
     apikey_field_t  *fields;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+    n = reply_count(reply) / 2;
+
+    if (n == 0) {
         return NULL;
     }
 
-    n = reply->elements / 2;
     fields = must(calloc(n, sizeof(apikey_field_t)));
 
     for (i = 0; i < n; i++) {
-        fields[i].name.data = reply->element[2 * i]->str;
-        fields[i].name.len = reply->element[2 * i]->len;
-        fields[i].value.data = reply->element[2 * i + 1]->str;
-        fields[i].value.len = reply->element[2 * i + 1]->len;
+        (void) reply_pair(reply, i, &fields[i]);
     }
 
     stored = stored_copy(digest, fields, n);

@@ -3,11 +3,11 @@
 
 /* A record as it was read from Redis. */
 
-#include <hiredis/hiredis.h>
 #include <jansson.h>
 
-#include "core/record.h"
 #include "core/token.h"
+
+#include "reply.h"
 
 
 /* In one piece of memory; free() it. */
@@ -20,7 +20,7 @@ typedef struct {
 
 /* From the reply to HGETALL; NULL if it is empty. */
 stored_t *stored_make(const unsigned char digest[APIKEY_DIGEST_SIZE],
-    const redisReply *reply);
+    const reply_t *reply);
 
 /* From the fields of a record that is known otherwise. */
 stored_t *stored_copy(const unsigned char digest[APIKEY_DIGEST_SIZE],

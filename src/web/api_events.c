@@ -120,9 +120,9 @@ events_list(store_t *store, const events_filter_t *filter,
         count = events.count;
 
         for (i = 0; i < count && json_array_size(list) < limit; i++) {
-            event_entry_id(id, events.entries[i]);
+            event_entry_id(id, reply_at(events.entries, i));
 
-            if (event_read(&event, events.entries[i]) == 0
+            if (event_read(&event, reply_at(events.entries, i)) == 0
                 && events_filter_matches(filter, &event))
             {
                 json_array_append_new(list, event_json(&event));

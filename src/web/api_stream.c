@@ -270,7 +270,7 @@ stream_begin(stream_t *stream)
     strcpy(stream->id, "0");
 
     if (events.count != 0) {
-        event_entry_id(stream->id, events.entries[0]);
+        event_entry_id(stream->id, reply_at(events.entries, 0));
     }
 
     store_events_free(&events);
@@ -292,9 +292,9 @@ stream_events(stream_t *stream, const store_events_t *events)
     filter.type = stream->type;
 
     for (i = 0; i < events->count; i++) {
-        event_entry_id(stream->id, events->entries[i]);
+        event_entry_id(stream->id, reply_at(events->entries, i));
 
-        if (event_read(&event, events->entries[i]) != 0
+        if (event_read(&event, reply_at(events->entries, i)) != 0
             || !events_filter_matches(&filter, &event))
         {
             continue;

@@ -247,9 +247,9 @@ snapshot_update(snapshot_t *snapshot)
 static int
 snapshot_subscribe(snapshot_t *snapshot)
 {
-    char            name[APIKEY_NAME_SIZE];
-    redisReply     *reply;
-    apikey_text_t   argv[2];
+    char           name[APIKEY_NAME_SIZE];
+    reply_t       *reply;
+    apikey_text_t  argv[2];
 
     redis_close(&snapshot->changes);
 
@@ -267,13 +267,13 @@ snapshot_subscribe(snapshot_t *snapshot)
         return snapshot_deaf(snapshot, snapshot->changes.error);
     }
 
-    if (reply->type == REDIS_REPLY_ERROR) {
-        (void) snapshot_deaf(snapshot, reply->str);
-        freeReplyObject(reply);
+    if (reply_error(reply) != NULL) {
+        (void) snapshot_deaf(snapshot, reply_error(reply));
+        reply_free(reply);
         return -1;
     }
 
-    freeReplyObject(reply);
+    reply_free(reply);
 
     return 0;
 }
@@ -284,10 +284,10 @@ snapshot_subscribe(snapshot_t *snapshot)
 static int
 snapshot_hear(snapshot_t *snapshot, snapshot_changes_t *changes)
 {
-    int             done;
-    uint64_t        end;
-    redisReply     *reply, **element;
-    apikey_text_t   argv[1], told;
+    int            done;
+    uint64_t       end;
+    reply_t       *reply;
+    apikey_text_t  argv[1], told;
 
     argv[0] = store_text("PING");
     redis_append(&snapshot->changes, argv, 1);
@@ -307,14 +307,9 @@ snapshot_hear(snapshot_t *snapshot, snapshot_changes_t *changes)
             return -1;
         }
 
-        element = reply->element;
+        told = reply_text(reply_at(reply, 2));
 
-        if (reply->type == REDIS_REPLY_ARRAY
-            && reply->elements == 3
-            && element[2]->type == REDIS_REPLY_STRING)
-        {
-            told.data = element[2]->str;
-            told.len = element[2]->len;
+        if (reply_count(reply) == 3) {
 
             if (changes->count < SNAPSHOT_CHANGES
                 && apikey_digest_parse(changes->list[changes->count],
@@ -328,7 +323,7 @@ snapshot_hear(snapshot_t *snapshot, snapshot_changes_t *changes)
             done = 1;
         }
 
-        freeReplyObject(reply);
+        reply_free(reply);
     }
 
     return (changes->count < SNAPSHOT_CHANGES) ? 0 : -1;

@@ -260,8 +260,9 @@ sub _command {
     if ($words[0] eq 'SUBSCRIBE') {
         $self->{connections}-- unless $c->{listener}++;
         $c->{listens} = 1;
-        $rule = { say => "*3\r\n" . resp('subscribe') . resp($words[1])
-                         . ":1\r\n" };
+        $rule = $self->{greet}{SUBSCRIBE}
+            || { say => "*3\r\n" . resp('subscribe') . resp($words[1])
+                        . ":1\r\n" };
 
     } elsif ($words[0] eq 'UNSUBSCRIBE') {
         $c->{listens} = 0;
