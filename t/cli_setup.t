@@ -59,7 +59,7 @@ for (
     [ 'unix:/x?a=1', '?db=N' ], [ 'http://h', 'redis://HOST' ],
     [ 'h:6379', 'redis://HOST' ], [ 'rediss://', 'host' ],
     [ 'redis-cluster://h,', 'host' ], [ 'redis-cluster://h,g:x', 'port' ],
-    [ 'redis-cluster://h,g/1', 'no databases' ],
+    [ 'redis-cluster://h,g/x', 'the database is not a number' ],
     [ 'rediss-cluster://h?x', 'stands behind' ],
 ) {
     $r = run($program, '--redis', $_->[0], 'list');

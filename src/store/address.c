@@ -76,7 +76,7 @@ address_parse(address_t *address, const char *url, const char **why)
 
     *why = "not redis://HOST[:PORT][/DB], rediss://, unix:/PATH[?db=N], "
            "redis-sentinel://HOST[:PORT],.../MASTER or "
-           "redis-cluster://HOST[:PORT],...";
+           "redis-cluster://HOST[:PORT],...[/DB]";
 
     return -1;
 }
@@ -221,9 +221,11 @@ address_parse_cluster(address_t *address, const char *rest, const char **why)
         }
     } while (*rest == ',' && rest++);
 
+    /* Some servers have several: each says whether it does. */
+
     if (*rest == '/' && rest[1] != '\0') {
-        *why = "a Cluster has no databases";
-        return -1;
+        rest++;
+        return address_parse_db(address, rest, strlen(rest), why);
     }
 
     if (*rest != '\0' && *rest != '/') {

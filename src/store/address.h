@@ -8,7 +8,7 @@
  *   redis-sentinel://[[USER]:PASSWORD@]HOST[:PORT],.../MASTER[/DB]
  *       rediss-sentinel://...; also .../DB#MASTER
  *   unix:/PATH[?db=N]      unix://[[USER]:PASSWORD@]/PATH[?db=N]
- *   redis-cluster://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]]...
+ *   redis-cluster://[[USER]:PASSWORD@]HOST[:PORT],...[/DB]
  *                                            rediss-cluster://...: with TLS
  *
  * USER, PASSWORD, PATH and MASTER may be percent-encoded; PASSWORD@ alone is a
