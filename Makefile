@@ -141,6 +141,20 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(pure) $(fuzz_program) $(headers) \
 	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(pure) \
 	    $(fuzz_program) $(pure_libs) -ljansson
 
+# The whole program, with sockets and a clock of the target's own.
+
+fuzz_renamed = main connect getaddrinfo freeaddrinfo send recv poll \
+               clock_gettime nanosleep
+
+$(BUILD)/fuzz/fuzz_replies: t/fuzz/fuzz_replies.c t/fuzz/fuzz.h $(program) \
+    $(core) $(BUILD)/console.c $(headers) $(BUILD)/scripts.h \
+    $(BUILD)/version.h $(BUILD)/settings
+	@mkdir -p $(@D)
+	clang $(WARNINGS) -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -Isrc -I$(BUILD) \
+	    $(foreach f,$(fuzz_renamed),-D$(f)=program_$(f)) -o $@ $< \
+	    $(program) $(core) $(BUILD)/console.c $(cli_libs)
+
 # Those that need nginx are a module of it, and both are built for libFuzzer:
 # see t/fuzz/nginx.
 
