@@ -136,8 +136,10 @@ for my $name (sort keys %commands) {
         for my $lie ($word eq '*' ? (sort(keys %lies), sort keys %broken)
                                   : @one)
         {
-            my $rule = exists $lies{$lie} ? { say => $lies{$lie} }
-                                          : { say => $broken{$lie}, close => 1 };
+            my $rule = exists $lies{$lie}
+                ? { say => $lies{$lie} }
+                : { say => $broken{$lie}, close => 1 };
+
             stored() if $changes;
             honest();
 
