@@ -132,6 +132,13 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
       offsetof(ngx_http_apikey_loc_conf_t, hide),
       NULL },
 
+    { ngx_string("apikey_shared_cache"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, shared_cache),
+      NULL },
+
     { ngx_string("apikey_format"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
       ngx_http_apikey_enum_slot,
@@ -283,7 +290,7 @@ static ngx_http_module_t  ngx_http_apikey_module_ctx = {
     ngx_http_apikey_create_main_conf,      /* create main configuration */
     ngx_http_apikey_init_main_conf,        /* init main configuration */
 
-    NULL,                                  /* create server configuration */
+    ngx_http_apikey_create_srv_conf,       /* create server configuration */
     NULL,                                  /* merge server configuration */
 
     ngx_http_apikey_create_loc_conf,       /* create location configuration */
@@ -310,29 +317,38 @@ ngx_module_t  ngx_http_apikey_module = {
 static ngx_int_t
 ngx_http_apikey_init(ngx_conf_t *cf)
 {
-    ngx_uint_t                  i;
-    ngx_array_t                *phase;
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_uint_t                    i;
+    ngx_array_t                  *phase;
+    ngx_http_handler_pt          *h;
+    ngx_http_core_main_conf_t    *cmcf;
+    ngx_http_apikey_main_conf_t  *amcf;
 
     static struct {
         ngx_http_phases         phase;
         ngx_http_handler_pt     handler;
         ngx_uint_t              first;    /* of those of other modules */
+        ngx_uint_t              queries;  /* only where they hold keys */
     } handlers[] = {
-        { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_apikey_mask_handler, 1 },
-        { NGX_HTTP_REWRITE_PHASE, ngx_http_apikey_mask_handler, 1 },
-        { NGX_HTTP_PREACCESS_PHASE, ngx_http_apikey_preaccess_handler, 0 },
-        { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler, 0 },
-        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler, 1 },
-        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler, 0 },
-        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_score_handler, 0 },
-        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_usage_handler, 0 }
+        { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_apikey_mask_handler, 1, 1 },
+        { NGX_HTTP_PREACCESS_PHASE, ngx_http_apikey_preaccess_handler, 0, 0 },
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler, 0, 0 },
+        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler, 1, 0 },
+        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_store_handler, 0, 0 },
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler, 0, 0 },
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_score_handler, 0, 0 },
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_usage_handler, 0, 0 },
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_mask_log_handler, 0, 1 }
     };
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_apikey_module);
 
     for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+
+        if (handlers[i].queries && amcf->queries.nelts == 0) {
+            continue;
+        }
+
         phase = &cmcf->phases[handlers[i].phase].handlers;
 
         h = ngx_array_push(phase);
@@ -340,7 +356,7 @@ ngx_http_apikey_init(ngx_conf_t *cf)
             return NGX_ERROR;
         }
 
-        /* nginx runs them from the end of the array to its beginning */
+        /* nginx runs all but those of the log phase from the end */
 
         if (!handlers[i].first) {
             h = phase->elts;
@@ -351,7 +367,8 @@ ngx_http_apikey_init(ngx_conf_t *cf)
         *h = handlers[i].handler;
     }
 
-    if (ngx_http_apikey_metrics_add(cf) != NGX_OK
+    if (ngx_http_apikey_hidden_init(cf) != NGX_OK
+        || ngx_http_apikey_metrics_add(cf) != NGX_OK
         || ngx_http_apikey_single_keep(cf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -370,6 +387,10 @@ ngx_http_apikey_init_module(ngx_cycle_t *cycle)
 
     if (amcf) {
         ngx_http_apikey_metrics_loaded(amcf);
+
+        if (amcf->queries.nelts) {
+            ngx_http_apikey_mask_listen(cycle);
+        }
     }
 
     return NGX_OK;

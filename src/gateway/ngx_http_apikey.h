@@ -95,6 +95,7 @@ typedef struct {
     ngx_http_apikey_place_e       place;
     ngx_str_t                     name;    /* of a header in lower case */
     ngx_uint_t                    hash;    /* of a header, as nginx hashes it */
+    uint64_t                      hidden;  /* bit of ctx->hidden; 0: never */
 } ngx_http_apikey_source_t;
 
 
@@ -149,6 +150,8 @@ typedef struct ngx_http_apikey_shared_s  ngx_http_apikey_shared_t;
 typedef struct ngx_http_apikey_metrics_s  ngx_http_apikey_metrics_t;
 typedef struct ngx_http_apikey_score_s  ngx_http_apikey_score_t;
 typedef struct ngx_http_apikey_seat_s  ngx_http_apikey_seat_t;
+typedef struct ngx_http_apikey_hidden_s  ngx_http_apikey_hidden_t;
+typedef struct ngx_http_apikey_store_s  ngx_http_apikey_store_t;
 
 
 typedef enum {
@@ -205,6 +208,8 @@ struct ngx_http_apikey_main_conf_s {
     ngx_http_apikey_metrics_t    *metrics;     /* NULL: nothing to count */
     ngx_int_t                     usage_days;
     ngx_uint_t                    counting;    /* apikey_usage somewhere */
+    ngx_array_t                   hidden;      /* ngx_http_apikey_hidden_t * */
+    ngx_array_t                   queries;     /* of all servers */
 
     /* of the worker */
     ngx_http_apikey_seat_t       *seat;
@@ -218,10 +223,17 @@ struct ngx_http_apikey_main_conf_s {
 };
 
 
+/* Of a server and its locations. */
+typedef struct {
+    ngx_array_t                   queries;     /* ngx_str_t: of query:NAME */
+} ngx_http_apikey_srv_conf_t;
+
+
 typedef struct {
     ngx_uint_t                    enable;
     ngx_array_t                  *sources;     /* ngx_http_apikey_source_t */
     ngx_flag_t                    hide;
+    ngx_flag_t                    shared_cache;
     ngx_uint_t                    format;
 
     ngx_array_t                  *methods;     /* ngx_str_t; NULL: all */
@@ -323,6 +335,10 @@ struct ngx_http_apikey_ctx_s {
     ngx_str_t                     args;        /* the query, its key masked */
     ngx_str_t                     uri;         /* the same with the path */
 
+    uint64_t                      hidden;      /* variables of hidden keys */
+    ngx_str_t                     standin;     /* what they are instead */
+    ngx_http_apikey_store_t      *stores;      /* what nginx may cache */
+
     ngx_str_t                     body;        /* of the refusal */
 
     unsigned                      key:1;       /* digest is set */
@@ -394,6 +410,7 @@ extern ngx_module_t  ngx_http_apikey_module;
 
 void *ngx_http_apikey_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_apikey_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_apikey_create_srv_conf(ngx_conf_t *cf);
 void *ngx_http_apikey_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -488,19 +505,52 @@ ngx_int_t ngx_http_apikey_query_value(ngx_pool_t *pool, ngx_str_t *args,
 ngx_int_t ngx_http_apikey_query_rewrite(ngx_pool_t *pool, ngx_str_t *args,
     ngx_str_t *name, ngx_str_t *mask);
 
-/* The same in a URI, or in a request line, in which a space ends the query. */
+/* The same in a URI, or in a request line, in which " HTTP/" ends the query. */
 ngx_int_t ngx_http_apikey_query_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri,
     ngx_str_t *name, ngx_str_t *mask);
 
+/* ngx_http_apikey_mask.c: what is logged of a request */
+
+/* Of the location that is being merged: names that its server masks. */
+ngx_int_t ngx_http_apikey_mask_add(ngx_conf_t *cf,
+    ngx_http_apikey_loc_conf_t *alcf);
+
 /*
- * Masks what the location takes for keys, in a query and in a URI or request
- * line, either of which may be NULL.
+ * Masks, in a query and in a URI or request line, what any location of the
+ * server takes for keys.  Either may be NULL; what is masked is a copy.
  */
 ngx_int_t ngx_http_apikey_mask(ngx_http_request_t *r, ngx_str_t *args,
     ngx_str_t *uri);
 
-/* The same in what is logged of the request, before any phase can do so. */
+/* The request line, before any phase can log it. */
 ngx_int_t ngx_http_apikey_mask_handler(ngx_http_request_t *r);
+
+/* All that may be logged of it, first in the log phase. */
+ngx_int_t ngx_http_apikey_mask_log_handler(ngx_http_request_t *r);
+
+/* What the error log tells of the requests of these sockets. */
+void ngx_http_apikey_mask_listen(ngx_cycle_t *cycle);
+
+/* ngx_http_apikey_hidden.c: what variables tell of a hidden key */
+
+/* Of the location that is being merged: its keys will be hidden. */
+ngx_int_t ngx_http_apikey_hidden_add(ngx_conf_t *cf,
+    ngx_http_apikey_loc_conf_t *alcf);
+
+/* Once all locations are known. */
+ngx_int_t ngx_http_apikey_hidden_init(ngx_conf_t *cf);
+
+/* ngx_http_apikey_store.c: what nginx's caches may store */
+
+/* A variable that tells keys apart has been evaluated, and isn't empty. */
+void ngx_http_apikey_store_made(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx);
+
+/* The upstream's headers are there, and nginx hasn't stored them yet. */
+void ngx_http_apikey_store_check(ngx_http_request_t *r);
+
+/* Before the content phase. */
+ngx_int_t ngx_http_apikey_store_handler(ngx_http_request_t *r);
 
 /* ngx_http_apikey_worker.c */
 
@@ -848,6 +898,10 @@ const char *ngx_http_apikey_result_message(ngx_http_apikey_result_e result);
 /* ngx_http_apikey_variables.c */
 
 ngx_int_t ngx_http_apikey_add_variables(ngx_conf_t *cf);
+
+/* While the configuration is read; NULL: there is none of that name. */
+ngx_http_variable_t *ngx_http_apikey_find_variable(ngx_conf_t *cf,
+    ngx_str_t *name);
 
 
 #endif /* _NGX_HTTP_APIKEY_H_INCLUDED_ */

@@ -25,6 +25,11 @@ ngx_http_apikey_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&amcf->guards, cf->pool, 1,
                           sizeof(ngx_http_apikey_guard_t *))
+           != NGX_OK
+        || ngx_array_init(&amcf->hidden, cf->pool, 4,
+                          sizeof(ngx_http_apikey_hidden_t *))
+           != NGX_OK
+        || ngx_array_init(&amcf->queries, cf->pool, 1, sizeof(ngx_str_t))
            != NGX_OK)
     {
         return NULL;
@@ -93,6 +98,24 @@ ngx_http_apikey_init_main_conf(ngx_conf_t *cf, void *conf)
 
 
 void *
+ngx_http_apikey_create_srv_conf(ngx_conf_t *cf)
+{
+    ngx_http_apikey_srv_conf_t  *ascf;
+
+    ascf = ngx_pcalloc(cf->pool, sizeof(ngx_http_apikey_srv_conf_t));
+
+    if (ascf == NULL
+        || ngx_array_init(&ascf->queries, cf->pool, 1, sizeof(ngx_str_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return ascf;
+}
+
+
+void *
 ngx_http_apikey_create_loc_conf(ngx_conf_t *cf)
 {
     ngx_http_apikey_loc_conf_t  *conf;
@@ -117,6 +140,7 @@ ngx_http_apikey_create_loc_conf(ngx_conf_t *cf)
     conf->enable = NGX_CONF_UNSET_UINT;
     conf->sources = NGX_CONF_UNSET_PTR;
     conf->hide = NGX_CONF_UNSET;
+    conf->shared_cache = NGX_CONF_UNSET;
     conf->format = NGX_CONF_UNSET_UINT;
     conf->methods = NGX_CONF_UNSET_PTR;
     conf->rules = NGX_CONF_UNSET_PTR;
@@ -145,6 +169,7 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->enable, prev->enable, NGX_HTTP_APIKEY_OFF);
     ngx_conf_merge_ptr_value(conf->sources, prev->sources, NULL);
     ngx_conf_merge_value(conf->hide, prev->hide, 1);
+    ngx_conf_merge_value(conf->shared_cache, prev->shared_cache, 0);
     ngx_conf_merge_uint_value(conf->format, prev->format,
                               NGX_HTTP_APIKEY_CHECKSUM);
     ngx_conf_merge_ptr_value(conf->methods, prev->methods, NULL);
@@ -192,6 +217,7 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     conf->location = clcf->name;
 
     if (ngx_http_apikey_merge_sources(cf, conf) != NGX_CONF_OK
+        || ngx_http_apikey_mask_add(cf, conf) != NGX_OK
         || ngx_http_apikey_merge_plan(cf, conf) != NGX_CONF_OK
         || ngx_http_apikey_rules_merge(cf, conf) != NGX_OK
         || ngx_http_apikey_challenge(cf, conf) != NGX_OK)
@@ -226,7 +252,9 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_apikey_metrics_place(cf, conf) != NGX_OK) {
+    if (ngx_http_apikey_metrics_place(cf, conf) != NGX_OK
+        || (conf->hide && ngx_http_apikey_hidden_add(cf, conf) != NGX_OK))
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -256,6 +284,7 @@ ngx_http_apikey_merge_sources(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
     source = ngx_array_push(conf->sources);
 
     source->place = NGX_HTTP_APIKEY_HEADER;
+    source->hidden = 0;
     ngx_str_set(&source->name, "x-api-key");
     source->hash = ngx_hash_key(source->name.data, source->name.len);
 

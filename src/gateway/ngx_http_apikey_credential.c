@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_apikey_find_header(ngx_http_request_t *r,
 static ngx_int_t ngx_http_apikey_find_query(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide);
+static ngx_int_t ngx_http_apikey_hide_referer(ngx_http_request_t *r,
+    ngx_str_t *name);
 static ngx_int_t ngx_http_apikey_find_cookie(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide);
@@ -82,6 +84,10 @@ ngx_http_apikey_credential(ngx_http_request_t *r,
 
         if (rc != NGX_OK) {
             return rc;
+        }
+
+        if (alcf->hide && found.count) {
+            ctx->hidden |= source[i].hidden;
         }
 
         if (!done && (found.value.len || found.count > 1)) {
@@ -347,8 +353,57 @@ ngx_http_apikey_find_query(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_apikey_query_rewrite_uri(pool, &r->unparsed_uri, name,
-                                             NULL);
+    if (ngx_http_apikey_query_rewrite_uri(pool, &r->unparsed_uri, name, NULL)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return r->headers_in.referer ? ngx_http_apikey_hide_referer(r, name)
+                                 : NGX_OK;
+}
+
+
+/* A page whose address has the key sends it along with all that it asks for. */
+
+static ngx_int_t
+ngx_http_apikey_hide_referer(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static ngx_http_apikey_source_t  header = {
+        NGX_HTTP_APIKEY_HEADER, ngx_string("referer"), 0, 0
+    };
+
+    header.hash = ngx_hash_key(header.name.data, header.name.len);
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_http_apikey_is_header(&h[i], &header)
+            && ngx_http_apikey_query_rewrite_uri(r->pool, &h[i].value, name,
+                                                 NULL)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -363,7 +418,7 @@ ngx_http_apikey_find_cookie(ngx_http_request_t *r,
     ngx_table_elt_t  *h;
 
     static ngx_http_apikey_source_t  header = {
-        NGX_HTTP_APIKEY_HEADER, ngx_string("cookie"), 0
+        NGX_HTTP_APIKEY_HEADER, ngx_string("cookie"), 0, 0
     };
 
     header.hash = ngx_hash_key(header.name.data, header.name.len);

@@ -22,6 +22,7 @@
 struct ngx_http_apikey_score_s {
     ngx_http_apikey_score_t      *next;
     ngx_atomic_t                  results[NGX_HTTP_APIKEY_RESULTS];
+    ngx_atomic_t                  unstored;    /* the load that was told of */
     size_t                        server_len;
     size_t                        location_len;
     u_char                        data[1];     /* server, location */

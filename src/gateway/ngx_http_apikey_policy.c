@@ -85,6 +85,10 @@ ngx_http_apikey_is_preflight(ngx_http_request_t *r)
             i = 0;
         }
 
+        if (h[i].value.len == 0) {
+            continue;
+        }
+
         if (h[i].key.len == sizeof("Origin") - 1
             && ngx_strncasecmp(h[i].key.data, (u_char *) "Origin",
                                h[i].key.len)

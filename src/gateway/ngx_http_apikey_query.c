@@ -130,6 +130,10 @@ ngx_http_apikey_query_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri,
     u_char     *p, *begin, *end, *last;
     ngx_str_t   args;
 
+    if (uri->len == 0) {
+        return NGX_OK;
+    }
+
     last = uri->data + uri->len;
 
     begin = ngx_strlchr(uri->data, last, '?');
@@ -137,9 +141,18 @@ ngx_http_apikey_query_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri,
         return NGX_OK;
     }
 
-    end = ngx_strlchr(begin, last, ' ');
-    if (end == NULL) {
+    /* a query may have spaces that don't belong there */
+
+    for (end = last; end > begin && end[-1] != ' '; end--) { /* void */ }
+
+    if (end == begin
+        || last - end < (ssize_t) sizeof("HTTP/") - 1
+        || ngx_strncmp(end, "HTTP/", sizeof("HTTP/") - 1) != 0)
+    {
         end = last;
+
+    } else {
+        end--;
     }
 
     args.data = begin + 1;
@@ -168,58 +181,6 @@ ngx_http_apikey_query_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri,
     uri->len = begin - p;
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_apikey_mask(ngx_http_request_t *r, ngx_str_t *args, ngx_str_t *uri)
-{
-    ngx_uint_t                   i;
-    ngx_http_apikey_source_t    *source;
-    ngx_http_apikey_loc_conf_t  *alcf;
-
-    static ngx_str_t  mask = ngx_string("***");
-
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
-    source = alcf->sources->elts;
-
-    for (i = 0; i < alcf->sources->nelts; i++) {
-
-        if (source[i].place != NGX_HTTP_APIKEY_QUERY) {
-            continue;
-        }
-
-        if (args
-            && ngx_http_apikey_query_rewrite(r->pool, args, &source[i].name,
-                                             &mask)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        if (uri
-            && ngx_http_apikey_query_rewrite_uri(r->pool, uri, &source[i].name,
-                                                 &mask)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/* The error log prints the request line, and so does $request. */
-
-ngx_int_t
-ngx_http_apikey_mask_handler(ngx_http_request_t *r)
-{
-    if (ngx_http_apikey_mask(r, NULL, &r->request_line) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return NGX_DECLINED;
 }
 
 

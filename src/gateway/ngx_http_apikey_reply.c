@@ -43,6 +43,8 @@ ngx_http_apikey_header_filter(ngx_http_request_t *r)
 {
     ngx_http_apikey_ctx_t  *ctx;
 
+    ngx_http_apikey_store_check(r);
+
     if (r != r->main) {
         return ngx_http_next_header_filter(r);
     }

@@ -94,6 +94,29 @@ ngx_http_apikey_add_variables(ngx_conf_t *cf)
 }
 
 
+ngx_http_variable_t *
+ngx_http_apikey_find_variable(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t                  i;
+    ngx_hash_key_t             *key;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    key = cmcf->variables_keys->keys.elts;
+
+    for (i = 0; i < cmcf->variables_keys->keys.nelts; i++) {
+        if (key[i].key.len == name->len
+            && ngx_strncasecmp(key[i].key.data, name->data, name->len) == 0)
+        {
+            return key[i].value;
+        }
+    }
+
+    return NULL;
+}
+
+
 /*
  * Upstreams take these for the identity of the client, so they speak of
  * no key but one that is genuine and may be used now, from here.
@@ -143,6 +166,15 @@ ngx_http_apikey_record_variable(ngx_http_request_t *r,
     text = (apikey_text_t *) ((u_char *) ctx->entry->record + data);
 
     ngx_http_apikey_set(v, text->data, text->len);
+
+    if (text->len
+        && (data == offsetof(apikey_record_t, id)
+            || data == offsetof(apikey_record_t, org)
+            || data == offsetof(apikey_record_t, project)
+            || data == offsetof(apikey_record_t, service)))
+    {
+        ngx_http_apikey_store_made(r, ctx);
+    }
 
     return NGX_OK;
 }
