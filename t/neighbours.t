@@ -253,9 +253,10 @@ is($r->body, $json, 'charset');
 is(scalar($r->all('Content-Type')), 1, 'one Content-Type');
 
 
-# A cache knows nothing of keys.
+# A cache knows nothing of keys, so only what is public is shared.
 
-my @limits = ('X-Echo-Header' => 'X-RateLimit-Limit: 777');
+my @limits = ('X-Echo-Header' => 'X-RateLimit-Limit: 777',
+              'X-Echo-Header' => 'Cache-Control: public');
 my $first = key('--scope', 'users:*');
 is(told(get($port, '/cache', 'X-API-Key' => $first, @limits)), '200 9',
    'proxy_cache: from the upstream');

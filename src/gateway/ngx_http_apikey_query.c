@@ -224,7 +224,9 @@ ngx_http_apikey_query_is(ngx_str_t *param, ngx_str_t *name, ngx_str_t *value)
     last = param->data + param->len;
     eq = ngx_strlchr(param->data, last, '=');
 
-    p = param->data;
+    /* a request that is refused for a space is logged, too */
+
+    for (p = param->data; p < last && *p == ' '; p++) { /* void */ }
 
     for (i = 0; p < (eq ? eq : last); i++) {
         if (i == name->len
