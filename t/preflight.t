@@ -79,6 +79,11 @@ unlike(($up->requests)[-1]{raw}, qr/\Q$key/, 'the key is hidden nevertheless');
 is(asked('OPTIONS', '/', @preflight[0, 1]), '401 missing', 'Origin alone');
 is(asked('OPTIONS', '/', @preflight[2, 3]), '401 missing',
    'Access-Control-Request-Method alone');
+is(asked('OPTIONS', '/', Origin => '', @preflight[2, 3]), '401 missing',
+   'an empty Origin');
+is(asked('OPTIONS', '/', @preflight[0, 1],
+         'Access-Control-Request-Method' => ''), '401 missing',
+   'an empty Access-Control-Request-Method');
 is(asked('OPTIONS', '/'), '401 missing', 'OPTIONS alone');
 is(asked('GET', '/', @preflight), '401 missing', 'GET');
 is(asked('HEAD', '/', @preflight), '401 missing', 'HEAD');

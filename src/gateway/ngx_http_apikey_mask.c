@@ -232,6 +232,10 @@ ngx_http_apikey_mask_connection(ngx_connection_t *c)
 static void
 ngx_http_apikey_mask_log(ngx_connection_t *c)
 {
+    if (c->log->handler == NULL) {
+        return;
+    }
+
     if (ngx_http_apikey_log_error == NULL) {
         ngx_http_apikey_log_error = c->log->handler;
     }

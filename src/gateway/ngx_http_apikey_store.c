@@ -95,7 +95,7 @@ ngx_http_apikey_store_check(ngx_http_request_t *r)
     }
 
     if ((ctx->key || ctx->malformed) && !ngx_http_apikey_store_permitted(u)) {
-        why = "nothing says that it may be shared by keys";
+        why = "nothing says that they may be shared by keys";
 
     } else if (ngx_http_apikey_store_varies(ctx, u)) {
         why = "\"Vary\" names a header that \"apikey_hide\" removes";

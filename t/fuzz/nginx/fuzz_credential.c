@@ -62,6 +62,8 @@ fuzz_credential(const uint8_t *data, size_t size)
                            == 0);
     }
 
+    must(ngx_http_apikey_mask_log_handler(r) == NGX_OK);
+
     ngx_destroy_pool(pool);
 
     return 0;
@@ -140,6 +142,12 @@ fuzz_header(ngx_http_request_t *r, apikey_text_t line)
         && ngx_strncmp(h->lowcase_key, "authorization", n) == 0)
     {
         r->headers_in.authorization = h;
+    }
+
+    if (n == sizeof("referer") - 1
+        && ngx_strncmp(h->lowcase_key, "referer", n) == 0)
+    {
+        r->headers_in.referer = h;
     }
 }
 
