@@ -7,6 +7,8 @@ static ngx_uint_t ngx_http_apikey_query_next(ngx_str_t *rest,
     ngx_str_t *param);
 static ngx_uint_t ngx_http_apikey_query_is(ngx_str_t *param, ngx_str_t *name,
     ngx_str_t *value);
+static ngx_uint_t ngx_http_apikey_query_shows(ngx_str_t *value,
+    ngx_str_t *mask);
 static ngx_int_t ngx_http_apikey_query_byte(u_char **p, u_char *last);
 
 
@@ -75,7 +77,8 @@ ngx_http_apikey_query_rewrite(ngx_pool_t *pool, ngx_str_t *args,
     rest = *args;
 
     while (ngx_http_apikey_query_next(&rest, &param)) {
-        found += ngx_http_apikey_query_is(&param, name, &value);
+        found |= ngx_http_apikey_query_is(&param, name, &value)
+                 && (mask == NULL || ngx_http_apikey_query_shows(&value, mask));
         len += param.len + 1 + (mask ? mask->len : 0);
     }
 
@@ -136,7 +139,7 @@ ngx_http_apikey_query_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri,
 
     last = uri->data + uri->len;
 
-    begin = ngx_strlchr(uri->data, last, '?');
+    begin = memchr(uri->data, '?', uri->len);
     if (begin == NULL) {
         return NGX_OK;
     }
@@ -160,6 +163,11 @@ ngx_http_apikey_query_rewrite_uri(ngx_pool_t *pool, ngx_str_t *uri,
 
     if (ngx_http_apikey_query_rewrite(pool, &args, name, mask) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (args.data == begin + 1) {
+        /* as it was */
+        return NGX_OK;
     }
 
     /* without a parameter there is no question mark */
@@ -197,7 +205,7 @@ ngx_http_apikey_query_next(ngx_str_t *rest, ngx_str_t *param)
 
     last = rest->data + rest->len;
 
-    p = ngx_strlchr(rest->data, last, '&');
+    p = memchr(rest->data, '&', rest->len);
 
     param->data = rest->data;
 
@@ -222,11 +230,16 @@ ngx_http_apikey_query_is(ngx_str_t *param, ngx_str_t *name, ngx_str_t *value)
     ngx_uint_t   i;
 
     last = param->data + param->len;
-    eq = ngx_strlchr(param->data, last, '=');
 
     /* a request that is refused for a space is logged, too */
 
     for (p = param->data; p < last && *p == ' '; p++) { /* void */ }
+
+    if (p == last || (*p != name->data[0] && *p != '%')) {
+        return 0;
+    }
+
+    eq = memchr(p, '=', last - p);
 
     for (i = 0; p < (eq ? eq : last); i++) {
         if (i == name->len
@@ -245,6 +258,17 @@ ngx_http_apikey_query_is(ngx_str_t *param, ngx_str_t *name, ngx_str_t *value)
     value->len = last - value->data;
 
     return 1;
+}
+
+
+/* Something other than the mask. */
+
+static ngx_uint_t
+ngx_http_apikey_query_shows(ngx_str_t *value, ngx_str_t *mask)
+{
+    return value->len
+           && (value->len != mask->len
+               || ngx_strncmp(value->data, mask->data, mask->len) != 0);
 }
 
 
