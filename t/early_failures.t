@@ -115,7 +115,8 @@ my @requests = map { my $q = $_; (
     "GET /off HTTP/1.1\r\n${host}Referer: http://x/?$q\r\n\r\n",
     "GET /shown HTTP/1.1\r\n${host}Referer: http://x/?$q\r\n\r\n",
     "GET /other HTTP/1.1\r\n${host}Referer: http://x/?b=1&$q\r\n\r\n",
-) } "key=$key", "k%65y=$key&a=1", "a=1&key=$hex", "other=$key", "other=&key=$key";
+) } "key=$key", "k%65y=$key&a=1", "a=1&key=$hex", "other=$key",
+  "other=&key=$key";
 
 # Some clients go away in their headers, which nginx is to notice.
 

@@ -1,8 +1,8 @@
 /*
  * What variables tell of a key that is hidden.  $http_NAME, $arg_NAME and
  * $cookie_NAME of a source are answered here in place of nginx: with what the
- * client has sent until the key is hidden, then with a stand-in, so that what is
- * cached, hashed or counted by them goes on telling keys apart.  While nginx
+ * client has sent until the key is hidden, then with a stand-in, so that what
+ * is cached, hashed or counted by them goes on telling keys apart.  While nginx
  * makes what goes upstream, they are what is left without the key.
  *
  * The stand-in is a keyed hash of the key's digest, 32 hexadecimal digits: the

@@ -12,14 +12,22 @@
 #include "ngx_http_apikey.h"
 
 
+/* What is masked for a moment. */
+typedef struct {
+    ngx_str_t                    *text;    /* NULL: nothing */
+    ngx_str_t                     value;
+} ngx_http_apikey_kept_t;
+
+
 static ngx_int_t ngx_http_apikey_mask_name(ngx_array_t *names,
     ngx_str_t *name);
 static void ngx_http_apikey_mask_line(ngx_http_request_t *r);
-static ngx_int_t ngx_http_apikey_mask_referer(ngx_http_request_t *r);
 static void ngx_http_apikey_mask_connection(ngx_connection_t *c);
 static void ngx_http_apikey_mask_log(ngx_connection_t *c);
 static u_char *ngx_http_apikey_mask_error(ngx_log_t *log, u_char *buf,
     size_t len);
+static void ngx_http_apikey_mask_text(ngx_http_request_t *r, ngx_str_t *text,
+    ngx_http_apikey_kept_t *kept);
 
 
 static ngx_log_handler_pt  ngx_http_apikey_log_error;     /* nginx's own */
@@ -142,21 +150,20 @@ ngx_http_apikey_mask_handler(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_apikey_mask_log_handler(ngx_http_request_t *r)
 {
+    ngx_http_apikey_kept_t  kept;
+
     ngx_http_apikey_mask_line(r);
 
-    if (ngx_http_apikey_mask(r, &r->args, &r->unparsed_uri) != NGX_OK
-        || ngx_http_apikey_mask(r, NULL, &r->request_line) != NGX_OK
-        || ngx_http_apikey_mask_referer(r) != NGX_OK)
-    {
+    if (ngx_http_apikey_mask(r, &r->args, &r->unparsed_uri) != NGX_OK) {
         /* rather nothing than a key */
-
         r->args.len = 0;
         r->unparsed_uri.len = 0;
-        r->request_line.len = 0;
+    }
 
-        if (r->headers_in.referer) {
-            r->headers_in.referer->value.len = 0;
-        }
+    ngx_http_apikey_mask_text(r, &r->request_line, &kept);
+
+    if (r->headers_in.referer) {
+        ngx_http_apikey_mask_text(r, &r->headers_in.referer->value, &kept);
     }
 
     return NGX_OK;
@@ -182,15 +189,6 @@ ngx_http_apikey_mask_line(ngx_http_request_t *r)
 
     r->request_line.data = r->request_start;
     r->request_line.len = p - r->request_start;
-}
-
-
-static ngx_int_t
-ngx_http_apikey_mask_referer(ngx_http_request_t *r)
-{
-    return r->headers_in.referer
-           ? ngx_http_apikey_mask(r, NULL, &r->headers_in.referer->value)
-           : NGX_OK;
 }
 
 
@@ -246,17 +244,22 @@ ngx_http_apikey_mask_log(ngx_connection_t *c)
 }
 
 
+/* Nothing that is masked here stays so: the request goes on. */
+
 static u_char *
 ngx_http_apikey_mask_error(ngx_log_t *log, u_char *buf, size_t len)
 {
-    ngx_str_t             line, uri, referer, *u;
-    ngx_http_log_ctx_t   *ctx;
-    ngx_http_request_t   *r, *sr;
+    ngx_str_t                line;
+    ngx_uint_t               i;
+    ngx_http_log_ctx_t      *ctx;
+    ngx_http_request_t      *r, *sr;
+    ngx_http_apikey_kept_t   kept[3];
 
     static ngx_uint_t  busy;
 
     ctx = log->data;
     r = ctx->request;
+    sr = ctx->current_request;
 
     if (r == NULL || busy) {
         return ngx_http_apikey_log_error(log, buf, len);
@@ -265,48 +268,44 @@ ngx_http_apikey_mask_error(ngx_log_t *log, u_char *buf, size_t len)
     /* no memory is a reason to log */
     busy = 1;
 
-    sr = ctx->current_request;
-    u = (sr && sr->upstream) ? &sr->upstream->uri : NULL;
-
     line = r->request_line;
-    ngx_str_null(&uri);
-    ngx_str_null(&referer);
-
     ngx_http_apikey_mask_line(r);
 
-    if (ngx_http_apikey_mask(r, NULL, &r->request_line) != NGX_OK) {
-        r->request_line.len = 0;
-    }
-
-    if (u) {
-        uri = *u;
-
-        if (ngx_http_apikey_mask(r, NULL, u) != NGX_OK) {
-            u->len = 0;
-        }
-    }
-
-    if (r->headers_in.referer) {
-        referer = r->headers_in.referer->value;
-
-        if (ngx_http_apikey_mask_referer(r) != NGX_OK) {
-            r->headers_in.referer->value.len = 0;
-        }
-    }
+    ngx_http_apikey_mask_text(r, &r->request_line, &kept[0]);
+    ngx_http_apikey_mask_text(r, (sr && sr->upstream) ? &sr->upstream->uri
+                                                      : NULL, &kept[1]);
+    ngx_http_apikey_mask_text(r, r->headers_in.referer
+                                 ? &r->headers_in.referer->value : NULL,
+                              &kept[2]);
 
     buf = ngx_http_apikey_log_error(log, buf, len);
 
+    for (i = 0; i < 3; i++) {
+        if (kept[i].text) {
+            *kept[i].text = kept[i].value;
+        }
+    }
+
     r->request_line = line;
-
-    if (u) {
-        *u = uri;
-    }
-
-    if (r->headers_in.referer) {
-        r->headers_in.referer->value = referer;
-    }
-
     busy = 0;
 
     return buf;
+}
+
+
+static void
+ngx_http_apikey_mask_text(ngx_http_request_t *r, ngx_str_t *text,
+    ngx_http_apikey_kept_t *kept)
+{
+    kept->text = text;
+
+    if (text == NULL) {
+        return;
+    }
+
+    kept->value = *text;
+
+    if (ngx_http_apikey_mask(r, NULL, text) != NGX_OK) {
+        text->len = 0;
+    }
 }
