@@ -334,6 +334,7 @@ ngx_http_apikey_init(ngx_conf_t *cf)
         { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler, 0, 0 },
         { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler, 1, 0 },
         { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_store_handler, 1, 0 },
+        { NGX_HTTP_LOG_PHASE, ngx_http_apikey_ended_handler, 0, 0 },
         { NGX_HTTP_LOG_PHASE, ngx_http_apikey_charge_handler, 0, 0 },
         { NGX_HTTP_LOG_PHASE, ngx_http_apikey_score_handler, 0, 0 },
         { NGX_HTTP_LOG_PHASE, ngx_http_apikey_usage_handler, 0, 0 },

@@ -28,6 +28,7 @@ my $nginx = nginx(<<"CONF");
     proxy_cache_valid any 1m;
     limit_req_zone \$request_uri zone=uris:1m rate=100r/s;
     limit_conn_zone \$http_x_api_key zone=keys:1m;
+    limit_req_zone \$server_name zone=one:1m rate=1r/m;
 
     map \$http_x_api_key \$whose { "" nobody; default \$http_x_api_key; }
     map \$http_x_own \$arg_own { default "of the operator"; }
@@ -81,6 +82,9 @@ my $nginx = nginx(<<"CONF");
             proxy_set_header X-Auth \$http_authorization;
             proxy_set_body "\$http_x_api_key\$arg_key";
         }
+
+        location /limited { limit_req zone=one; $pass }
+        location /returned { return 402; }
 
         location /unstored {
             $pass
@@ -201,6 +205,15 @@ for my $at ('/early', '/sent') {
 
 like(join('', map { $_->{raw} } $up->requests), qr/^Referer: .*\?b=2\r$/m,
      'a page that holds the key is named without it');
+
+
+# Nor if the request ends before the key is hidden.
+
+for my $at ('/limited', '/limited', '/returned', '/\x01') {
+    get($port, "$at?key=$keys[0]", Cookie => "key=$keys[0]",
+        'X-API-Key' => $keys[0], Authorization => "Bearer $keys[0]", @$_)
+        for [], [ 'Content-Length' => 'x' ];
+}
 
 $nginx->stop;
 

@@ -463,6 +463,7 @@ char *ngx_http_apikey_tls(ngx_conf_t *cf, ngx_redis_conf_t *redis);
 ngx_int_t ngx_http_apikey_preaccess_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_passed_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_apikey_ended_handler(ngx_http_request_t *r);
 
 /* ngx_http_apikey_ctx.c */
 

@@ -155,6 +155,30 @@ ngx_http_apikey_passed_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * A request that has ended before its key was hidden is logged, too: by
+ * variables that may read the key.
+ */
+
+ngx_int_t
+ngx_http_apikey_ended_handler(ngx_http_request_t *r)
+{
+    ngx_http_apikey_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
+
+    if (alcf->enable != NGX_HTTP_APIKEY_OFF
+        && alcf->hide
+        && r == r->main
+        && ngx_http_apikey_get_ctx(r) == NULL)
+    {
+        (void) ngx_http_apikey_arrive(r, alcf);
+    }
+
+    return NGX_OK;
+}
+
+
 /* At a location: for the first time, or redirected from another one. */
 
 static ngx_int_t
