@@ -32,6 +32,7 @@ nginx(<<"CONF");
     server {
         listen 127.0.0.1:$port;
         apikey on;
+        apikey_headers both;
 
         location / {
             proxy_pass http://127.0.0.1:$up->{port};
@@ -118,6 +119,28 @@ my $retry = $r->header('Retry-After');
 cmp_ok($retry, '<=', ceil($long / 600) + 1,
        'Retry-After: when so much of the window before is out of reach');
 cmp_ok($retry, '>=', 1, 'at least a second');
+is($r->header('X-RateLimit-Reset'), $start + $long,
+   'the reset is the end of the window, which comes later');
+
+# What this window has used is in the way in the next one, too.
+
+$key = key('--plan', 'thousand');
+stored($key, counter($long, $start, 1000, 0));
+
+my $asked = $redis->cmd('TIME')->[0];
+
+$r = ask($key);
+$retry = $r->header('Retry-After');
+
+is($r->status, 429, 'a full window');
+cmp_ok($asked + $retry, '>', $start + $long,
+       'Retry-After: not before the next one');
+cmp_ok($r->header('X-RateLimit-Reset'), '>=', $asked + $retry,
+       'X-RateLimit-Reset is not before it');
+
+my ($t) = $r->header('RateLimit') =~ /;t=(\d+)/;
+
+is($t, $retry, 'nor is t');
 
 $key = key('--plan', 'thousand');
 stored($key, counter($long, $start - $long, 1000, 0));

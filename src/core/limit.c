@@ -14,7 +14,8 @@ static int apikey_limits_algorithm(apikey_limits_t *limits,
 static uint32_t apikey_unit_seconds(char name);
 static char *apikey_window_format(char *out, const apikey_window_t *window);
 static char *apikey_number_format(char *out, uint64_t n);
-static uint64_t apikey_counter_read(const unsigned char *p, unsigned bytes);
+static unsigned char *apikey_counter_put(unsigned char *out,
+    const apikey_counter_t *counter);
 static void apikey_counter_move(apikey_counter_t *counter, uint64_t now_us);
 static int apikey_window_fits(const apikey_window_t *window, uint64_t used,
     uint64_t cost);
@@ -256,6 +257,76 @@ apikey_counters_unpack(apikey_counter_t *counters,
 }
 
 
+size_t
+apikey_counters_pack(unsigned char *out, unsigned max,
+    const apikey_counter_t *counters, unsigned count, apikey_text_t before,
+    uint64_t now_us)
+{
+    unsigned           i, others;
+    unsigned char     *p;
+    apikey_counter_t   other;
+
+    p = out;
+    i = 0;
+    others = max - count;
+
+    while (apikey_counters_take(&other, &before) == APIKEY_OK) {
+
+        while (i < count && counters[i].seconds < other.seconds) {
+            p = apikey_counter_put(p, &counters[i++]);
+        }
+
+        if (i < count && counters[i].seconds == other.seconds) {
+            continue;
+        }
+
+        if (others != 0
+            && (other.start + 2 * (uint64_t) other.seconds)
+               * APIKEY_MICROSECONDS > now_us)
+        {
+            p = apikey_counter_put(p, &other);
+            others--;
+        }
+    }
+
+    while (i < count) {
+        p = apikey_counter_put(p, &counters[i++]);
+    }
+
+    return p - out;
+}
+
+
+int
+apikey_counters_take(apikey_counter_t *counter, apikey_text_t *packed)
+{
+    const char  *p;
+
+    if (packed->len < APIKEY_COUNTER_SIZE) {
+        return APIKEY_INVALID;
+    }
+
+    p = packed->data;
+
+    counter->seconds = apikey_bytes_get(p, 4);
+    counter->start = apikey_bytes_get(p + 4, 5);
+    counter->current = apikey_bytes_get(p + 9, 6);
+    counter->previous = apikey_bytes_get(p + 15, 6);
+
+    packed->data += APIKEY_COUNTER_SIZE;
+    packed->len -= APIKEY_COUNTER_SIZE;
+
+    if (counter->seconds == 0
+        || counter->seconds > APIKEY_WINDOW_SECONDS
+        || counter->start % counter->seconds != 0)
+    {
+        return APIKEY_INVALID;
+    }
+
+    return APIKEY_OK;
+}
+
+
 uint64_t
 apikey_counter_used(const apikey_counter_t *counter, int sliding,
     uint64_t now_us)
@@ -339,6 +410,10 @@ apikey_quota(apikey_quota_t *quota, const apikey_limits_t *limits,
     quota->remaining = least;
     quota->reset = now - now % quota->seconds + quota->seconds;
     quota->retry_after = longest;
+
+    if (quota->reset < now + longest) {
+        quota->reset = now + longest;
+    }
 }
 
 
@@ -424,18 +499,14 @@ apikey_number_format(char *out, uint64_t n)
 }
 
 
-static uint64_t
-apikey_counter_read(const unsigned char *p, unsigned bytes)
+static unsigned char *
+apikey_counter_put(unsigned char *out, const apikey_counter_t *counter)
 {
-    uint64_t  n;
+    out = apikey_bytes_put(out, counter->seconds, 4);
+    out = apikey_bytes_put(out, counter->start, 5);
+    out = apikey_bytes_put(out, counter->current, 6);
 
-    n = 0;
-
-    while (bytes > 0) {
-        n = n << 8 | p[--bytes];
-    }
-
-    return n;
+    return apikey_bytes_put(out, counter->previous, 6);
 }
 
 
@@ -505,34 +576,4 @@ apikey_window_wait(const apikey_window_t *window,
     }
 
     return high;
-}
-
-
-int
-apikey_counters_take(apikey_counter_t *counter, apikey_text_t *packed)
-{
-    const unsigned char  *p;
-
-    if (packed->len < APIKEY_COUNTER_SIZE) {
-        return APIKEY_INVALID;
-    }
-
-    p = (const unsigned char *) packed->data;
-
-    counter->seconds = apikey_counter_read(p, 4);
-    counter->start = apikey_counter_read(p + 4, 5);
-    counter->current = apikey_counter_read(p + 9, 6);
-    counter->previous = apikey_counter_read(p + 15, 6);
-
-    packed->data += APIKEY_COUNTER_SIZE;
-    packed->len -= APIKEY_COUNTER_SIZE;
-
-    if (counter->seconds == 0
-        || counter->seconds > APIKEY_WINDOW_SECONDS
-        || counter->start % counter->seconds != 0)
-    {
-        return APIKEY_INVALID;
-    }
-
-    return APIKEY_OK;
 }

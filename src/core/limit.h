@@ -11,19 +11,38 @@
  * passes if used + C <= limit in every window; then C is added to every one of
  * them, else to none.
  *
- * Counters of one holder (a key, an org, an address) are one packed value, so
- * that Redis reads and writes them at once: for each window, in the order of
- * its seconds, 21 bytes, little-endian: seconds (4), start of the window in
- * Unix seconds (5), current (6), previous (6).  Windows are told apart by their
- * seconds, so that a limit may change and keep what is used.
+ * Counters of one holder (a key, an org, an address) are one packed value, a
+ * field of a hash, so that Redis reads and writes them at once: for each
+ * window, in the order of its seconds, 21 bytes, little-endian: seconds (4),
+ * start of the window in Unix seconds (5), current (6), previous (6).
+ *
+ * The first four bytes are what windows are told apart by, so that a limit may
+ * change and keep what is used.  A holder may have windows that a request isn't
+ * counted in, since gateways have a plan otherwise while it is rolled out, or
+ * since limits have changed: they are kept as they are for as long as they
+ * count, which ends with the window after theirs, APIKEY_COUNTERS_MAX at most.
+ *
+ * A window that lies ahead was begun by a clock that was ahead, or has been set
+ * back since: it is taken for the present one, and is stored so at once, even
+ * by a request that is refused, lest it lasts until the clock has come to it.
+ *
+ * Windows that are not of so many seconds on the grid (of a calendar, or
+ * without an end) are not to be put into the same field: version 1.0.0 writes
+ * back the windows that it is asked for, and no others.  They belong into a
+ * field of their own beside it, in the same 21 bytes, their kind in place of
+ * the seconds, above APIKEY_WINDOW_SECONDS.
+ *
+ * decide.lua and giveback.lua read and write the same.
  */
 
+#include "bytes.h"
 #include "text.h"
 
 #define APIKEY_WINDOWS_MAX     8
 #define APIKEY_WINDOW_SECONDS  (366 * 86400)       /* the longest */
 #define APIKEY_COUNT_MAX       ((uint64_t) 1 << 47)  /* of a limit, a cost */
 #define APIKEY_COUNTER_SIZE    21
+#define APIKEY_COUNTERS_MAX    32                  /* of one holder */
 #define APIKEY_LIMITS_TEXT     (APIKEY_WINDOWS_MAX * 32)
 
 
@@ -52,7 +71,8 @@ typedef struct {
 typedef struct {
     uint64_t  limit;
     uint64_t  remaining;
-    uint64_t  reset;         /* Unix seconds: the end of the window */
+    uint64_t  reset;         /* Unix seconds: the end of the window, but not
+                                before a refused request may be tried again */
     uint32_t  seconds;       /* of the window reported */
     uint32_t  retry_after;   /* seconds, at least 1; 0 if not refused */
 } apikey_quota_t;
@@ -94,6 +114,16 @@ size_t apikey_limits_format(char *out, const apikey_limits_t *limits);
  */
 int apikey_counters_unpack(apikey_counter_t *counters,
     const apikey_limits_t *limits, apikey_text_t packed, uint64_t now_us);
+
+/*
+ * Packs the counters of count windows and, of those packed before, the others
+ * that still count, max altogether.  out has room for max counters, and isn't
+ * what was packed before, of which what can't be read is lost.  Returns the
+ * length.
+ */
+size_t apikey_counters_pack(unsigned char *out, unsigned max,
+    const apikey_counter_t *counters, unsigned count, apikey_text_t before,
+    uint64_t now_us);
 
 /*
  * Takes the first counter off the packed ones, as it is stored.

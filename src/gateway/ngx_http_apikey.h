@@ -291,6 +291,7 @@ typedef struct {
     ngx_str_t                     plan;
     ngx_str_t                     field;
     ngx_str_t                     pool;        /* empty: with the record */
+    const u_char                 *owner;       /* digest; NULL: many keys' */
     uint64_t                      epoch;       /* since they were forgotten */
     ngx_uint_t                    leased;
 } ngx_http_apikey_meter_t;
@@ -579,9 +580,6 @@ void ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx);
 
 /* Asks for ctx->more of a lease, which no request waits for. */
 void ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx);
-
-/* Little-endian. */
-u_char *ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes);
 
 /* ngx_http_apikey_answer.c: of type ngx_redis_handler_pt */
 

@@ -32,7 +32,6 @@ static const char *ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx,
 static const char *ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict,
     redisReply *reply, const apikey_limits_t *limits,
     apikey_counter_t *counters);
-static uint64_t ngx_http_apikey_unpack(const char *p, ngx_uint_t bytes);
 static void ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf,
     ngx_log_t *log, const char *text, size_t len);
 
@@ -227,7 +226,7 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
         return ngx_http_apikey_nonsense(ctx, "record of another key");
     }
 
-    ctx->now = ngx_http_apikey_unpack(fields[n].value.data, 7);
+    ctx->now = apikey_bytes_get(fields[n].value.data, 7);
 
     ngx_http_apikey_failover_end(ctx->amcf, 0);
 
@@ -305,8 +304,8 @@ ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict, redisReply *reply,
     }
 
     verdict->code = reply->str[0];
-    verdict->now = ngx_http_apikey_unpack(reply->str + 1, 7);
-    verdict->leased = ngx_http_apikey_unpack(reply->str + 8, 6);
+    verdict->now = apikey_bytes_get(reply->str + 1, 7);
+    verdict->leased = apikey_bytes_get(reply->str + 8, 6);
 
     if (limits == NULL || verdict->code == NGX_HTTP_APIKEY_UNTIMELY) {
         return NULL;
@@ -323,21 +322,6 @@ ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict, redisReply *reply,
     }
 
     return NULL;
-}
-
-
-static uint64_t
-ngx_http_apikey_unpack(const char *p, ngx_uint_t bytes)
-{
-    uint64_t  n;
-
-    n = 0;
-
-    while (bytes--) {
-        n = n << 8 | (u_char) p[bytes];
-    }
-
-    return n;
 }
 
 

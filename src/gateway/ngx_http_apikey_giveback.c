@@ -81,12 +81,12 @@ ngx_http_apikey_rest_pack(ngx_http_apikey_rest_t *rest,
     u_char    *p;
     unsigned   i;
 
-    p = ngx_http_apikey_pack(rest->packed, epoch, 7);
-    p = ngx_http_apikey_pack(p, amount, 6);
+    p = apikey_bytes_put(rest->packed, epoch, 7);
+    p = apikey_bytes_put(p, amount, 6);
 
     for (i = 0; i < limits->count; i++) {
-        p = ngx_http_apikey_pack(p, counters[i].seconds, 4);
-        p = ngx_http_apikey_pack(p, counters[i].start, 5);
+        p = apikey_bytes_put(p, counters[i].seconds, 4);
+        p = apikey_bytes_put(p, counters[i].start, 5);
     }
 
     rest->packed_len = amount ? p - rest->packed : 0;

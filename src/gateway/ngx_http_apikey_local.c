@@ -15,8 +15,8 @@ static ngx_int_t ngx_http_apikey_local_count(ngx_http_apikey_ctx_t *ctx,
     apikey_counter_t *counters, uint64_t amount, ngx_uint_t forced);
 static ngx_http_apikey_local_t *ngx_http_apikey_local_get(
     ngx_http_apikey_ctx_t *ctx);
-static void ngx_http_apikey_local_pack(ngx_http_apikey_local_t *local,
-    const apikey_counter_t *counters, unsigned count);
+static void ngx_http_apikey_local_put(ngx_http_apikey_local_t *local,
+    const apikey_counter_t *counters, unsigned count, uint64_t now);
 
 
 ngx_int_t
@@ -106,7 +106,7 @@ ngx_http_apikey_local_count(ngx_http_apikey_ctx_t *ctx,
 
         if (amount && !forced && used + amount > limits->window[i].limit) {
             rc = NGX_DECLINED;
-            goto done;
+            amount = 0;
         }
     }
 
@@ -115,7 +115,9 @@ ngx_http_apikey_local_count(ngx_http_apikey_ctx_t *ctx,
                                       NGX_HTTP_APIKEY_LOCAL_MAX);
     }
 
-    ngx_http_apikey_local_pack(local, counters, limits->count);
+    /* what is refused, too: windows that were ahead are of now */
+
+    ngx_http_apikey_local_put(local, counters, limits->count, ctx->now);
 
 done:
 
@@ -149,6 +151,12 @@ ngx_http_apikey_local_get(ngx_http_apikey_ctx_t *ctx)
     if (local) {
         ngx_queue_remove(&local->node.queue);
         ngx_queue_insert_head(&index->queue, &local->node.queue);
+
+        if (local->epoch != ctx->meter.epoch) {
+            local->epoch = ctx->meter.epoch;
+            local->len = 0;
+        }
+
         return local;
     }
 
@@ -174,14 +182,15 @@ ngx_http_apikey_local_get(ngx_http_apikey_ctx_t *ctx)
         }
     }
 
+    local->epoch = ctx->meter.epoch;
     local->len = 0;
 
     lease = (ngx_http_apikey_lease_t *)
                 ngx_http_apikey_index_find(&zone->shared->leases, key);
 
     if (lease && lease->epoch == ctx->meter.epoch) {
-        ngx_http_apikey_local_pack(local, lease->counters,
-                                   lease->limits.count);
+        ngx_http_apikey_local_put(local, lease->counters,
+                                  lease->limits.count, ctx->now);
     }
 
     ngx_http_apikey_index_insert(index, &local->node, key);
@@ -190,21 +199,20 @@ ngx_http_apikey_local_get(ngx_http_apikey_ctx_t *ctx)
 }
 
 
+/* What isn't asked for stays, too, while it counts. */
+
 static void
-ngx_http_apikey_local_pack(ngx_http_apikey_local_t *local,
-    const apikey_counter_t *counters, unsigned count)
+ngx_http_apikey_local_put(ngx_http_apikey_local_t *local,
+    const apikey_counter_t *counters, unsigned count, uint64_t now)
 {
-    u_char    *p;
-    unsigned   i;
+    u_char         packed[sizeof(local->packed)];
+    apikey_text_t  before;
 
-    p = local->packed;
+    before.data = (char *) local->packed;
+    before.len = local->len;
 
-    for (i = 0; i < count; i++) {
-        p = ngx_http_apikey_pack(p, counters[i].seconds, 4);
-        p = ngx_http_apikey_pack(p, counters[i].start, 5);
-        p = ngx_http_apikey_pack(p, counters[i].current, 6);
-        p = ngx_http_apikey_pack(p, counters[i].previous, 6);
-    }
+    local->len = apikey_counters_pack(packed, NGX_HTTP_APIKEY_LOCAL_WINDOWS,
+                                      counters, count, before, now);
 
-    local->len = p - local->packed;
+    ngx_memcpy(local->packed, packed, local->len);
 }

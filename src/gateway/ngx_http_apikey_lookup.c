@@ -129,13 +129,13 @@ ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
     ngx_redis_arg(&q->args, rev.data, rev.len);
 
     p = q->packed;
-    p = ngx_http_apikey_pack(p, record ? record->not_before : 0, 5);
-    p = ngx_http_apikey_pack(p, record && record->expires
-                                ? ngx_min(record->expires,
-                                          NGX_HTTP_APIKEY_FOREVER - 1)
-                                : NGX_HTTP_APIKEY_FOREVER - 1, 5);
-    p = ngx_http_apikey_pack(p, cost, 6);
-    p = ngx_http_apikey_pack(p, flags, 1);
+    p = apikey_bytes_put(p, record ? record->not_before : 0, 5);
+    p = apikey_bytes_put(p, record && record->expires
+                            ? ngx_min(record->expires,
+                                      NGX_HTTP_APIKEY_FOREVER - 1)
+                            : NGX_HTTP_APIKEY_FOREVER - 1, 5);
+    p = apikey_bytes_put(p, cost, 6);
+    p = apikey_bytes_put(p, flags, 1);
 
     if (limits == NULL) {
         ngx_redis_arg(&q->args, q->packed, p - q->packed);
@@ -143,8 +143,8 @@ ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
     }
 
     for (i = 0; i < limits->count; i++) {
-        p = ngx_http_apikey_pack(p, limits->window[i].limit, 6);
-        p = ngx_http_apikey_pack(p, limits->window[i].seconds, 4);
+        p = apikey_bytes_put(p, limits->window[i].limit, 6);
+        p = apikey_bytes_put(p, limits->window[i].seconds, 4);
     }
 
     ngx_redis_arg(&q->args, q->packed, p - q->packed);
@@ -154,18 +154,6 @@ ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
         p = ngx_sprintf(q->want, "%uL", want);
         ngx_redis_arg(&q->args, q->want, p - q->want);
     }
-}
-
-
-u_char *
-ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes)
-{
-    for ( /* void */ ; bytes; bytes--) {
-        *p++ = (u_char) n;
-        n >>= 8;
-    }
-
-    return p;
 }
 
 

@@ -24,8 +24,11 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_LAYOUT      6      /* of all below */
+#define NGX_HTTP_APIKEY_LAYOUT      7      /* of all below */
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
+
+/* Of one holder: so that it takes 512 bytes. */
+#define NGX_HTTP_APIKEY_LOCAL_WINDOWS  20
 
 
 typedef struct ngx_http_apikey_node_s  ngx_http_apikey_node_t;
@@ -71,8 +74,9 @@ typedef struct {
 
 typedef struct {
     ngx_http_apikey_node_t        node;
+    uint64_t                      epoch;       /* of them */
     size_t                        len;
-    u_char                        packed[APIKEY_WINDOWS_MAX
+    u_char                        packed[NGX_HTTP_APIKEY_LOCAL_WINDOWS
                                          * APIKEY_COUNTER_SIZE];
 } ngx_http_apikey_local_t;
 

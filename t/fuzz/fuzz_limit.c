@@ -7,6 +7,8 @@ static uint64_t fuzz_number(const uint8_t **data, size_t *size,
     unsigned bytes);
 static void fuzz_counters(const apikey_limits_t *limits,
     apikey_text_t packed, uint64_t now_us, uint64_t cost);
+static void fuzz_pack(const apikey_limits_t *limits,
+    const apikey_counter_t *counters, apikey_text_t packed, uint64_t now_us);
 static void fuzz_quota(const apikey_limits_t *limits,
     const apikey_counter_t *counters, uint64_t now_us, uint64_t cost);
 
@@ -121,6 +123,7 @@ fuzz_counters(const apikey_limits_t *limits, apikey_text_t packed,
     must(c != NULL || limits->count == 0);
 
     if (apikey_counters_unpack(c, limits, packed, now_us) == APIKEY_OK) {
+        fuzz_pack(limits, c, packed, now_us);
         must(packed.len % APIKEY_COUNTER_SIZE == 0);
 
         for (i = 0; i < limits->count; i++) {
@@ -146,6 +149,39 @@ fuzz_counters(const apikey_limits_t *limits, apikey_text_t packed,
 }
 
 
+/* What is packed again is the same, and in order. */
+
+static void
+fuzz_pack(const apikey_limits_t *limits, const apikey_counter_t *counters,
+    apikey_text_t packed, uint64_t now_us)
+{
+    unsigned           i, max;
+    unsigned char     *out;
+    apikey_text_t      again;
+    apikey_counter_t   c[APIKEY_WINDOWS_MAX];
+
+    max = limits->count + 2;
+    out = malloc(max * APIKEY_COUNTER_SIZE);
+    must(out != NULL);
+
+    again.data = (char *) out;
+    again.len = apikey_counters_pack(out, max, counters, limits->count, packed,
+                                     now_us);
+
+    must(again.len <= max * APIKEY_COUNTER_SIZE);
+    must(apikey_counters_unpack(c, limits, again, now_us) == APIKEY_OK);
+
+    for (i = 0; i < limits->count; i++) {
+        must(c[i].seconds == counters[i].seconds);
+        must(c[i].start == counters[i].start);
+        must(c[i].current == counters[i].current);
+        must(c[i].previous == counters[i].previous);
+    }
+
+    free(out);
+}
+
+
 static void
 fuzz_quota(const apikey_limits_t *limits, const apikey_counter_t *counters,
     uint64_t now_us, uint64_t cost)
@@ -166,10 +202,10 @@ fuzz_quota(const apikey_limits_t *limits, const apikey_counter_t *counters,
 
     must(q.remaining <= q.limit);
     must(q.reset > now_us / SECOND);
-    must(q.reset <= now_us / SECOND + q.seconds);
-    must(q.reset % q.seconds == 0);
 
     if (fits) {
+        must(q.reset <= now_us / SECOND + q.seconds);
+        must(q.reset % q.seconds == 0);
         must(q.retry_after == 0);
 
         for (i = 0; i < limits->count; i++) {
@@ -181,6 +217,8 @@ fuzz_quota(const apikey_limits_t *limits, const apikey_counter_t *counters,
     }
 
     must(q.retry_after >= 1 && q.retry_after <= 2 * q.seconds);
+    must(q.reset >= now_us / SECOND + q.retry_after);
+    must(q.reset <= now_us / SECOND + 2 * q.seconds);
 
     /* All that refuses, and could ever pass, passes by then. */
 

@@ -9,6 +9,8 @@ static void test_limits(void);
 static void test_counter_vectors(void);
 static void test_unpack(void);
 static void test_unpack_damaged(void);
+static void test_pack(void);
+static void test_pack_room(void);
 
 static apikey_limits_t limits_of(const char *s);
 static void pack(unsigned char *p, uint64_t seconds, uint64_t start,
@@ -30,6 +32,8 @@ main(void)
     test_counter_vectors();
     test_unpack();
     test_unpack_damaged();
+    test_pack();
+    test_pack_room();
 
     return done_testing();
 }
@@ -373,6 +377,100 @@ test_unpack_damaged(void)
     }
 
     no_failures(bad, sizeof(packed) + 1, "counters cut anywhere");
+}
+
+
+/* A window that isn't asked for stays for as long as it counts. */
+static void
+test_pack(void)
+{
+    size_t            i;
+    unsigned char     before[4 * APIKEY_COUNTER_SIZE];
+    unsigned char     out[8 * APIKEY_COUNTER_SIZE];
+    apikey_text_t     was, is;
+    apikey_limits_t   limits, others;
+    apikey_counter_t  c[APIKEY_WINDOWS_MAX];
+
+    static const struct {
+        uint64_t  later;
+        size_t    windows;
+    } rows[] = {
+        { 0, 5 },
+        { 119, 5 },
+        { 120, 4 },         /* of the minute, what follows it is over */
+        { 7200, 4 },        /* the hour and the day are asked for */
+        { 12 * 86400 - 1, 4 },
+        { 12 * 86400, 3 }
+    };
+
+    pack(before, 60, DAY, 1, 2);
+    pack(before + 21, 3600, DAY, 3, 4);
+    pack(before + 42, 86400, DAY, 5, 6);
+    pack(before + 63, 6 * 86400, DAY, 7, 8);
+
+    was.data = (char *) before;
+    was.len = sizeof(before);
+    is.data = (char *) out;
+
+    limits = limits_of("1r/s 100r/h 1000r/d");
+    others = limits_of("60r/m 1000000r/6d");
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void) apikey_counters_unpack(c, &limits, was,
+                                      (DAY + rows[i].later) * SECOND);
+        c[1].current += 10;
+
+        is.len = apikey_counters_pack(out, 8, c, 3, was,
+                                      (DAY + rows[i].later) * SECOND);
+
+        is_number(is.len, rows[i].windows * 21, "windows after %llu seconds",
+                  (unsigned long long) rows[i].later);
+    }
+
+    (void) apikey_counters_unpack(c, &limits, was, DAY * SECOND);
+    c[1].current += 10;
+    is.len = apikey_counters_pack(out, 8, c, 3, was, DAY * SECOND);
+
+    is_number(apikey_counters_unpack(c, &limits, is, DAY * SECOND), APIKEY_OK,
+              "what is asked for, packed");
+    is_number(c[1].current, 13, "is what it has become");
+    is_number(c[2].current, 5, "or as it was");
+
+    is_number(apikey_counters_unpack(c, &others, is, DAY * SECOND), APIKEY_OK,
+              "what isn't asked for");
+    is_number(c[0].current, 1, "is kept before");
+    is_number(c[1].previous, 8, "and after");
+}
+
+
+static void
+test_pack_room(void)
+{
+    unsigned          i;
+    unsigned char     before[6 * APIKEY_COUNTER_SIZE];
+    unsigned char     out[4 * APIKEY_COUNTER_SIZE];
+    apikey_text_t     was;
+    apikey_limits_t   limits;
+    apikey_counter_t  c[APIKEY_WINDOWS_MAX];
+
+    for (i = 0; i < 6; i++) {
+        pack(before + 21 * i, 86400 * (i + 1), 0, 1, 1);
+    }
+
+    was.data = (char *) before;
+    was.len = sizeof(before);
+    limits = limits_of("1r/s 100r/h");
+
+    (void) apikey_counters_unpack(c, &limits, was, 0);
+
+    is_number(apikey_counters_pack(out, 4, c, 2, was, 0), 4 * 21,
+              "as many of the others as there is room for");
+    is_number(apikey_counters_pack(out, 2, c, 2, was, 0), 2 * 21,
+              "none of them without room");
+
+    was.len -= 1;
+    is_number(apikey_counters_pack(out, 4, c, 2, was, 0), 4 * 21,
+              "and what can be read of damaged ones");
 }
 
 

@@ -205,7 +205,7 @@ test_quota_choice(void)
 static void
 test_retry_simulated(void)
 {
-    size_t            rows, early, late, chosen;
+    size_t            rows, early, late, chosen, soon;
     uint32_t          t;
     uint64_t          now, cost;
     unsigned          i;
@@ -216,6 +216,7 @@ test_retry_simulated(void)
     early = 0;
     late = 0;
     chosen = 0;
+    soon = 0;
 
     for (rows = 0; rows < 20000; /* void */ ) {
         memset(&limits, 0, sizeof(limits));
@@ -275,12 +276,19 @@ test_retry_simulated(void)
         chosen += q.limit != limits.window[i].limit
                   || cost + simulated_used(&c[i], limits.sliding, now)
                      <= q.limit
-                  || q.reset != c[i].start + c[i].seconds;
+                  || q.reset < c[i].start + c[i].seconds;
+
+        /* The reset is when to come back, and no earlier than that. */
+
+        soon += q.reset < now / SECOND + q.retry_after
+                || (q.reset != c[i].start + c[i].seconds
+                    && q.reset != now / SECOND + q.retry_after);
     }
 
     no_failures(early, rows, "a retry after the wait passes");
     no_failures(late, rows, "and a second less is too early");
     no_failures(chosen, rows, "told of is a window that refused");
+    no_failures(soon, rows, "its reset is not before the retry");
 }
 
 
