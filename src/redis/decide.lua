@@ -3,7 +3,8 @@
 -- none.  See core/record.h and core/limit.h for what is stored.
 --
 -- KEYS[1]  the record; where there is none, what holds the counters
--- KEYS[2]  what holds the counters, if not the record
+-- KEYS[2]  what holds the counters, if not the record; it may be the record
+--          of the first key of a family
 -- ARGV[1]  the rev that the gateway knows, "" for none; "-": there is no
 --          record; "*": any rev
 -- ARGV[2]  packed, little-endian: not before (5), until (5), cost (6), flags
@@ -40,7 +41,8 @@ local now = tonumber(time[1])
 local now_us = now * 1000000 + time[2]
 
 if rev ~= known and known ~= '-' and not (rev and known == '*') then
-    local record = call('HGETALL', KEYS[1])
+    -- without a rev these are the counters that a deleted record has left
+    local record = rev and call('HGETALL', KEYS[1]) or {}
     record[#record + 1] = KEYS[1]
     record[#record + 1] = pack('<I7', now_us)
     return record
@@ -62,49 +64,62 @@ end
 
 local sliding, forced = flags % 2 == 1, flags >= 2
 local size, stored_size = #asked, stored and #stored or 0
-local verdict, add, leased, fresh = 0, cost, 0, not stored
 local want = tonumber(ARGV[4])
-local counters, seconds, again
+local refused, leased, add = false, 0, cost
+local fresh, ahead, counters, longest, others, again
 
 repeat
-    local refused, room = false, want
-    local at, place = 18, 1
+    local room, at, place, nth, left = want, 18, 1, 0, 24
 
-    counters = ''
+    fresh, ahead, counters, longest, others = not stored, false, '', 0, nil
 
     while at <= size do
-        local limit
+        local limit, seconds
         limit, seconds, at = unpack('<I6I4', asked, at)
+        nth = nth + 1
 
         local start, current, previous = now - now % seconds, 0, 0
+        local s, began, c, before, next
 
         -- both lists are in the order of their seconds
         while place < stored_size do
-            local s, began, c, before, next = unpack('<I4I5I6I6', stored, place)
+            s, began, c, before, next = unpack('<I4I5I6I6', stored, place)
 
-            if s > seconds then
+            if s >= seconds then
                 break
+            end
+
+            -- it isn't asked for, and stays as it is while it counts
+            if left > 0 and began + 2 * s > now then
+                others = others or {}
+                others[nth] = (others[nth] or '') .. stored:sub(place, next - 1)
+                left = left - 1
             end
 
             place = next
+        end
 
-            if s == seconds then
-                -- a window ahead, since the clock went back, is this one
-                if began >= start then
-                    current, previous = c, before
-                else
-                    previous = began == start - seconds and c or 0
-                    fresh = true
-                end
-                break
+        if s == seconds then
+            place = next
+
+            if began >= start then
+                current, previous = c, before
+                ahead = ahead or began > start
+
+            else
+                previous = began == start - seconds and c or 0
+                fresh = true
             end
+
+        else
+            fresh = true
         end
 
         local used = current
 
         if sliding and previous > 0 then
-            local left = (start + seconds) * 1000000 - now_us
-            used = current + math.ceil(previous * left / (seconds * 1000000))
+            local share = (start + seconds) * 1000000 - now_us
+            used = current + math.ceil(previous * share / (seconds * 1000000))
         end
 
         if used + cost > limit and cost > 0 and not forced then
@@ -115,8 +130,28 @@ repeat
             room = math.min(room, math.floor((limit - used - cost) / 8))
         end
 
-        counters = counters .. pack('<I4I5I6I6', seconds, start,
-            math.min(current + add, 281474976710655), previous)
+        current = current + add
+        if current > 281474976710655 then
+            current = 281474976710655
+        end
+
+        counters = counters
+            .. pack('<I4I5I6I6', seconds, start, current, previous)
+        longest = seconds
+    end
+
+    while place < stored_size do
+        local s, began, _, _, next = unpack('<I4I5I6I6', stored, place)
+
+        if left > 0 and began + 2 * s > now then
+            others = others or {}
+            others[nth + 1] = (others[nth + 1] or '')
+                .. stored:sub(place, next - 1)
+            left = left - 1
+            longest = s
+        end
+
+        place = next
     end
 
     -- once more, for the counters as they stay, or with the lease
@@ -125,7 +160,7 @@ repeat
 
     if refused then
         again = add > 0
-        verdict, add = 1, 0
+        add = 0
 
     elseif want and leased == 0 and room > 0 then
         leased = room
@@ -134,12 +169,24 @@ repeat
     end
 until not again
 
-if add > 0 then
-    call('HSET', holder, field, counters)
+if add > 0 or ahead then
+    local value = counters
 
-    if shared and fresh then
-        call('EXPIRE', holder, 2 * seconds)
+    if others then
+        value = ''
+
+        for i = 1, #counters / 21 + 1 do
+            value = value .. (others[i] or '')
+                .. counters:sub(21 * i - 20, 21 * i)
+        end
+    end
+
+    call('HSET', holder, field, value)
+
+    -- a record doesn't expire, nor what its family has used
+    if shared and fresh and not call('HGET', holder, 'rev') then
+        call('EXPIRE', holder, 2 * longest)
     end
 end
 
-return pack('<BI7I6', verdict, now_us, leased) .. counters
+return pack('<BI7I6', refused and 1 or 0, now_us, leased) .. counters

@@ -10,6 +10,9 @@ package Test::Apikey::Redis;
 #   redis(tls => {cert => FILE, key => FILE, ca => FILE, clients => 'yes'})
 #       speaks TLS on $redis->{tls}{port}, beside the other; "clients" is
 #       whether they need a certificate
+#   redis(clock => 1)   (with a C compiler)
+#       its clock can be set: ->clock(SECONDS) to so much after the real one,
+#       or before it
 #   $redis->{port}  $redis->{socket}  $redis->url (redis://...)
 #   $redis->cmd('GET', 'name')    the reply: a string, a number, undef, a list
 #                                 as a reference; an error dies
@@ -84,9 +87,12 @@ tls-auth-clients ${\ ($self->{tls}{clients} || 'no')}
 CONF
     close $f;
 
+    my $library = $self->{clock} && $self->_clock;
+
     $self->{pid} = Test::Apikey::fork_child(sub {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', '/dev/null';
+        @ENV{qw(LD_PRELOAD CLOCK_FILE)} = ($library, "$dir/clock") if $library;
         exec 'redis-server', $conf or die "redis-server: $!\n";
     });
 
@@ -101,6 +107,33 @@ CONF
 
     return $self;
 }
+
+# See t/lib/clock.c.
+
+sub _clock {
+    my ($self) = @_;
+    my $library = "$self->{dir}/clock.so";
+    my $r = Test::Apikey::run(split(' ', $ENV{CC} || 'cc'), '-shared', '-fPIC',
+                              '-O2', '-o', $library,
+                              "$Test::Apikey::ROOT/t/lib/clock.c");
+
+    die "$library: $r->{err}" if $r->{exit};
+
+    $self->clock(0);
+
+    return $library;
+}
+
+sub clock {
+    my ($self, $seconds) = @_;
+    my $file = "$self->{dir}/clock";
+
+    # written over: redis-server has it mapped
+    open my $f, -e $file ? '+<' : '>', $file or die "$file: $!";
+    print $f pack 'q', $seconds;
+    close $f or die "$file: $!";
+}
+
 
 sub url {
     my ($self) = @_;
