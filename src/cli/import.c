@@ -272,6 +272,10 @@ import_row(import_t *import)
             key = &import->keys[import->count];
             memcpy(key->digest, entry.digest, APIKEY_DIGEST_SIZE);
             key->attributes = entry.attributes;
+
+            /* Nothing that was counted ahead of an earlier key is its own. */
+            strcpy(key->reset, "now");
+
             memset(&entry.attributes, 0, sizeof(attributes_t));
 
             import->given[import->count] = entry.given;

@@ -16,6 +16,7 @@
 #define NGX_HTTP_APIKEY_LEASE_SHORT   500      /* milliseconds: too small */
 #define NGX_HTTP_APIKEY_LEASE_LONG    4000     /* too large */
 #define NGX_HTTP_APIKEY_LEASE_RETRY   1000     /* asked for again */
+#define NGX_HTTP_APIKEY_LEASE_BACK    10       /* seconds: no late answer */
 
 
 static ngx_http_apikey_lease_t *ngx_http_apikey_lease_find(
@@ -26,6 +27,8 @@ static void ngx_http_apikey_lease_begin(ngx_http_apikey_ctx_t *ctx);
 static ngx_uint_t ngx_http_apikey_lease_fits(ngx_http_apikey_lease_t *lease,
     const apikey_limits_t *limits, uint64_t epoch);
 static ngx_uint_t ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_taken_t *taken);
+static ngx_uint_t ngx_http_apikey_lease_older(ngx_http_apikey_lease_t *lease,
     ngx_http_apikey_taken_t *taken);
 static void ngx_http_apikey_lease_renew(ngx_http_apikey_lease_t *lease,
     ngx_http_apikey_taken_t *taken);
@@ -235,7 +238,9 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
         lease = ngx_http_apikey_lease_create(zone, taken);
     }
 
-    if (same && taken->now < lease->now) {
+    older = lease && ngx_http_apikey_lease_older(lease, taken);
+
+    if (same && older) {
 
         /*
          * another worker's answer was newer: its counters hold this one, too,
@@ -246,7 +251,7 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
         lease->hidden += taken->amount;
         zone->shared->tokens += taken->amount;
 
-    } else if (lease && taken->now >= lease->now) {
+    } else if (lease && !older) {
 
         if (!same) {
             ngx_http_apikey_lease_replace(zone, lease, taken, &rest);
@@ -273,9 +278,14 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
 
         ngx_http_apikey_lease_show(lease, taken->counters);
 
-        if (taken->refused && !taken->spent && lease->tokens) {
-            ngx_http_apikey_lease_empty(zone, lease, &rest);
-            taken->returned = 1;
+        if (taken->refused && !taken->spent) {
+
+            if (lease->tokens) {
+                ngx_http_apikey_lease_empty(zone, lease, &rest);
+            }
+
+            /* or what the lease had when it was replaced */
+            taken->returned = rest.packed_len != 0;
         }
 
     } else if (taken->amount) {
@@ -447,6 +457,21 @@ ngx_http_apikey_lease_same(ngx_http_apikey_lease_t *lease,
     }
 
     return 1;
+}
+
+
+/*
+ * Answers to several workers may come in another order than Redis gave them.
+ * A clock that was set back gives no older answers.
+ */
+
+static ngx_uint_t
+ngx_http_apikey_lease_older(ngx_http_apikey_lease_t *lease,
+    ngx_http_apikey_taken_t *taken)
+{
+    return taken->now < lease->now
+           && lease->now - taken->now
+              < NGX_HTTP_APIKEY_LEASE_BACK * (uint64_t) 1000000;
 }
 
 

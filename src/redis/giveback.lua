@@ -7,12 +7,17 @@
 -- ARGV[2]  packed, little-endian: since when they count, the record's "reset",
 --          else "created", else 0 (7), the amount (6), then for each window
 --          its seconds (4) and its start (5)
+--
+-- Counters of many keys, and those that were begun after their record was
+-- deleted, have neither "reset" nor "created".
 
 local got = redis.call('HMGET', KEYS[1], ARGV[1], 'reset', 'created')
 local stored = got[1]
 local epoch, amount, at = struct.unpack('<I7I6', ARGV[2])
 
-if not stored or tonumber(got[2] or got[3] or 0) ~= epoch then
+local since = got[2] or got[3]
+
+if not stored or since and tonumber(since) ~= epoch then
     return 0
 end
 

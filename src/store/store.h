@@ -55,6 +55,8 @@ typedef enum {
 typedef struct {
     unsigned char     digest[APIKEY_DIGEST_SIZE];
     attributes_t      attributes;    /* with an id */
+    char              family[APIKEY_DIGEST_HEX + 1];   /* "": none */
+    char              reset[24];     /* "": none; "now": as rev */
     char              rev[24];       /* of the record, once created */
     store_new_e       result;
     unsigned          indexed;       /* the entry of the index is ours */

@@ -274,6 +274,16 @@ store_create_fields(const store_t *store, store_write_t *write,
         store_write_add(write, fields[i].name);
         store_write_add(write, fields[i].value);
     }
+
+    if (key->family[0] != '\0') {
+        store_write_add(write, store_text("family"));
+        store_write_add(write, store_text(key->family));
+    }
+
+    if (key->reset[0] != '\0') {
+        store_write_add(write, store_text("reset"));
+        store_write_add(write, store_text(key->reset));
+    }
 }
 
 
