@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     apikey_text_t    successor;
     uint64_t         grace;      /* seconds; 0: at once */
+    uint64_t         epoch;      /* of its counters, when they were read */
     char             time[32];
 } rotation_t;
 
@@ -38,7 +39,7 @@ static int new_key_store(cli_t *cli, new_key_t *key);
 static int new_key_print(cli_t *cli, const new_key_t *key);
 static void new_key_free(new_key_t *key);
 static int rotate_check(cli_t *cli, const stored_t *stored);
-static void rotate_copy(attributes_t *attributes, const stored_t *stored);
+static void rotate_copy(store_new_t *key, const stored_t *stored);
 static void rotate_tell(cli_t *cli, const stored_t *old);
 static int rotate_decide(cli_t *cli, const stored_t *stored,
     change_t *change, void *data);
@@ -148,7 +149,8 @@ command_rotate(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
-        rotate_copy(&key.stored.attributes, old);
+        rotation.epoch = stored_epoch(old);
+        rotate_copy(&key.stored, old);
         rc = new_key_store(cli, &key);
     }
 
@@ -418,17 +420,27 @@ rotate_check(cli_t *cli, const stored_t *stored)
 }
 
 
+/*
+ * The new key goes on with what the old one has used: its counters are where
+ * those of the old one are, and nothing of the old record says so.  Whoever
+ * stops in between has two keys, of which one was never shown.
+ */
+
 static void
-rotate_copy(attributes_t *attributes, const stored_t *stored)
+rotate_copy(store_new_t *key, const stored_t *stored)
 {
     unsigned                    i;
     const char                 *why;
+    attributes_t               *attributes;
+    unsigned char               digest[APIKEY_DIGEST_SIZE];
     static const attribute_e    copied[] = {
         ATTRIBUTE_STATUS, ATTRIBUTE_NAME, ATTRIBUTE_PREFIX, ATTRIBUTE_ORG,
         ATTRIBUTE_PROJECT, ATTRIBUTE_SERVICE, ATTRIBUTE_SCOPES,
         ATTRIBUTE_PLAN, ATTRIBUTE_LIMITS, ATTRIBUTE_ALLOW,
         ATTRIBUTE_EXPIRES, ATTRIBUTE_NOT_BEFORE, ATTRIBUTE_TEMPLATE
     };
+
+    attributes = &key->attributes;
 
     /* rotate_check() has seen that the record can be read. */
 
@@ -445,6 +457,15 @@ rotate_copy(attributes_t *attributes, const stored_t *stored)
 
     (void) attributes_set(attributes, ATTRIBUTE_ROTATED_FROM,
                           stored_get(stored, "id"), &why);
+
+    stored_family(stored, digest);
+    apikey_digest_hex(key->family, digest);
+    key->family[APIKEY_DIGEST_HEX] = '\0';
+
+    if (stored_epoch(stored) != 0) {
+        snprintf(key->reset, sizeof(key->reset), "%llu",
+                 (unsigned long long) stored_epoch(stored));
+    }
 }
 
 
@@ -476,6 +497,11 @@ rotate_decide(cli_t *cli, const stored_t *stored, change_t *change,
 
     if (rc != CLI_DONE) {
         return rc;
+    }
+
+    if (stored_epoch(stored) != rotation->epoch) {
+        complain("what the key has used was forgotten meanwhile: try again");
+        return CLI_REFUSED;
     }
 
     change_set(change, ATTRIBUTE_ROTATED_TO, rotation->successor);

@@ -11,10 +11,11 @@
 #include "core/names.h"
 
 #include "store/dates.h"
+#include "store/store_counters.h"
 #include "store/store_plans.h"
 
-#include "change.h"
-#include "confirm.h"
+#include "cli.h"
+#include "reset.h"
 
 
 typedef struct {
@@ -36,18 +37,18 @@ typedef struct {
 
 
 static int limits_show(cli_t *cli, const stored_t *stored);
-static int limits_all(limits_output_t *output, const stored_t *stored,
+static int limits_all(limits_output_t *output, const stored_t *counters,
     const apikey_record_t *record);
-static int limits_defaults(limits_output_t *output, const stored_t *stored,
+static int limits_defaults(limits_output_t *output, const stored_t *counters,
     const apikey_record_t *record);
-static int limits_used(limits_output_t *output, const stored_t *stored,
+static int limits_used(limits_output_t *output, const stored_t *counters,
     unsigned defaults);
 static int limits_plans(limits_output_t *output,
     const apikey_record_t *record, apikey_text_t name, apikey_text_t packed,
     unsigned fallback);
 static int limits_plan(limits_output_t *output,
     const apikey_record_t *record, limits_of_t *of, apikey_text_t packed);
-static apikey_text_t limits_counter(const stored_t *stored,
+static apikey_text_t limits_counter(const stored_t *counters,
     apikey_text_t plan);
 static void limits_known(limits_output_t *output, const limits_of_t *of,
     const apikey_limits_t *limits, apikey_text_t packed);
@@ -61,9 +62,6 @@ static void limits_json(limits_output_t *output, const limits_of_t *of,
     uint64_t used);
 static void limits_name(table_t *table, const limits_of_t *of);
 static void limits_cell(table_t *table, uint64_t number);
-static int limits_reset(cli_t *cli);
-static int limits_forget(cli_t *cli, const stored_t *stored,
-    change_t *change, void *data);
 
 
 static const column_t  limits_columns[] = {
@@ -83,7 +81,7 @@ command_limits(cli_t *cli)
     stored_t  *stored;
 
     if (options_value(cli->options, "reset") != NULL) {
-        return limits_reset(cli);
+        return reset_counters(cli);
     }
 
     stored = NULL;
@@ -103,6 +101,7 @@ static int
 limits_show(cli_t *cli, const stored_t *stored)
 {
     int                 rc;
+    stored_t           *counters;
     const char         *why;
     limits_output_t     output;
     apikey_record_t    *record;
@@ -120,14 +119,19 @@ limits_show(cli_t *cli, const stored_t *stored)
                sizeof(limits_columns) / sizeof(column_t));
 
     rc = CLI_DONE;
+    counters = NULL;
 
-    if (store_plans_read(&cli->store, &output.plans) != STORE_DONE) {
+    if (store_plans_read(&cli->store, &output.plans) != STORE_DONE
+        || store_read_counters(&cli->store, stored, &counters) != STORE_DONE)
+    {
         rc = cli_failed(cli);
     }
 
     if (rc == CLI_DONE) {
-        rc = limits_all(&output, stored, record);
+        rc = limits_all(&output, counters, record);
     }
+
+    free(counters);
 
     if (rc != CLI_DONE) {
         /* told already */
@@ -154,7 +158,7 @@ limits_show(cli_t *cli, const stored_t *stored)
 
 
 static int
-limits_all(limits_output_t *output, const stored_t *stored,
+limits_all(limits_output_t *output, const stored_t *counters,
     const apikey_record_t *record)
 {
     int            rc;
@@ -162,11 +166,11 @@ limits_all(limits_output_t *output, const stored_t *stored,
     limits_of_t    own = { .per = "key" };
     apikey_text_t  packed;
 
-    packed = stored_get(stored, "n");
+    packed = stored_get(counters, "n");
 
     if (record->limits.count != 0) {
         limits_known(output, &own, &record->limits, packed);
-        return limits_used(output, stored, 0);
+        return limits_used(output, counters, 0);
     }
 
     (void) store_plans_find(&output->plans, record->plan, &count);
@@ -174,21 +178,21 @@ limits_all(limits_output_t *output, const stored_t *stored,
     if (count != 0) {
         rc = limits_plans(output, record, record->plan, packed, 0);
 
-        return rc ? rc : limits_used(output, stored, 0);
+        return rc ? rc : limits_used(output, counters, 0);
     }
 
     limits_unknown(output, record->plan, packed);
 
-    rc = limits_defaults(output, stored, record);
+    rc = limits_defaults(output, counters, record);
 
-    return rc ? rc : limits_used(output, stored, 1);
+    return rc ? rc : limits_used(output, counters, 1);
 }
 
 
 /* A key without a plan that gateways know has those of locations. */
 
 static int
-limits_defaults(limits_output_t *output, const stored_t *stored,
+limits_defaults(limits_output_t *output, const stored_t *counters,
     const apikey_record_t *record)
 {
     int                  rc;
@@ -205,7 +209,7 @@ limits_defaults(limits_output_t *output, const stored_t *stored,
         if (plan->fallback && !apikey_text_equal(plan->name, last)) {
             last = plan->name;
             rc = limits_plans(output, record, plan->name,
-                              limits_counter(stored, plan->name), 1);
+                              limits_counter(counters, plan->name), 1);
         }
     }
 
@@ -219,7 +223,7 @@ limits_defaults(limits_output_t *output, const stored_t *stored,
  */
 
 static int
-limits_used(limits_output_t *output, const stored_t *stored,
+limits_used(limits_output_t *output, const stored_t *counters,
     unsigned defaults)
 {
     int                  rc;
@@ -229,8 +233,8 @@ limits_used(limits_output_t *output, const stored_t *stored,
 
     rc = CLI_DONE;
 
-    for (i = 0; rc == CLI_DONE && i < stored->count; i++) {
-        name = stored->fields[i].name;
+    for (i = 0; rc == CLI_DONE && i < counters->count; i++) {
+        name = counters->fields[i].name;
 
         if (name.len <= 2 || memcmp(name.data, "n:", 2) != 0) {
             continue;
@@ -247,10 +251,10 @@ limits_used(limits_output_t *output, const stored_t *stored,
         }
 
         if (count == 0) {
-            limits_unknown(output, name, stored->fields[i].value);
+            limits_unknown(output, name, counters->fields[i].value);
 
         } else if (!shown) {
-            rc = limits_plans(output, NULL, name, stored->fields[i].value, 0);
+            rc = limits_plans(output, NULL, name, counters->fields[i].value, 0);
         }
     }
 
@@ -330,19 +334,19 @@ limits_plan(limits_output_t *output, const apikey_record_t *record,
 /* Of n:PLAN; empty: nothing is used. */
 
 static apikey_text_t
-limits_counter(const stored_t *stored, apikey_text_t plan)
+limits_counter(const stored_t *counters, apikey_text_t plan)
 {
     unsigned       i;
     apikey_text_t  name;
 
-    for (i = 0; i < stored->count; i++) {
-        name = stored->fields[i].name;
+    for (i = 0; i < counters->count; i++) {
+        name = counters->fields[i].name;
 
         if (name.len == plan.len + 2
             && memcmp(name.data, "n:", 2) == 0
             && memcmp(name.data + 2, plan.data, plan.len) == 0)
         {
-            return stored->fields[i].value;
+            return counters->fields[i].value;
         }
     }
 
@@ -509,63 +513,4 @@ limits_cell(table_t *table, uint64_t number)
 
     snprintf(text, sizeof(text), "%" PRIu64, number);
     table_add(table, store_text(text));
-}
-
-
-static int
-limits_reset(cli_t *cli)
-{
-    int        rc;
-    json_t    *json;
-    stored_t  *stored;
-
-    stored = NULL;
-    rc = cli_operands(cli, 1, 1, "the id of one key");
-
-    if (rc == CLI_DONE) {
-        rc = confirm_open(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = cli_read(cli, cli->options->operands[0], &stored);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = change_key(cli, &stored, limits_forget, NULL);
-    }
-
-    if (rc == CLI_DONE) {
-        json = json_pack("{s:o,s:b}", "id",
-                         json_text(stored_get(stored, "id")), "reset", 1);
-
-        if (cli->json) {
-            confirm_print(cli, json);
-
-        } else {
-            puts("what was used is forgotten");
-            json_decref(json);
-        }
-    }
-
-    free(stored);
-
-    return confirm_close(cli, rc);
-}
-
-
-/* What gateways have counted ahead is void with the record that they know. */
-
-static int
-limits_forget(cli_t *cli, const stored_t *stored, change_t *change,
-    void *data)
-{
-    (void) cli;
-    (void) stored;
-    (void) data;
-
-    change->fields[0].name = store_text("reset");
-    change->fields[0].value = store_text("now");
-    change->count = 1;
-
-    return CLI_DONE;
 }

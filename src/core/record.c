@@ -3,7 +3,6 @@
 
 #include "record.h"
 #include "scope.h"
-#include "token.h"
 
 
 #define APIKEY_TIME_MAX  253402300799  /* the end of the year 9999 */
@@ -38,6 +37,8 @@ static int apikey_member_status(apikey_record_t *record,
 static int apikey_member_limits(apikey_record_t *record,
     const apikey_member_t *member, apikey_text_t value, char **tail);
 static int apikey_member_allow(apikey_record_t *record,
+    const apikey_member_t *member, apikey_text_t value, char **tail);
+static int apikey_member_family(apikey_record_t *record,
     const apikey_member_t *member, apikey_text_t value, char **tail);
 static int apikey_rev_check(apikey_text_t rev);
 static int apikey_scopes_check(apikey_text_t scopes);
@@ -89,6 +90,8 @@ static const apikey_member_t  apikey_members[] = {
                   "revoked is not a time"),
     apikey_member(reset, apikey_member_rev, NULL, 0,
                   "reset is not a rev"),
+    apikey_member(family, apikey_member_family, NULL, 0,
+                  "family is not a digest"),
     apikey_member(allow, apikey_member_allow, NULL, 0,
                   "allow is malformed"),
     apikey_member(template, apikey_member_text, apikey_label_check, 0,
@@ -425,6 +428,19 @@ apikey_member_allow(apikey_record_t *record, const apikey_member_t *member,
     /* Spaces alone must not open the key to every address. */
 
     return record->allow_count != 0 ? APIKEY_OK : APIKEY_INVALID;
+}
+
+
+static int
+apikey_member_family(apikey_record_t *record, const apikey_member_t *member,
+    apikey_text_t value, char **tail)
+{
+    (void) member;
+    (void) tail;
+
+    record->rotated = 1;
+
+    return apikey_digest_parse(record->family, value);
 }
 
 

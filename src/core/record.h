@@ -21,11 +21,17 @@
  *   template    the template it was made from
  *   rotated_to rotated_from
  *               the public ids of the key's successor and predecessor
+ *   family      the digest of the first key of a chain of rotations, in whose
+ *               hash this key's counters are, with those of all its family;
+ *               absent: in its own.  A key that was rotated and then deleted
+ *               leaves them behind, without a rev, until they have expired
  *   used        when and from where it was used last, see usage.h
  *   n           counters of the key's own plan or limits, see limit.h
  *   n:PLAN      counters of a plan that is a location's default
- *   reset       the rev with which all of these were forgotten last: what was
- *               counted ahead before then is void
+ *   reset       a number by which what was counted ahead before is told apart:
+ *               it is void.  The rev with which the counters were forgotten
+ *               last, or with which the key was imported; else "created" is
+ *               that number.  In a family it is the first one's number
  *
  * A field that is empty is absent.  Fields unknown here are kept and ignored.
  */
@@ -33,6 +39,7 @@
 #include "address.h"
 #include "limit.h"
 #include "text.h"
+#include "token.h"
 
 #define APIKEY_NAME_MAX     256   /* bytes of UTF-8, no control characters */
 #define APIKEY_LABEL_MAX    64    /* org, project, service, plan, template */
@@ -66,6 +73,8 @@ typedef struct {
     uint64_t           reset;        /* a rev; 0: never */
     apikey_text_t      id;
     apikey_limits_t    limits;       /* count 0: the plan's */
+    unsigned           rotated;      /* family is set */
+    unsigned char      family[APIKEY_DIGEST_SIZE];
 
     apikey_network_t  *allow;
     apikey_text_t      org;

@@ -217,7 +217,7 @@ ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
 void
 ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
 {
-    ngx_uint_t                same;
+    ngx_uint_t                same, older;
     ngx_http_apikey_zone_t   *zone;
     ngx_http_apikey_lease_t  *lease;
     ngx_http_apikey_rest_t    rest;
@@ -351,20 +351,20 @@ ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key)
 
     meter = &ctx->meter;
 
-    if (meter->pool.len == 0 && meter->field.len == 1) {
-        ngx_memcpy(key, ctx->digest, APIKEY_DIGEST_SIZE);
+    if (meter->owner && meter->field.len == 1) {
+        ngx_memcpy(key, meter->owner, APIKEY_DIGEST_SIZE);
         return;
     }
 
     crypto_generichash_init(&state, NULL, 0, APIKEY_DIGEST_SIZE);
 
-    if (meter->pool.len) {
-        crypto_generichash_update(&state, meter->pool.data, meter->pool.len);
-
-    } else {
-        crypto_generichash_update(&state, ctx->digest, APIKEY_DIGEST_SIZE);
+    if (meter->owner) {
+        crypto_generichash_update(&state, meter->owner, APIKEY_DIGEST_SIZE);
         crypto_generichash_update(&state, meter->field.data,
                                   meter->field.len);
+
+    } else {
+        crypto_generichash_update(&state, meter->pool.data, meter->pool.len);
     }
 
     crypto_generichash_final(&state, key, APIKEY_DIGEST_SIZE);

@@ -5,6 +5,8 @@
 
 static ngx_int_t ngx_http_apikey_meter(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+static ngx_int_t ngx_http_apikey_family(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_pool(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, const char *kind, apikey_text_t holder);
 static size_t ngx_http_apikey_client_text(u_char *text, u_char *addr,
@@ -191,8 +193,6 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
     }
 
     record = ctx->entry->record;
-    meter->epoch = record->reset ? record->reset : record->created;
-
     plan = record->plan.len ? ngx_http_apikey_find_plan(ctx->amcf, record->plan)
                             : NULL;
 
@@ -201,7 +201,7 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
         meter->plan.data = (u_char *) record->plan.data;
         meter->plan.len = record->plan.len;
         meter->leased = plan && plan->leased;
-        return NGX_OK;
+        return ngx_http_apikey_family(r, ctx);
     }
 
     if (plan == NULL) {
@@ -228,6 +228,38 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
         return ngx_http_apikey_pool(r, ctx, "project", record->project);
     }
 
+    return ngx_http_apikey_family(r, ctx);
+}
+
+
+/* Counted by the key itself or, once rotated, with its predecessors. */
+
+static ngx_int_t
+ngx_http_apikey_family(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
+{
+    apikey_record_t          *record;
+    ngx_http_apikey_meter_t  *meter;
+
+    meter = &ctx->meter;
+    record = ctx->entry->record;
+
+    if (!record->rotated) {
+        meter->owner = ctx->digest;
+        meter->epoch = record->reset ? record->reset : record->created;
+        return NGX_OK;
+    }
+
+    meter->owner = record->family;
+    meter->epoch = record->reset;
+
+    meter->pool.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
+    if (meter->pool.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    meter->pool.len = apikey_names_record((char *) meter->pool.data,
+                                    ngx_http_apikey_text(&ctx->amcf->prefix),
+                                    meter->owner);
     return NGX_OK;
 }
 

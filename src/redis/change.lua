@@ -3,8 +3,8 @@
 -- KEYS: record
 -- ARGV: channel of changes, digest, token for the gateways' answers ('' if
 --       nobody waits), rev seen by the reader ('' if none), field, value ...;
---       an empty value removes the field; "reset", whatever its value, becomes
---       the new rev, and forgets what is used
+--       an empty value removes the field; "reset" forgets what is used, and
+--       its value, or the new rev if that is "now", is what tells it apart
 --
 -- Returns the new rev, or 0: changed or deleted meanwhile, nothing done.
 
@@ -34,7 +34,9 @@ local limited = false
 
 for i = 5, #ARGV, 2 do
     if ARGV[i] == 'reset' then
-        redis.call('HSET', KEYS[1], 'reset', rev)
+        local reset = ARGV[i + 1] == 'now' and rev or ARGV[i + 1]
+
+        redis.call('HSET', KEYS[1], 'reset', reset)
 
         for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
             if field == 'n' or string.sub(field, 1, 2) == 'n:' then

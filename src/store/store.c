@@ -3,6 +3,7 @@
 
 #include "store_acks.h"
 #include "store_call.h"
+#include "store_counters.h"
 #include "store_expiring.h"
 #include "store_usage.h"
 
@@ -108,6 +109,16 @@ store_read(store_t *store, const unsigned char digest[APIKEY_DIGEST_SIZE],
     *stored = stored_make(digest, reply);
     reply_free(reply);
 
+    /* What is left of a deleted record are counters, of its family. */
+
+    if (*stored != NULL
+        && stored_get(*stored, "id").len == 0
+        && stored_get(*stored, "rev").len == 0)
+    {
+        free(*stored);
+        *stored = NULL;
+    }
+
     return *stored ? STORE_DONE : STORE_ABSENT;
 }
 
@@ -153,6 +164,10 @@ store_change(store_t *store, const stored_t *stored,
     for (i = 0; i < count; i++) {
         store_write_add(&write, fields[i].name);
         store_write_add(&write, fields[i].value);
+    }
+
+    if (store_carry(store, stored, fields, count) != STORE_DONE) {
+        return STORE_FAILED;
     }
 
     reply = store_write_told(store, &store_script_change, &write);

@@ -21,6 +21,14 @@ const store_script_t  store_script_delete = {
     APIKEY_SCRIPT_DELETE, APIKEY_SCRIPT_DELETE_SHA1
 };
 
+const store_script_t  store_script_forget = {
+    APIKEY_SCRIPT_FORGET, APIKEY_SCRIPT_FORGET_SHA1
+};
+
+const store_script_t  store_script_carry = {
+    APIKEY_SCRIPT_CARRY, APIKEY_SCRIPT_CARRY_SHA1
+};
+
 
 apikey_text_t
 store_text(const char *text)

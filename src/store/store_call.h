@@ -37,6 +37,8 @@ typedef struct {
 extern const store_script_t  store_script_create;
 extern const store_script_t  store_script_change;
 extern const store_script_t  store_script_delete;
+extern const store_script_t  store_script_forget;
+extern const store_script_t  store_script_carry;
 
 
 /* As memcmp() of both, the shorter one first. */

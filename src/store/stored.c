@@ -104,6 +104,33 @@ stored_number(const stored_t *stored, const char *name)
 }
 
 
+void
+stored_family(const stored_t *stored,
+    unsigned char digest[APIKEY_DIGEST_SIZE])
+{
+    if (apikey_digest_parse(digest, stored_get(stored, "family"))
+        != APIKEY_OK)
+    {
+        memcpy(digest, stored->digest, APIKEY_DIGEST_SIZE);
+    }
+}
+
+
+uint64_t
+stored_epoch(const stored_t *stored)
+{
+    uint64_t  reset;
+
+    reset = stored_number(stored, "reset");
+
+    if (reset != 0 || stored_get(stored, "family").len != 0) {
+        return reset;
+    }
+
+    return stored_number(stored, "created");
+}
+
+
 uint64_t
 stored_used(const stored_t *stored, apikey_text_t *address)
 {

@@ -32,6 +32,13 @@ apikey_text_t stored_get(const stored_t *stored, const char *name);
 /* A field that is a number; 0 if absent. */
 uint64_t stored_number(const stored_t *stored, const char *name);
 
+/* The digest of the first key of its family: where its counters are. */
+void stored_family(const stored_t *stored,
+    unsigned char digest[APIKEY_DIGEST_SIZE]);
+
+/* By what leases on these counters are told from earlier ones. */
+uint64_t stored_epoch(const stored_t *stored);
+
 /* When it was used last, or 0, and from where, or "". */
 uint64_t stored_used(const stored_t *stored, apikey_text_t *address);
 

@@ -107,6 +107,7 @@ test_whole(void)
     is_text(r->template, "read-only", "template");
     is_text(r->rotated_to, "next", "rotated_to");
     is_text(r->rotated_from, "last", "rotated_from");
+    is_number(r->rotated, 0, "counted by itself");
 
     trial_end(&t);
 }
@@ -181,6 +182,12 @@ test_fields(void)
         { "allow", " ", APIKEY_INVALID },
         { "rotated_to", "a b", APIKEY_INVALID },
         { "rotated_from", "a/b", APIKEY_INVALID },
+        { "family", "0123456789abcdef0123456789abcdef"
+                    "0123456789abcdef0123456789abcdef", APIKEY_OK },
+        { "family", "0123456789abcdef0123456789abcdef"
+                    "0123456789abcdef0123456789abcde", APIKEY_INVALID },
+        { "family", "0123456789abcdef0123456789abcdef"
+                    "0123456789abcdef0123456789abcdeg", APIKEY_INVALID },
         { "Status", "revoked", APIKEY_OK },
         { "", "nameless", APIKEY_OK },
         { "status", "active", APIKEY_INVALID },
