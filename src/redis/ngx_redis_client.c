@@ -244,7 +244,7 @@ ngx_redis_wait(ngx_redis_t *redis, int timeout)
     struct pollfd            pfd[NGX_REDIS_FINISH_FDS];
     ngx_connection_t        *c;
     ngx_redis_node_t        *node;
-    ngx_redis_connection_t  *rc, *waiting[NGX_REDIS_FINISH_FDS];
+    ngx_redis_connection_t  *conn, *waiting[NGX_REDIS_FINISH_FDS];
 
     n = 0;
 
@@ -255,23 +255,25 @@ ngx_redis_wait(ngx_redis_t *redis, int timeout)
             continue;
         }
 
-        rc = &node->connection;
+        conn = &node->connection;
 
-        if (rc->state == NGX_REDIS_READY && rc->out_pos < rc->out_last) {
-            rc->peer.connection->write->ready = 1;
-            ngx_redis_flush_handler(&rc->flush);
+        if (conn->state == NGX_REDIS_READY && conn->out_pos < conn->out_last) {
+            conn->peer.connection->write->ready = 1;
+            ngx_redis_flush_handler(&conn->flush);
         }
 
-        if (rc->peer.connection == NULL) {
+        if (conn->peer.connection == NULL) {
             continue;
         }
 
-        waiting[n] = rc;
-        pfd[n].fd = rc->peer.connection->fd;
+        waiting[n] = conn;
+        pfd[n].fd = conn->peer.connection->fd;
         pfd[n].events = POLLIN;
         pfd[n].revents = 0;
 
-        if (rc->state == NGX_REDIS_CONNECTING || rc->out_pos < rc->out_last) {
+        if (conn->state == NGX_REDIS_CONNECTING
+            || conn->out_pos < conn->out_last)
+        {
             pfd[n].events |= POLLOUT;
         }
 
@@ -312,6 +314,7 @@ ngx_redis_wait(ngx_redis_t *redis, int timeout)
 ngx_int_t
 ngx_redis_subscribe(ngx_redis_t *redis, ngx_redis_subscription_t *subscription)
 {
+    redis->subscriber.role = NGX_REDIS_SUBSCRIPTION;
     redis->subscriber.subscription = subscription;
 
     if (redis->cluster) {

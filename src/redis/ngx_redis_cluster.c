@@ -19,7 +19,7 @@
 static ngx_redis_command_t *ngx_redis_cluster_hold(
     ngx_redis_cluster_t *cluster, ngx_redis_args_t *args,
     ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data);
-static ngx_uint_t ngx_redis_cluster_redirect(ngx_redis_connection_t *rc,
+static ngx_uint_t ngx_redis_cluster_redirect(ngx_redis_connection_t *conn,
     ngx_redis_command_t *cmd, redisReply *error);
 static ngx_uint_t ngx_redis_cluster_refused(ngx_redis_cluster_t *cluster,
     ngx_redis_command_t *cmd, redisReply *error);
@@ -32,7 +32,7 @@ static void ngx_redis_cluster_time(ngx_redis_cluster_t *cluster,
 static void ngx_redis_cluster_again(ngx_event_t *ev);
 static void ngx_redis_cluster_release(ngx_redis_cluster_t *cluster);
 static void ngx_redis_cluster_expire(ngx_event_t *ev);
-static void ngx_redis_cluster_failed(ngx_redis_connection_t *rc);
+static void ngx_redis_cluster_failed(ngx_redis_connection_t *conn);
 
 
 ngx_redis_cluster_t *
@@ -190,7 +190,7 @@ ngx_redis_cluster_hold(ngx_redis_cluster_t *cluster, ngx_redis_args_t *args,
 /* Returns 1 if somebody else is to answer, and the command is taken over. */
 
 static ngx_uint_t
-ngx_redis_cluster_redirect(ngx_redis_connection_t *rc,
+ngx_redis_cluster_redirect(ngx_redis_connection_t *conn,
     ngx_redis_command_t *cmd, redisReply *error)
 {
     apikey_text_t         text;
@@ -199,7 +199,7 @@ ngx_redis_cluster_redirect(ngx_redis_connection_t *rc,
     apikey_slots_error_e  which;
     ngx_redis_cluster_t  *cluster;
 
-    teller = rc->owner;
+    teller = conn->owner;
     cluster = teller->cluster;
 
     text.data = error->str;
@@ -465,11 +465,11 @@ again:
 /* A node can't be used: is there another in its place? */
 
 static void
-ngx_redis_cluster_failed(ngx_redis_connection_t *rc)
+ngx_redis_cluster_failed(ngx_redis_connection_t *conn)
 {
     ngx_redis_node_t  *node;
 
-    node = rc->owner;
+    node = conn->owner;
 
     if (node->slots) {
         ngx_redis_map_refresh(node->cluster);

@@ -32,7 +32,7 @@ struct ngx_redis_cluster_s {
 
     unsigned                   mapped:1;     /* there is a map */
     unsigned                   failing:1;    /* there is none to be had */
-    unsigned                   told:1;       /* why */
+    unsigned                   logged:1;     /* why */
     unsigned                   echoing:1;    /* not heard yet */
     unsigned                   echo_again:1; /* one more is wanted */
 

@@ -13,210 +13,210 @@
 
 
 static void ngx_redis_log_to(ngx_connection_t *c, ngx_log_t *log);
-static void ngx_redis_opened(ngx_redis_connection_t *rc);
-static void ngx_redis_disconnect(ngx_redis_connection_t *rc);
+static void ngx_redis_opened(ngx_redis_connection_t *conn);
+static void ngx_redis_disconnect(ngx_redis_connection_t *conn);
 static void ngx_redis_timer_handler(ngx_event_t *ev);
 static u_char *ngx_redis_log_error(ngx_log_t *log, u_char *buf, size_t len);
 
 
 ngx_int_t
-ngx_redis_connection_init(ngx_redis_connection_t *rc, ngx_redis_conf_t *conf,
+ngx_redis_connection_init(ngx_redis_connection_t *conn, ngx_redis_conf_t *conf,
     ngx_redis_server_t *server, ngx_log_t *log)
 {
-    rc->conf = conf;
-    rc->server = server;
+    conn->conf = conf;
+    conn->server = server;
 
-    rc->log = *log;
-    rc->log.handler = ngx_redis_log_error;
-    rc->log.data = rc;
-    rc->log.action = "connecting to redis";
+    conn->log = *log;
+    conn->log.handler = ngx_redis_log_error;
+    conn->log.data = conn;
+    conn->log.action = "connecting to redis";
 
-    rc->addrs = server->addrs;
-    rc->naddrs = server->naddrs;
-    rc->resolved = server->naddrs != 0;
+    conn->addrs = server->addrs;
+    conn->naddrs = server->naddrs;
+    conn->resolved = server->naddrs != 0;
 
-    ngx_queue_init(&rc->sent);
-    ngx_queue_init(&rc->waiting);
+    ngx_queue_init(&conn->sent);
+    ngx_queue_init(&conn->waiting);
 
-    rc->out = ngx_alloc(NGX_REDIS_OUT_MIN, log);
-    if (rc->out == NULL) {
+    conn->out = ngx_alloc(NGX_REDIS_OUT_MIN, log);
+    if (conn->out == NULL) {
         return NGX_ERROR;
     }
 
-    rc->out_size = NGX_REDIS_OUT_MIN;
+    conn->out_size = NGX_REDIS_OUT_MIN;
 
-    rc->flush.handler = ngx_redis_flush_handler;
-    rc->flush.data = rc;
-    rc->flush.log = &rc->log;
+    conn->flush.handler = ngx_redis_flush_handler;
+    conn->flush.data = conn;
+    conn->flush.log = &conn->log;
 
-    rc->timer.handler = ngx_redis_timer_handler;
-    rc->timer.data = rc;
-    rc->timer.log = &rc->log;
+    conn->timer.handler = ngx_redis_timer_handler;
+    conn->timer.data = conn;
+    conn->timer.log = &conn->log;
 
-    rc->since = ngx_current_msec;
+    conn->since = ngx_current_msec;
 
-    ngx_redis_start(rc);
+    ngx_redis_start(conn);
 
     return NGX_OK;
 }
 
 
 void
-ngx_redis_connection_close(ngx_redis_connection_t *rc)
+ngx_redis_connection_close(ngx_redis_connection_t *conn)
 {
     ngx_queue_t          *q;
     ngx_redis_command_t  *cmd;
 
-    ngx_redis_resolve_close(rc);
-    ngx_redis_disconnect(rc);
+    ngx_redis_resolve_close(conn);
+    ngx_redis_disconnect(conn);
 
-    ngx_queue_add(&rc->sent, &rc->waiting);
+    ngx_queue_add(&conn->sent, &conn->waiting);
 
-    while (!ngx_queue_empty(&rc->sent)) {
-        q = ngx_queue_head(&rc->sent);
+    while (!ngx_queue_empty(&conn->sent)) {
+        q = ngx_queue_head(&conn->sent);
         ngx_queue_remove(q);
 
         cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
         ngx_redis_command_free(cmd);
     }
 
-    ngx_free(rc->out);
+    ngx_free(conn->out);
 }
 
 
 void
-ngx_redis_connection_move(ngx_redis_connection_t *rc,
+ngx_redis_connection_move(ngx_redis_connection_t *conn,
     ngx_redis_server_t *server)
 {
-    if (rc->server == server) {
+    if (conn->server == server) {
         return;
     }
 
     /* an answer still to come is about the other */
-    ngx_redis_resolve_close(rc);
+    ngx_redis_resolve_close(conn);
 
-    rc->server = server;
-    rc->addrs = server->addrs;
-    rc->naddrs = server->naddrs;
-    rc->addr = 0;
-    rc->resolved = 0;
-    rc->unresolved = 0;
+    conn->server = server;
+    conn->addrs = server->addrs;
+    conn->naddrs = server->naddrs;
+    conn->addr = 0;
+    conn->resolved = 0;
+    conn->unresolved = 0;
 }
 
 
 void
-ngx_redis_start(ngx_redis_connection_t *rc)
+ngx_redis_start(ngx_redis_connection_t *conn)
 {
-    if (rc->timer.timer_set) {
-        ngx_del_timer(&rc->timer);
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
     }
 
-    rc->timer.cancelable = 1;
-    ngx_add_timer(&rc->timer, rc->conf->connect_timeout);
+    conn->timer.cancelable = 1;
+    ngx_add_timer(&conn->timer, conn->conf->connect_timeout);
 
-    rc->state = NGX_REDIS_LOCATING;
+    conn->state = NGX_REDIS_LOCATING;
 
-    if (rc->locate && rc->locate(rc, 0) == NGX_AGAIN) {
+    if (conn->locate && conn->locate(conn, 0) == NGX_AGAIN) {
         return;
     }
 
-    ngx_redis_located(rc, NGX_OK);
+    ngx_redis_located(conn, NGX_OK);
 }
 
 
 void
-ngx_redis_located(ngx_redis_connection_t *rc, ngx_int_t found)
+ngx_redis_located(ngx_redis_connection_t *conn, ngx_int_t found)
 {
     if (found != NGX_OK) {
-        ngx_redis_fail(rc, "nobody knows where it is", 0);
+        ngx_redis_fail(conn, "nobody knows where it is", 0);
         return;
     }
 
-    if (rc->timer.timer_set) {
-        ngx_del_timer(&rc->timer);
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
     }
 
-    ngx_add_timer(&rc->timer, rc->conf->connect_timeout);
+    ngx_add_timer(&conn->timer, conn->conf->connect_timeout);
 
-    if (rc->resolved || rc->server->host.len == 0) {
-        ngx_redis_connect(rc);
+    if (conn->resolved || conn->server->host.len == 0) {
+        ngx_redis_connect(conn);
         return;
     }
 
-    rc->state = NGX_REDIS_RESOLVING;
-    ngx_redis_resolve(rc);
+    conn->state = NGX_REDIS_RESOLVING;
+    ngx_redis_resolve(conn);
 }
 
 
 void
-ngx_redis_connect(ngx_redis_connection_t *rc)
+ngx_redis_connect(ngx_redis_connection_t *conn)
 {
-    ngx_int_t               rc_connect;
+    ngx_int_t               rc;
     ngx_addr_t             *addr;
     ngx_connection_t       *c;
     ngx_peer_connection_t  *pc;
 
     /* the next attempt asks again where the host is */
-    rc->resolved = 0;
+    conn->resolved = 0;
 
-    rc->state = NGX_REDIS_CONNECTING;
+    conn->state = NGX_REDIS_CONNECTING;
 
-    if (rc->naddrs == 0) {
-        ngx_redis_fail(rc, "it has no address", 0);
+    if (conn->naddrs == 0) {
+        ngx_redis_fail(conn, "it has no address", 0);
         return;
     }
 
-    addr = &rc->addrs[rc->addr % rc->naddrs];
+    addr = &conn->addrs[conn->addr % conn->naddrs];
 
-    pc = &rc->peer;
+    pc = &conn->peer;
     ngx_memzero(pc, sizeof(ngx_peer_connection_t));
 
     pc->sockaddr = addr->sockaddr;
     pc->socklen = addr->socklen;
-    pc->name = &rc->server->name;
+    pc->name = &conn->server->name;
     pc->get = ngx_event_get_peer;
-    pc->log = &rc->attempt;
+    pc->log = &conn->attempt;
     pc->log_error = NGX_ERROR_ERR;
 
     /*
-     * the first failure is told, the attempts that follow are not, nor what
-     * the connection of the commands tells, too
+     * the first failure is logged, the attempts that follow are not, nor what
+     * the connection of the commands logs, too
      */
-    rc->attempt = rc->log;
+    conn->attempt = conn->log;
 
-    if (rc->failing || (rc->subscription && !rc->loud)) {
-        rc->attempt.log_level = NGX_LOG_STDERR;
+    if (conn->failing || conn->role == NGX_REDIS_SUBSCRIPTION) {
+        conn->attempt.log_level = NGX_LOG_STDERR;
     }
 
-    rc_connect = ngx_event_connect_peer(pc);
+    rc = ngx_event_connect_peer(pc);
 
-    if (rc_connect != NGX_OK && rc_connect != NGX_AGAIN) {
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
         pc->connection = NULL;
-        ngx_redis_fail(rc, "connection failed", 0);
+        ngx_redis_fail(conn, "connection failed", 0);
         return;
     }
 
     c = pc->connection;
-    c->data = rc;
+    c->data = conn;
     c->pool = NULL;
-    ngx_redis_log_to(c, &rc->attempt);
+    ngx_redis_log_to(c, &conn->attempt);
     c->read->handler = ngx_redis_read_handler;
     c->write->handler = ngx_redis_write_handler;
 
-    rc->log.connection = c->number;
-    rc->attempt.connection = c->number;
+    conn->log.connection = c->number;
+    conn->attempt.connection = c->number;
 
-    rc->reader = ngx_redis_reader_create();
-    if (rc->reader == NULL) {
-        ngx_redis_fail(rc, "no memory", 0);
+    conn->reader = ngx_redis_reader_create();
+    if (conn->reader == NULL) {
+        ngx_redis_fail(conn, "no memory", 0);
         return;
     }
 
-    if (rc_connect == NGX_OK) {
-        ngx_redis_opened(rc);
+    if (rc == NGX_OK) {
+        ngx_redis_opened(conn);
     }
 
-    /* rc_connect == NGX_AGAIN */
+    /* rc == NGX_AGAIN */
 }
 
 
@@ -230,48 +230,48 @@ ngx_redis_log_to(ngx_connection_t *c, ngx_log_t *log)
 
 
 static void
-ngx_redis_opened(ngx_redis_connection_t *rc)
+ngx_redis_opened(ngx_redis_connection_t *conn)
 {
-    if (rc->addrs[rc->addr % rc->naddrs].sockaddr->sa_family != AF_UNIX) {
-        (void) ngx_tcp_nodelay(rc->peer.connection);
+    if (conn->addrs[conn->addr % conn->naddrs].sockaddr->sa_family != AF_UNIX) {
+        (void) ngx_tcp_nodelay(conn->peer.connection);
     }
 
 #if (NGX_SSL)
-    if (rc->conf->tls.on) {
-        ngx_redis_tls_start(rc);
+    if (conn->conf->tls.on) {
+        ngx_redis_tls_start(conn);
         return;
     }
 #endif
 
-    ngx_redis_greet(rc);
+    ngx_redis_greet(conn);
 }
 
 
 void
-ngx_redis_ready(ngx_redis_connection_t *rc)
+ngx_redis_ready(ngx_redis_connection_t *conn)
 {
     ngx_queue_t          *q;
     ngx_redis_command_t  *cmd;
 
-    if (rc->timer.timer_set) {
-        ngx_del_timer(&rc->timer);
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
     }
 
-    rc->conf->stats->made[ngx_redis_role(rc)]++;
+    conn->conf->stats->made[conn->role]++;
 
-    rc->state = NGX_REDIS_READY;
-    ngx_redis_log_to(rc->peer.connection, &rc->log);
-    rc->log.action = "talking to redis";
-    rc->refused = 0;
+    conn->state = NGX_REDIS_READY;
+    ngx_redis_log_to(conn->peer.connection, &conn->log);
+    conn->log.action = "talking to redis";
+    conn->refused = 0;
 
-    if (!rc->doubtful) {
-        ngx_redis_answers(rc);
+    if (!conn->doubtful) {
+        ngx_redis_answers(conn);
     }
 
-    while (!ngx_queue_empty(&rc->waiting)) {
-        q = ngx_queue_head(&rc->waiting);
+    while (!ngx_queue_empty(&conn->waiting)) {
+        q = ngx_queue_head(&conn->waiting);
         ngx_queue_remove(q);
-        rc->pending--;
+        conn->pending--;
 
         cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
 
@@ -280,45 +280,45 @@ ngx_redis_ready(ngx_redis_connection_t *rc)
             continue;
         }
 
-        if (ngx_redis_transmit(rc, cmd) != NGX_OK) {
-            ngx_queue_insert_head(&rc->waiting, q);
-            rc->pending++;
-            ngx_redis_fail(rc, "no memory", 0);
+        if (ngx_redis_transmit(conn, cmd) != NGX_OK) {
+            ngx_queue_insert_head(&conn->waiting, q);
+            conn->pending++;
+            ngx_redis_fail(conn, "no memory", 0);
             return;
         }
     }
 
-    if (rc->ready) {
-        rc->ready(rc);
+    if (conn->ready) {
+        conn->ready(conn);
     }
 
-    if (rc->subscription) {
-        ngx_redis_subscription_start(rc);
+    if (conn->subscription) {
+        ngx_redis_subscription_start(conn);
     }
 }
 
 
 void
-ngx_redis_answers(ngx_redis_connection_t *rc)
+ngx_redis_answers(ngx_redis_connection_t *conn)
 {
     ngx_uint_t  level;
 
-    if (rc->failing) {
-        level = rc->subscription ? NGX_LOG_INFO : NGX_LOG_NOTICE;
+    if (conn->failing) {
+        level = conn->subscription ? NGX_LOG_INFO : NGX_LOG_NOTICE;
 
-        ngx_log_error(level, &rc->log, 0,
+        ngx_log_error(level, &conn->log, 0,
                       "redis \"%V\" answers again after %M ms",
-                      &rc->server->name, ngx_current_msec - rc->since);
+                      &conn->server->name, ngx_current_msec - conn->since);
     }
 
-    rc->doubtful = 0;
-    rc->failing = 0;
-    rc->since = ngx_current_msec;
+    conn->doubtful = 0;
+    conn->failing = 0;
+    conn->since = ngx_current_msec;
 }
 
 
 void
-ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
+ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
     ngx_uint_t retry)
 {
     ngx_msec_t            delay;
@@ -326,61 +326,61 @@ ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
     ngx_queue_t           failed, *q;
     ngx_redis_command_t  *cmd;
 
-    if (rc->state == NGX_REDIS_READY
-        && !rc->failing
-        && ngx_current_msec - rc->since >= NGX_REDIS_STABLE)
+    if (conn->state == NGX_REDIS_READY
+        && !conn->failing
+        && ngx_current_msec - conn->since >= NGX_REDIS_STABLE)
     {
-        rc->failures = 0;
+        conn->failures = 0;
 
     } else {
         retry = 0;
     }
 
-    if (!rc->failing && !retry) {
-        level = rc->subscription ? NGX_LOG_INFO : NGX_LOG_ERR;
+    if (!conn->failing && !retry) {
+        level = conn->subscription ? NGX_LOG_INFO : NGX_LOG_ERR;
 
-        ngx_log_error(level, &rc->log, 0,
+        ngx_log_error(level, &conn->log, 0,
                       "redis \"%V\" can't be used: %s, %ui commands lost",
-                      &rc->server->name, reason, rc->pending);
+                      &conn->server->name, reason, conn->pending);
 
-        rc->failing = 1;
-        rc->since = ngx_current_msec;
+        conn->failing = 1;
+        conn->since = ngx_current_msec;
 
     } else {
-        ngx_log_error(NGX_LOG_INFO, &rc->log, 0,
+        ngx_log_error(NGX_LOG_INFO, &conn->log, 0,
                       "redis \"%V\": %s, %ui commands lost",
-                      &rc->server->name, reason, rc->pending);
+                      &conn->server->name, reason, conn->pending);
     }
 
-    rc->conf->stats->failed[ngx_redis_role(rc)]++;
+    conn->conf->stats->failed[conn->role]++;
 
-    if (rc->subscription == NULL) {
-        rc->conf->stats->lost += rc->pending;
+    if (conn->subscription == NULL) {
+        conn->conf->stats->lost += conn->pending;
     }
 
-    ngx_redis_disconnect(rc);
+    ngx_redis_disconnect(conn);
 
-    rc->addr++;
+    conn->addr++;
 
     ngx_queue_init(&failed);
-    ngx_queue_add(&failed, &rc->sent);
-    ngx_queue_add(&failed, &rc->waiting);
-    ngx_queue_init(&rc->sent);
-    ngx_queue_init(&rc->waiting);
-    rc->pending = 0;
+    ngx_queue_add(&failed, &conn->sent);
+    ngx_queue_add(&failed, &conn->waiting);
+    ngx_queue_init(&conn->sent);
+    ngx_queue_init(&conn->waiting);
+    conn->pending = 0;
 
     if (retry) {
         delay = 0;
 
     } else {
-        delay = NGX_REDIS_BACKOFF_MIN << ngx_min(rc->failures, 8);
+        delay = NGX_REDIS_BACKOFF_MIN << ngx_min(conn->failures, 8);
         delay = ngx_min(delay, NGX_REDIS_BACKOFF_MAX);
         delay = delay / 2 + ngx_random() % (delay / 2 + 1);
-        rc->failures++;
+        conn->failures++;
     }
 
-    rc->timer.cancelable = 1;
-    ngx_add_timer(&rc->timer, delay);
+    conn->timer.cancelable = 1;
+    ngx_add_timer(&conn->timer, delay);
 
     while (!ngx_queue_empty(&failed)) {
         q = ngx_queue_head(&failed);
@@ -395,47 +395,47 @@ ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
         ngx_redis_command_free(cmd);
     }
 
-    if (rc->failed) {
-        rc->failed(rc);
+    if (conn->failed) {
+        conn->failed(conn);
     }
 }
 
 
 static void
-ngx_redis_disconnect(ngx_redis_connection_t *rc)
+ngx_redis_disconnect(ngx_redis_connection_t *conn)
 {
-    if (rc->timer.timer_set) {
-        ngx_del_timer(&rc->timer);
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
     }
 
-    if (rc->flush.posted) {
-        ngx_delete_posted_event(&rc->flush);
+    if (conn->flush.posted) {
+        ngx_delete_posted_event(&conn->flush);
     }
 
-    ngx_redis_resolve_cancel(rc);
+    ngx_redis_resolve_cancel(conn);
 
-    if (rc->subscription) {
-        ngx_redis_subscription_stop(rc);
+    if (conn->subscription) {
+        ngx_redis_subscription_stop(conn);
     }
 
-    if (rc->peer.connection) {
+    if (conn->peer.connection) {
 #if (NGX_SSL)
-        ngx_redis_tls_close(rc->peer.connection);
+        ngx_redis_tls_close(conn->peer.connection);
 #endif
-        ngx_close_connection(rc->peer.connection);
-        rc->peer.connection = NULL;
+        ngx_close_connection(conn->peer.connection);
+        conn->peer.connection = NULL;
     }
 
-    if (rc->reader) {
-        redisReaderFree(rc->reader);
-        rc->reader = NULL;
+    if (conn->reader) {
+        redisReaderFree(conn->reader);
+        conn->reader = NULL;
     }
 
-    rc->out_pos = 0;
-    rc->out_last = 0;
-    rc->distrusted = NULL;
-    rc->state = NGX_REDIS_DOWN;
-    rc->log.action = "connecting to redis";
+    conn->out_pos = 0;
+    conn->out_last = 0;
+    conn->distrusted = NULL;
+    conn->state = NGX_REDIS_DOWN;
+    conn->log.action = "connecting to redis";
 }
 
 
@@ -444,45 +444,46 @@ ngx_redis_timer_handler(ngx_event_t *ev)
 {
     ngx_msec_int_t           left;
     ngx_redis_command_t     *cmd;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
-    rc = ev->data;
+    conn = ev->data;
 
-    switch (rc->state) {
+    switch (conn->state) {
 
     case NGX_REDIS_DOWN:
-        ngx_redis_start(rc);
+        ngx_redis_start(conn);
         return;
 
     case NGX_REDIS_LOCATING:
-        ngx_redis_located(rc, rc->locate(rc, 1));
+        ngx_redis_located(conn, conn->locate(conn, 1));
         return;
 
     case NGX_REDIS_RESOLVING:
         /* where the host was before is better than nowhere */
-        ngx_redis_resolve_cancel(rc);
-        ngx_add_timer(ev, rc->conf->connect_timeout);
-        ngx_redis_connect(rc);
+        ngx_redis_resolve_cancel(conn);
+        ngx_add_timer(ev, conn->conf->connect_timeout);
+        ngx_redis_connect(conn);
         return;
 
     case NGX_REDIS_HANDSHAKING:
-        ngx_redis_fail(rc, "the TLS handshake timed out", 0);
+        ngx_redis_fail(conn, "the TLS handshake timed out", 0);
         return;
 
     case NGX_REDIS_CONNECTING:
     case NGX_REDIS_GREETING:
-        ngx_redis_fail(rc, "connecting timed out", 0);
+        ngx_redis_fail(conn, "connecting timed out", 0);
         return;
 
     case NGX_REDIS_READY:
         break;
     }
 
-    if (ngx_queue_empty(&rc->sent)) {
+    if (ngx_queue_empty(&conn->sent)) {
         return;
     }
 
-    cmd = ngx_queue_data(ngx_queue_head(&rc->sent), ngx_redis_command_t, queue);
+    cmd = ngx_queue_data(ngx_queue_head(&conn->sent), ngx_redis_command_t,
+                         queue);
 
     left = (ngx_msec_int_t) (cmd->deadline - ngx_current_msec);
 
@@ -491,16 +492,16 @@ ngx_redis_timer_handler(ngx_event_t *ev)
         return;
     }
 
-    rc->doubtful = (rc->subscription == NULL);
+    conn->doubtful = (conn->subscription == NULL);
 
-    ngx_redis_fail(rc, "no reply in time", 0);
+    ngx_redis_fail(conn, "no reply in time", 0);
 }
 
 
 /* connect() has ended, well or not. */
 
 void
-ngx_redis_connected(ngx_redis_connection_t *rc)
+ngx_redis_connected(ngx_redis_connection_t *conn)
 {
     int        err;
     socklen_t  len;
@@ -508,7 +509,7 @@ ngx_redis_connected(ngx_redis_connection_t *rc)
     err = 0;
     len = sizeof(int);
 
-    if (getsockopt(rc->peer.connection->fd, SOL_SOCKET, SO_ERROR,
+    if (getsockopt(conn->peer.connection->fd, SOL_SOCKET, SO_ERROR,
                    (void *) &err, &len)
         == -1)
     {
@@ -516,15 +517,15 @@ ngx_redis_connected(ngx_redis_connection_t *rc)
     }
 
     if (err) {
-        if (!rc->failing && (rc->subscription == NULL || rc->loud)) {
-            ngx_log_error(NGX_LOG_ERR, &rc->log, err, "connect() failed");
+        if (!conn->failing && conn->role != NGX_REDIS_SUBSCRIPTION) {
+            ngx_log_error(NGX_LOG_ERR, &conn->log, err, "connect() failed");
         }
 
-        ngx_redis_fail(rc, "connection failed", 0);
+        ngx_redis_fail(conn, "connection failed", 0);
         return;
     }
 
-    ngx_redis_opened(rc);
+    ngx_redis_opened(conn);
 }
 
 
@@ -532,12 +533,12 @@ static u_char *
 ngx_redis_log_error(ngx_log_t *log, u_char *buf, size_t len)
 {
     u_char                  *p;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
-    rc = log->data;
+    conn = log->data;
 
-    p = ngx_snprintf(buf, len, " while %s, redis: \"%V\"", rc->log.action,
-                     &rc->server->name);
+    p = ngx_snprintf(buf, len, " while %s, redis: \"%V\"", conn->log.action,
+                     &conn->server->name);
 
     return p;
 }

@@ -51,6 +51,7 @@ struct ngx_redis_connection_s {
     ngx_redis_server_t        *server;
     ngx_log_t                  log;
     ngx_log_t                  attempt;      /* until READY; silent, or log */
+    ngx_redis_role_e           role;         /* a SUBSCRIPTION logs little */
     ngx_redis_state_e          state;
 
     ngx_peer_connection_t      peer;
@@ -76,20 +77,20 @@ struct ngx_redis_connection_s {
 
     /* whose it is; each may be NULL */
     void                      *owner;
-    ngx_int_t                (*locate)(ngx_redis_connection_t *rc,
+    ngx_int_t                (*locate)(ngx_redis_connection_t *conn,
         ngx_uint_t late);
-    void                     (*ready)(ngx_redis_connection_t *rc);
-    void                     (*failed)(ngx_redis_connection_t *rc);
-    void                     (*demoted)(ngx_redis_connection_t *rc);
-    ngx_uint_t               (*redirect)(ngx_redis_connection_t *rc,
+    void                     (*ready)(ngx_redis_connection_t *conn);
+    void                     (*failed)(ngx_redis_connection_t *conn);
+    void                     (*demoted)(ngx_redis_connection_t *conn);
+    ngx_uint_t               (*redirect)(ngx_redis_connection_t *conn,
         ngx_redis_command_t *cmd, redisReply *error);
 
     ngx_redis_subscription_t  *subscription; /* NULL: it takes commands */
     ngx_event_t                ping;         /* of a subscription */
     ngx_msec_t                 pinged;       /* the one under way, or last */
     ngx_str_t                  own;          /* channel, for echo(), or empty */
-    void                     (*echo)(ngx_redis_connection_t *rc);
-    void                     (*echoed)(ngx_redis_connection_t *rc,
+    void                     (*echo)(ngx_redis_connection_t *conn);
+    void                     (*echoed)(ngx_redis_connection_t *conn,
         ngx_str_t *text);
 
     const char                *distrusted;   /* why; it is to be closed */
@@ -97,33 +98,21 @@ struct ngx_redis_connection_s {
     ngx_uint_t                 failures;     /* in a row */
     ngx_msec_t                 since;        /* READY, or failing */
     unsigned                   resolved:1;   /* addrs are fresh enough */
-    unsigned                   unresolved:1; /* and it's told */
+    unsigned                   unresolved:1; /* and it's logged */
     unsigned                   failing:1;    /* refuses all, or all but one */
-    unsigned                   refused:1;    /* greetings are, and it's told */
+    unsigned                   refused:1;    /* by the server, and it's logged */
     unsigned                   unheard:1;    /* so is the subscription */
-    unsigned                   loud:1;       /* a sentinel's: it is logged */
     unsigned                   subscribed:1;
     unsigned                   pinging:1;    /* not answered yet */
     unsigned                   doubtful:1;   /* late before, no reply since */
 };
 
 
-static ngx_inline ngx_redis_role_e
-ngx_redis_role(ngx_redis_connection_t *rc)
-{
-    if (rc->subscription == NULL) {
-        return NGX_REDIS_COMMANDS;
-    }
-
-    return rc->loud ? NGX_REDIS_SENTINEL : NGX_REDIS_SUBSCRIPTION;
-}
-
-
 /* ngx_redis_connection.c */
 
 /*
- * Starts.  All is zero but for the subscription, if it has one, and what its
- * owner sets:
+ * Starts.  All is zero but for the role, the subscription, if it has one, and
+ * what its owner sets:
  *
  * locate()    before each attempt: may say that the server is another now
  *             (NGX_OK), or will call ngx_redis_located() (NGX_AGAIN).  late:
@@ -137,59 +126,59 @@ ngx_redis_role(ngx_redis_connection_t *rc)
  *             it is up, and each second; sends something to its own channel
  * echoed()    which has come; moves "heard" on
  */
-ngx_int_t ngx_redis_connection_init(ngx_redis_connection_t *rc,
+ngx_int_t ngx_redis_connection_init(ngx_redis_connection_t *conn,
     ngx_redis_conf_t *conf, ngx_redis_server_t *server, ngx_log_t *log);
-void ngx_redis_connection_close(ngx_redis_connection_t *rc);
+void ngx_redis_connection_close(ngx_redis_connection_t *conn);
 
 /* Where the next attempt goes; its host is resolved again before that. */
-void ngx_redis_connection_move(ngx_redis_connection_t *rc,
+void ngx_redis_connection_move(ngx_redis_connection_t *conn,
     ngx_redis_server_t *server);
 
 /* An attempt, now. */
-void ngx_redis_start(ngx_redis_connection_t *rc);
+void ngx_redis_start(ngx_redis_connection_t *conn);
 
 /* The server is found, or not. */
-void ngx_redis_located(ngx_redis_connection_t *rc, ngx_int_t found);
+void ngx_redis_located(ngx_redis_connection_t *conn, ngx_int_t found);
 
 /* The addresses are found, or stay as they were. */
-void ngx_redis_connect(ngx_redis_connection_t *rc);
+void ngx_redis_connect(ngx_redis_connection_t *conn);
 
 /* The socket can be written: connect() has done what it could. */
-void ngx_redis_connected(ngx_redis_connection_t *rc);
+void ngx_redis_connected(ngx_redis_connection_t *conn);
 
 /* The server takes commands: what waits is sent, the owner is told. */
-void ngx_redis_ready(ngx_redis_connection_t *rc);
+void ngx_redis_ready(ngx_redis_connection_t *conn);
 
 /* It is good, until it fails. */
-void ngx_redis_answers(ngx_redis_connection_t *rc);
+void ngx_redis_answers(ngx_redis_connection_t *conn);
 
 /*
  * Every command fails.  retry: the server may have closed the connection for
  * a good reason, so commands wait for one new attempt before they are refused.
  */
-void ngx_redis_fail(ngx_redis_connection_t *rc, const char *reason,
+void ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
     ngx_uint_t retry);
 
 
 /* ngx_redis_greeting.c */
 
 /* The connection is open; TLS, if it is asked for, is agreed upon. */
-void ngx_redis_greet(ngx_redis_connection_t *rc);
+void ngx_redis_greet(ngx_redis_connection_t *conn);
 
 
 /* ngx_redis_pipeline.c */
 
 /* NULL: refused.  A command that runs no script has script NULL. */
-ngx_redis_command_t *ngx_redis_connection_send(ngx_redis_connection_t *rc,
+ngx_redis_command_t *ngx_redis_connection_send(ngx_redis_connection_t *conn,
     ngx_redis_args_t *args, ngx_redis_script_t *script,
     ngx_redis_handler_pt handler, void *data);
 
 /* NGX_DECLINED: refused, and still the caller's. */
-ngx_int_t ngx_redis_connection_resend(ngx_redis_connection_t *rc,
+ngx_int_t ngx_redis_connection_resend(ngx_redis_connection_t *conn,
     ngx_redis_command_t *cmd);
 
 /* Takes the command over unless it fails. */
-ngx_int_t ngx_redis_transmit(ngx_redis_connection_t *rc,
+ngx_int_t ngx_redis_transmit(ngx_redis_connection_t *conn,
     ngx_redis_command_t *cmd);
 
 void ngx_redis_flush_handler(ngx_event_t *ev);
@@ -211,11 +200,11 @@ void ngx_redis_commands_free(void);
 /* ngx_redis_subscription.c */
 
 /* Asks for the messages; the connection has just become READY. */
-void ngx_redis_subscription_start(ngx_redis_connection_t *rc);
-void ngx_redis_subscription_stop(ngx_redis_connection_t *rc);
+void ngx_redis_subscription_start(ngx_redis_connection_t *conn);
+void ngx_redis_subscription_stop(ngx_redis_connection_t *conn);
 
 /* Was this reply a message? */
-ngx_uint_t ngx_redis_subscription_message(ngx_redis_connection_t *rc,
+ngx_uint_t ngx_redis_subscription_message(ngx_redis_connection_t *conn,
     redisReply *reply);
 
 
@@ -234,7 +223,7 @@ redisReader *ngx_redis_reader_create(void);
 /* ngx_redis_tls.c */
 
 #if (NGX_SSL)
-void ngx_redis_tls_start(ngx_redis_connection_t *rc);
+void ngx_redis_tls_start(ngx_redis_connection_t *conn);
 void ngx_redis_tls_close(ngx_connection_t *c);
 
 /* A write failed: has the server said why?  It is logged. */
@@ -244,7 +233,7 @@ void ngx_redis_tls_alert(ngx_connection_t *c);
 
 /* ngx_redis_resolve.c: ends in ngx_redis_connect() */
 
-void ngx_redis_resolve(ngx_redis_connection_t *rc);
+void ngx_redis_resolve(ngx_redis_connection_t *conn);
 
 /*
  * A server that isn't configured has its name, tls_name and port: that is an
@@ -253,8 +242,8 @@ void ngx_redis_resolve(ngx_redis_connection_t *rc);
 void ngx_redis_server_at(ngx_redis_server_t *server, ngx_addr_t *addr,
     ngx_sockaddr_t *sockaddr);
 
-void ngx_redis_resolve_cancel(ngx_redis_connection_t *rc);
-void ngx_redis_resolve_close(ngx_redis_connection_t *rc);
+void ngx_redis_resolve_cancel(ngx_redis_connection_t *conn);
+void ngx_redis_resolve_close(ngx_redis_connection_t *conn);
 
 
 #endif /* _NGX_REDIS_CONNECTION_H_INCLUDED_ */

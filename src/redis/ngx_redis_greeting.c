@@ -11,7 +11,7 @@ static ngx_uint_t ngx_redis_is_master(redisReply *reply);
 
 
 void
-ngx_redis_greet(ngx_redis_connection_t *rc)
+ngx_redis_greet(ngx_redis_connection_t *conn)
 {
     ngx_uint_t            i, n;
     ngx_redis_args_t      greeting[4], *args;
@@ -19,7 +19,7 @@ ngx_redis_greet(ngx_redis_connection_t *rc)
     ngx_redis_conf_t     *conf;
     u_char               *p, db[NGX_INT_T_LEN];
 
-    conf = rc->conf;
+    conf = conn->conf;
 
     ngx_memzero(greeting, sizeof(greeting));
     n = 0;
@@ -45,31 +45,31 @@ ngx_redis_greet(ngx_redis_connection_t *rc)
     args = &greeting[n++];
     ngx_redis_arg(args, "PING", 4);
 
-    if (rc->demoted) {
+    if (conn->demoted) {
         args = &greeting[n++];
         ngx_redis_arg(args, "ROLE", 4);
     }
 
-    rc->state = NGX_REDIS_GREETING;
-    rc->log.action = "greeting redis";
-    rc->greetings = n;
+    conn->state = NGX_REDIS_GREETING;
+    conn->log.action = "greeting redis";
+    conn->greetings = n;
 
     for (i = 0; i < n; i++) {
-        cmd = ngx_redis_command(&greeting[i], &rc->log);
+        cmd = ngx_redis_command(&greeting[i], &conn->log);
 
         if (cmd == NULL) {
-            ngx_redis_fail(rc, "no memory", 0);
+            ngx_redis_fail(conn, "no memory", 0);
             return;
         }
 
-        cmd->connection = rc;
+        cmd->connection = conn;
         cmd->script = NULL;
         cmd->handler = ngx_redis_greeted;
-        cmd->data = rc;
+        cmd->data = conn;
 
-        if (ngx_redis_transmit(rc, cmd) != NGX_OK) {
+        if (ngx_redis_transmit(conn, cmd) != NGX_OK) {
             ngx_redis_command_free(cmd);
-            ngx_redis_fail(rc, "no memory", 0);
+            ngx_redis_fail(conn, "no memory", 0);
             return;
         }
     }
@@ -79,42 +79,42 @@ ngx_redis_greet(ngx_redis_connection_t *rc)
 static void
 ngx_redis_greeted(void *data, redisReply *reply)
 {
-    ngx_redis_connection_t *rc = data;
+    ngx_redis_connection_t *conn = data;
 
     if (reply == NULL) {
         return;
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
-        if (!rc->refused && (rc->subscription == NULL || rc->loud)) {
-            rc->refused = 1;
-            ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
+        if (!conn->refused && conn->role != NGX_REDIS_SUBSCRIPTION) {
+            conn->refused = 1;
+            ngx_log_error(NGX_LOG_ERR, &conn->log, 0,
                           "redis refused the connection: \"%*s\"",
                           (size_t) ngx_min(reply->len, 256), reply->str);
         }
 
-        rc->greetings = 0;
+        conn->greetings = 0;
         return;
     }
 
-    if (--rc->greetings) {
+    if (--conn->greetings) {
         return;
     }
 
-    if (rc->demoted && !ngx_redis_is_master(reply)) {
+    if (conn->demoted && !ngx_redis_is_master(reply)) {
 
-        if (!rc->refused && rc->subscription == NULL) {
-            rc->refused = 1;
-            ngx_log_error(NGX_LOG_ERR, &rc->log, 0,
+        if (!conn->refused && conn->subscription == NULL) {
+            conn->refused = 1;
+            ngx_log_error(NGX_LOG_ERR, &conn->log, 0,
                           "redis \"%V\" is a replica: it isn't used",
-                          &rc->server->name);
+                          &conn->server->name);
         }
 
-        rc->demoted(rc);
+        conn->demoted(conn);
         return;
     }
 
-    ngx_redis_ready(rc);
+    ngx_redis_ready(conn);
 }
 
 

@@ -12,13 +12,13 @@
 #define NGX_REDIS_ECHO_LOST  2000    /* milliseconds */
 
 
-static ngx_int_t ngx_redis_listener_locate(ngx_redis_connection_t *rc,
+static ngx_int_t ngx_redis_listener_locate(ngx_redis_connection_t *conn,
     ngx_uint_t late);
-static void ngx_redis_listener_echo(ngx_redis_connection_t *rc);
+static void ngx_redis_listener_echo(ngx_redis_connection_t *conn);
 static ngx_redis_node_t *ngx_redis_listener_teller(
     ngx_redis_cluster_t *cluster);
 static void ngx_redis_listener_sent(void *data, redisReply *reply);
-static void ngx_redis_listener_echoed(ngx_redis_connection_t *rc,
+static void ngx_redis_listener_echoed(ngx_redis_connection_t *conn,
     ngx_str_t *text);
 
 
@@ -26,22 +26,22 @@ void
 ngx_redis_listener_start(ngx_redis_cluster_t *cluster)
 {
     ngx_str_t               *channel;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
-    rc = &cluster->redis->subscriber;
-    channel = &rc->subscription->channel;
+    conn = &cluster->redis->subscriber;
+    channel = &conn->subscription->channel;
 
-    rc->own.data = cluster->own;
-    rc->own.len = ngx_snprintf(cluster->own, sizeof(cluster->own),
-                               "%V:%08xD%08xD", channel,
-                               (uint32_t) ngx_random(),
-                               (uint32_t) ngx_random())
-                  - cluster->own;
+    conn->own.data = cluster->own;
+    conn->own.len = ngx_snprintf(cluster->own, sizeof(cluster->own),
+                                 "%V:%08xD%08xD", channel,
+                                 (uint32_t) ngx_random(),
+                                 (uint32_t) ngx_random())
+                    - cluster->own;
 
-    rc->owner = cluster;
-    rc->locate = ngx_redis_listener_locate;
-    rc->echo = ngx_redis_listener_echo;
-    rc->echoed = ngx_redis_listener_echoed;
+    conn->owner = cluster;
+    conn->locate = ngx_redis_listener_locate;
+    conn->echo = ngx_redis_listener_echo;
+    conn->echoed = ngx_redis_listener_echoed;
 
     if (cluster->mapped) {
         ngx_redis_listener_follow(cluster);
@@ -53,18 +53,18 @@ void
 ngx_redis_listener_follow(ngx_redis_cluster_t *cluster)
 {
     ngx_redis_t             *redis;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
     redis = cluster->redis;
-    rc = &redis->subscriber;
+    conn = &redis->subscriber;
 
-    if (rc->conf == NULL) {
-        (void) ngx_redis_connection_init(rc, redis->conf,
+    if (conn->conf == NULL) {
+        (void) ngx_redis_connection_init(conn, redis->conf,
                                          redis->conf->servers.elts,
                                          redis->log);
 
     } else if (cluster->heard && cluster->heard->slots == 0) {
-        ngx_redis_fail(rc, "it has no slots any more", 1);
+        ngx_redis_fail(conn, "it has no slots any more", 1);
     }
 }
 
@@ -72,14 +72,14 @@ ngx_redis_listener_follow(ngx_redis_cluster_t *cluster)
 /* The next that serves slots, if it can be one that answers. */
 
 static ngx_int_t
-ngx_redis_listener_locate(ngx_redis_connection_t *rc, ngx_uint_t late)
+ngx_redis_listener_locate(ngx_redis_connection_t *conn, ngx_uint_t late)
 {
     ngx_uint_t            i, first, pass;
     ngx_redis_t          *redis;
     ngx_redis_node_t     *node;
     ngx_redis_cluster_t  *cluster;
 
-    cluster = rc->owner;
+    cluster = conn->owner;
     redis = cluster->redis;
 
     cluster->echoing = 0;
@@ -99,7 +99,7 @@ ngx_redis_listener_locate(ngx_redis_connection_t *rc, ngx_uint_t late)
             }
 
             cluster->heard = node;
-            ngx_redis_connection_move(rc, node->server);
+            ngx_redis_connection_move(conn, node->server);
 
             return NGX_OK;
         }
@@ -110,18 +110,18 @@ ngx_redis_listener_locate(ngx_redis_connection_t *rc, ngx_uint_t late)
 
 
 static void
-ngx_redis_listener_echo(ngx_redis_connection_t *rc)
+ngx_redis_listener_echo(ngx_redis_connection_t *conn)
 {
     u_char                text[NGX_INT_T_LEN];
     ngx_redis_args_t      args;
     ngx_redis_node_t     *node;
     ngx_redis_cluster_t  *cluster;
 
-    cluster = rc->owner;
+    cluster = conn->owner;
 
     if (cluster->echoing) {
         if (ngx_current_msec - cluster->echo_sent >= NGX_REDIS_ECHO_LOST) {
-            ngx_redis_fail(rc, "it doesn't hear other nodes", 0);
+            ngx_redis_fail(conn, "it doesn't hear other nodes", 0);
         }
 
         cluster->echo_again = 1;
@@ -142,7 +142,7 @@ ngx_redis_listener_echo(ngx_redis_connection_t *rc)
     args.n = 0;
 
     ngx_redis_arg(&args, "PUBLISH", 7);
-    ngx_redis_arg(&args, rc->own.data, rc->own.len);
+    ngx_redis_arg(&args, conn->own.data, conn->own.len);
     ngx_redis_arg(&args, text, ngx_sprintf(text, "%ui", cluster->echo) - text);
 
     cluster->echo_sent = ngx_current_msec;
@@ -201,20 +201,20 @@ ngx_redis_listener_sent(void *data, redisReply *reply)
 
 
 static void
-ngx_redis_listener_echoed(ngx_redis_connection_t *rc, ngx_str_t *text)
+ngx_redis_listener_echoed(ngx_redis_connection_t *conn, ngx_str_t *text)
 {
     ngx_redis_cluster_t  *cluster;
 
-    cluster = rc->owner;
+    cluster = conn->owner;
 
     if (cluster->echoing
         && ngx_atoi(text->data, text->len) == (ngx_int_t) cluster->echo)
     {
         cluster->echoing = 0;
-        rc->subscription->heard = cluster->echo_sent;
+        conn->subscription->heard = cluster->echo_sent;
 
         if (cluster->echo_again) {
-            ngx_redis_listener_echo(rc);
+            ngx_redis_listener_echo(conn);
         }
     }
 }

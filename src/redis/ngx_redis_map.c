@@ -215,14 +215,14 @@ ngx_redis_map_received(void *data, redisReply *reply)
         node->connection.distrusted = "a reply to another command";
     }
 
-    level = cluster->told ? NGX_LOG_INFO : NGX_LOG_ERR;
+    level = cluster->logged ? NGX_LOG_INFO : NGX_LOG_ERR;
 
     ngx_log_error(level, cluster->redis->log, 0,
                   "redis \"%V\" does not tell where the slots of its cluster "
                   "are: \"%*s\"", &node->server->name,
                   ngx_min(ngx_strlen(why), 256), why);
 
-    cluster->told = 1;
+    cluster->logged = 1;
 
     ngx_redis_map_ask(cluster);
 }
@@ -273,7 +273,7 @@ ngx_redis_map_install(ngx_redis_cluster_t *cluster,
 
     cluster->mapped = 1;
     cluster->failing = 0;
-    cluster->told = 0;
+    cluster->logged = 0;
 
     if (!cluster->sweep.timer_set) {
         ngx_add_timer(&cluster->sweep, NGX_REDIS_MAP_SWEEP);

@@ -14,9 +14,9 @@ static void ngx_redis_master_change(ngx_redis_sentinel_t *sentinel,
 static void ngx_redis_master_set(ngx_redis_master_t *master,
     ngx_str_t *host, in_port_t port);
 static void ngx_redis_master_moved(ngx_redis_sentinel_t *sentinel);
-static ngx_uint_t ngx_redis_master_refused(ngx_redis_connection_t *rc,
+static ngx_uint_t ngx_redis_master_refused(ngx_redis_connection_t *conn,
     ngx_redis_command_t *cmd, redisReply *error);
-static void ngx_redis_master_demoted(ngx_redis_connection_t *rc);
+static void ngx_redis_master_demoted(ngx_redis_connection_t *conn);
 
 
 ngx_redis_server_t *
@@ -28,14 +28,14 @@ ngx_redis_master_unknown(ngx_redis_sentinel_t *sentinel)
 
 void
 ngx_redis_master_follow(ngx_redis_sentinel_t *sentinel,
-    ngx_redis_connection_t *rc)
+    ngx_redis_connection_t *conn)
 {
-    sentinel->followers[sentinel->nfollowers++] = rc;
+    sentinel->followers[sentinel->nfollowers++] = conn;
 
-    rc->owner = sentinel;
-    rc->locate = ngx_redis_master_locate;
-    rc->redirect = ngx_redis_master_refused;
-    rc->demoted = ngx_redis_master_demoted;
+    conn->owner = sentinel;
+    conn->locate = ngx_redis_master_locate;
+    conn->redirect = ngx_redis_master_refused;
+    conn->demoted = ngx_redis_master_demoted;
 }
 
 
@@ -69,7 +69,7 @@ ngx_redis_master_change(ngx_redis_sentinel_t *sentinel, ngx_str_t *host,
 {
     ngx_uint_t               i;
     ngx_redis_master_t      *old;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
     old = sentinel->master;
     sentinel->master = &sentinel->masters[old == &sentinel->masters[0]];
@@ -77,10 +77,10 @@ ngx_redis_master_change(ngx_redis_sentinel_t *sentinel, ngx_str_t *host,
     /* who was away for two changes isn't where it was */
 
     for (i = 0; i < sentinel->nfollowers; i++) {
-        rc = sentinel->followers[i];
+        conn = sentinel->followers[i];
 
-        if (rc->server == &sentinel->master->server) {
-            ngx_redis_connection_move(rc, &sentinel->unknown);
+        if (conn->server == &sentinel->master->server) {
+            ngx_redis_connection_move(conn, &sentinel->unknown);
         }
     }
 
@@ -143,37 +143,37 @@ static void
 ngx_redis_master_moved(ngx_redis_sentinel_t *sentinel)
 {
     ngx_uint_t               i;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
     for (i = 0; i < sentinel->nfollowers; i++) {
-        rc = sentinel->followers[i];
+        conn = sentinel->followers[i];
 
-        if (rc->server != &sentinel->master->server) {
+        if (conn->server != &sentinel->master->server) {
 
-            if (rc->state != NGX_REDIS_DOWN
-                && rc->state != NGX_REDIS_LOCATING)
+            if (conn->state != NGX_REDIS_DOWN
+                && conn->state != NGX_REDIS_LOCATING)
             {
-                ngx_redis_fail(rc, "it isn't the master any more", 1);
+                ngx_redis_fail(conn, "it isn't the master any more", 1);
             }
 
-            if (rc->state == NGX_REDIS_DOWN) {
-                ngx_redis_start(rc);
+            if (conn->state == NGX_REDIS_DOWN) {
+                ngx_redis_start(conn);
             }
         }
 
-        if (rc->state == NGX_REDIS_LOCATING) {
-            ngx_redis_located(rc, ngx_redis_master_locate(rc, 1));
+        if (conn->state == NGX_REDIS_LOCATING) {
+            ngx_redis_located(conn, ngx_redis_master_locate(conn, 1));
         }
     }
 }
 
 
 ngx_int_t
-ngx_redis_master_locate(ngx_redis_connection_t *rc, ngx_uint_t late)
+ngx_redis_master_locate(ngx_redis_connection_t *conn, ngx_uint_t late)
 {
     ngx_redis_sentinel_t  *sentinel;
 
-    sentinel = rc->owner;
+    sentinel = conn->owner;
 
     if (!late) {
         if (sentinel->connection.state == NGX_REDIS_READY) {
@@ -187,8 +187,8 @@ ngx_redis_master_locate(ngx_redis_connection_t *rc, ngx_uint_t late)
         return NGX_ERROR;
     }
 
-    if (rc->server != &sentinel->master->server) {
-        ngx_redis_connection_move(rc, &sentinel->master->server);
+    if (conn->server != &sentinel->master->server) {
+        ngx_redis_connection_move(conn, &sentinel->master->server);
     }
 
     return NGX_OK;
@@ -198,12 +198,12 @@ ngx_redis_master_locate(ngx_redis_connection_t *rc, ngx_uint_t late)
 /* The error is told to who asked; then it is time to look again. */
 
 static ngx_uint_t
-ngx_redis_master_refused(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
+ngx_redis_master_refused(ngx_redis_connection_t *conn, ngx_redis_command_t *cmd,
     redisReply *error)
 {
     if (ngx_strstr(error->str, "READONLY ")) {
-        rc->distrusted = "it is a replica now";
-        ngx_redis_master_demoted(rc);
+        conn->distrusted = "it is a replica now";
+        ngx_redis_master_demoted(conn);
     }
 
     return 0;
@@ -216,13 +216,13 @@ ngx_redis_master_refused(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
  */
 
 static void
-ngx_redis_master_demoted(ngx_redis_connection_t *rc)
+ngx_redis_master_demoted(ngx_redis_connection_t *conn)
 {
     ngx_uint_t               i;
     ngx_redis_sentinel_t    *sentinel;
     ngx_redis_connection_t  *other;
 
-    sentinel = rc->owner;
+    sentinel = conn->owner;
 
     if (sentinel->connection.state == NGX_REDIS_READY) {
         ngx_redis_fail(&sentinel->connection, "it named a replica", 0);
@@ -231,7 +231,7 @@ ngx_redis_master_demoted(ngx_redis_connection_t *rc)
     for (i = 0; i < sentinel->nfollowers; i++) {
         other = sentinel->followers[i];
 
-        if (other != rc && other->state == NGX_REDIS_READY) {
+        if (other != conn && other->state == NGX_REDIS_READY) {
             ngx_redis_fail(other, "it is a replica now", 0);
         }
     }

@@ -7,13 +7,13 @@
 #define NGX_REDIS_REPLY_MAX     (1024 * 1024)   /* bytes not yet understood */
 
 
-static ngx_uint_t ngx_redis_refuses(ngx_redis_connection_t *rc);
-static ngx_int_t ngx_redis_enqueue(ngx_redis_connection_t *rc,
+static ngx_uint_t ngx_redis_refuses(ngx_redis_connection_t *conn);
+static ngx_int_t ngx_redis_enqueue(ngx_redis_connection_t *conn,
     ngx_redis_command_t *cmd);
-static ngx_int_t ngx_redis_append(ngx_redis_connection_t *rc, u_char *text,
+static ngx_int_t ngx_redis_append(ngx_redis_connection_t *conn, u_char *text,
     size_t len);
-static void ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply);
-static ngx_uint_t ngx_redis_retry_as_eval(ngx_redis_connection_t *rc,
+static void ngx_redis_receive(ngx_redis_connection_t *conn, redisReply *reply);
+static ngx_uint_t ngx_redis_retry_as_eval(ngx_redis_connection_t *conn,
     ngx_redis_command_t *cmd, redisReply *reply);
 
 
@@ -25,23 +25,23 @@ static uint64_t  ngx_redis_input_time;
 
 
 ngx_redis_command_t *
-ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
+ngx_redis_connection_send(ngx_redis_connection_t *conn, ngx_redis_args_t *args,
     ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data)
 {
     ngx_redis_command_t  *cmd;
 
-    if (ngx_redis_refuses(rc)) {
+    if (ngx_redis_refuses(conn)) {
         return NULL;
     }
 
-    cmd = ngx_redis_command(args, &rc->log);
+    cmd = ngx_redis_command(args, &conn->log);
     if (cmd == NULL) {
         return NULL;
     }
 
     ngx_redis_command_set(cmd, script, handler, data);
 
-    if (ngx_redis_enqueue(rc, cmd) != NGX_OK) {
+    if (ngx_redis_enqueue(conn, cmd) != NGX_OK) {
         ngx_redis_command_free(cmd);
         return NULL;
     }
@@ -51,74 +51,74 @@ ngx_redis_connection_send(ngx_redis_connection_t *rc, ngx_redis_args_t *args,
 
 
 ngx_int_t
-ngx_redis_connection_resend(ngx_redis_connection_t *rc,
+ngx_redis_connection_resend(ngx_redis_connection_t *conn,
     ngx_redis_command_t *cmd)
 {
-    return ngx_redis_refuses(rc) || ngx_redis_enqueue(rc, cmd) != NGX_OK
+    return ngx_redis_refuses(conn) || ngx_redis_enqueue(conn, cmd) != NGX_OK
            ? NGX_DECLINED : NGX_OK;
 }
 
 
 static ngx_uint_t
-ngx_redis_refuses(ngx_redis_connection_t *rc)
+ngx_redis_refuses(ngx_redis_connection_t *conn)
 {
-    if (rc->state == NGX_REDIS_DOWN && !rc->failing) {
-        ngx_redis_start(rc);
+    if (conn->state == NGX_REDIS_DOWN && !conn->failing) {
+        ngx_redis_start(conn);
     }
 
-    return (rc->failing && rc->state != NGX_REDIS_READY)
-           || (rc->doubtful && rc->pending)
-           || rc->pending >= NGX_REDIS_PENDING_MAX;
+    return (conn->failing && conn->state != NGX_REDIS_READY)
+           || (conn->doubtful && conn->pending)
+           || conn->pending >= NGX_REDIS_PENDING_MAX;
 }
 
 
 static ngx_int_t
-ngx_redis_enqueue(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
+ngx_redis_enqueue(ngx_redis_connection_t *conn, ngx_redis_command_t *cmd)
 {
-    cmd->connection = rc;
+    cmd->connection = conn;
 
     /* a worker that is to exit stays for the reply */
-    rc->timer.cancelable = 0;
+    conn->timer.cancelable = 0;
 
-    if (rc->state == NGX_REDIS_READY) {
-        return ngx_redis_transmit(rc, cmd);
+    if (conn->state == NGX_REDIS_READY) {
+        return ngx_redis_transmit(conn, cmd);
     }
 
-    ngx_queue_insert_tail(&rc->waiting, &cmd->queue);
-    rc->pending++;
+    ngx_queue_insert_tail(&conn->waiting, &cmd->queue);
+    conn->pending++;
 
     return NGX_OK;
 }
 
 
 ngx_int_t
-ngx_redis_transmit(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
+ngx_redis_transmit(ngx_redis_connection_t *conn, ngx_redis_command_t *cmd)
 {
     size_t  before;
 
     static u_char  asking[] = "*1\r\n$6\r\nASKING\r\n";
 
-    before = rc->out_last - rc->out_pos;
+    before = conn->out_last - conn->out_pos;
 
     if (cmd->asking
-        && ngx_redis_append(rc, asking, sizeof(asking) - 1) != NGX_OK)
+        && ngx_redis_append(conn, asking, sizeof(asking) - 1) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    if (ngx_redis_append(rc, cmd->text, cmd->len) != NGX_OK) {
-        rc->out_last = rc->out_pos + before;
+    if (ngx_redis_append(conn, cmd->text, cmd->len) != NGX_OK) {
+        conn->out_last = conn->out_pos + before;
         return NGX_ERROR;
     }
 
     cmd->asked = cmd->asking;
-    cmd->deadline = ngx_current_msec + rc->conf->timeout;
+    cmd->deadline = ngx_current_msec + conn->conf->timeout;
 
-    ngx_queue_insert_tail(&rc->sent, &cmd->queue);
-    rc->pending++;
+    ngx_queue_insert_tail(&conn->sent, &cmd->queue);
+    conn->pending++;
 
-    if (!rc->timer.timer_set) {
-        ngx_add_timer(&rc->timer, rc->conf->timeout);
+    if (!conn->timer.timer_set) {
+        ngx_add_timer(&conn->timer, conn->conf->timeout);
     }
 
     return NGX_OK;
@@ -126,41 +126,41 @@ ngx_redis_transmit(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd)
 
 
 static ngx_int_t
-ngx_redis_append(ngx_redis_connection_t *rc, u_char *text, size_t len)
+ngx_redis_append(ngx_redis_connection_t *conn, u_char *text, size_t len)
 {
     size_t   size, used;
     u_char  *out;
 
-    used = rc->out_last - rc->out_pos;
+    used = conn->out_last - conn->out_pos;
 
-    if (rc->out_size - rc->out_last < len) {
+    if (conn->out_size - conn->out_last < len) {
 
-        if (rc->out_pos && rc->out_size - used >= len) {
-            ngx_memmove(rc->out, rc->out + rc->out_pos, used);
+        if (conn->out_pos && conn->out_size - used >= len) {
+            ngx_memmove(conn->out, conn->out + conn->out_pos, used);
 
         } else {
-            size = ngx_max(rc->out_size * 2, used + len);
+            size = ngx_max(conn->out_size * 2, used + len);
 
-            out = ngx_alloc(size, &rc->log);
+            out = ngx_alloc(size, &conn->log);
             if (out == NULL) {
                 return NGX_ERROR;
             }
 
-            ngx_memcpy(out, rc->out + rc->out_pos, used);
-            ngx_free(rc->out);
+            ngx_memcpy(out, conn->out + conn->out_pos, used);
+            ngx_free(conn->out);
 
-            rc->out = out;
-            rc->out_size = size;
+            conn->out = out;
+            conn->out_size = size;
         }
 
-        rc->out_pos = 0;
-        rc->out_last = used;
+        conn->out_pos = 0;
+        conn->out_last = used;
     }
 
-    ngx_memcpy(rc->out + rc->out_last, text, len);
-    rc->out_last += len;
+    ngx_memcpy(conn->out + conn->out_last, text, len);
+    conn->out_last += len;
 
-    ngx_post_event(&rc->flush, &ngx_posted_events);
+    ngx_post_event(&conn->flush, &ngx_posted_events);
 
     return NGX_OK;
 }
@@ -171,13 +171,14 @@ ngx_redis_flush_handler(ngx_event_t *ev)
 {
     ssize_t                  n;
     ngx_connection_t        *c;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
-    rc = ev->data;
-    c = rc->peer.connection;
+    conn = ev->data;
+    c = conn->peer.connection;
 
-    while (rc->out_pos < rc->out_last && c->write->ready) {
-        n = c->send(c, rc->out + rc->out_pos, rc->out_last - rc->out_pos);
+    while (conn->out_pos < conn->out_last && c->write->ready) {
+        n = c->send(c, conn->out + conn->out_pos,
+                    conn->out_last - conn->out_pos);
 
         if (n == NGX_ERROR) {
 #if (NGX_SSL)
@@ -185,7 +186,7 @@ ngx_redis_flush_handler(ngx_event_t *ev)
                 ngx_redis_tls_alert(c);
             }
 #endif
-            ngx_redis_fail(rc, "write failed", 1);
+            ngx_redis_fail(conn, "write failed", 1);
             return;
         }
 
@@ -193,16 +194,16 @@ ngx_redis_flush_handler(ngx_event_t *ev)
             break;
         }
 
-        rc->out_pos += n;
+        conn->out_pos += n;
     }
 
-    if (rc->out_pos == rc->out_last) {
-        rc->out_pos = 0;
-        rc->out_last = 0;
+    if (conn->out_pos == conn->out_last) {
+        conn->out_pos = 0;
+        conn->out_last = 0;
     }
 
     if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
-        ngx_redis_fail(rc, "event failed", 0);
+        ngx_redis_fail(conn, "event failed", 0);
     }
 }
 
@@ -211,17 +212,17 @@ void
 ngx_redis_write_handler(ngx_event_t *wev)
 {
     ngx_connection_t        *c;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
     c = wev->data;
-    rc = c->data;
+    conn = c->data;
 
-    if (rc->state == NGX_REDIS_CONNECTING) {
-        ngx_redis_connected(rc);
+    if (conn->state == NGX_REDIS_CONNECTING) {
+        ngx_redis_connected(conn);
         return;
     }
 
-    ngx_redis_flush_handler(&rc->flush);
+    ngx_redis_flush_handler(&conn->flush);
 }
 
 
@@ -231,12 +232,12 @@ ngx_redis_read_handler(ngx_event_t *rev)
     void                    *reply;
     ssize_t                  n;
     ngx_connection_t        *c;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
     c = rev->data;
-    rc = c->data;
+    conn = c->data;
 
-    if (rc->state == NGX_REDIS_CONNECTING) {
+    if (conn->state == NGX_REDIS_CONNECTING) {
         /* an error tells itself through the write event, too */
         return;
     }
@@ -250,24 +251,24 @@ ngx_redis_read_handler(ngx_event_t *rev)
         }
 
         if (n == NGX_ERROR || n == 0) {
-            ngx_redis_fail(rc, "connection closed", 1);
+            ngx_redis_fail(conn, "connection closed", 1);
             return;
         }
 
         ngx_redis_input_time = 0;
 
-        if (redisReaderFeed(rc->reader, (char *) ngx_redis_input, n)
+        if (redisReaderFeed(conn->reader, (char *) ngx_redis_input, n)
             != REDIS_OK)
         {
-            ngx_redis_fail(rc, "no memory", 0);
+            ngx_redis_fail(conn, "no memory", 0);
             return;
         }
 
         for ( ;; ) {
             reply = NULL;
 
-            if (redisReaderGetReply(rc->reader, &reply) != REDIS_OK) {
-                ngx_redis_fail(rc, "not the Redis protocol", 0);
+            if (redisReaderGetReply(conn->reader, &reply) != REDIS_OK) {
+                ngx_redis_fail(conn, "not the Redis protocol", 0);
                 return;
             }
 
@@ -275,55 +276,57 @@ ngx_redis_read_handler(ngx_event_t *rev)
                 break;
             }
 
-            if (rc->subscribed && ngx_redis_subscription_message(rc, reply)) {
+            if (conn->subscribed
+                && ngx_redis_subscription_message(conn, reply))
+            {
                 freeReplyObject(reply);
                 continue;
             }
 
-            if (ngx_queue_empty(&rc->sent)) {
+            if (ngx_queue_empty(&conn->sent)) {
                 freeReplyObject(reply);
-                ngx_redis_fail(rc, "a reply to nothing", 0);
+                ngx_redis_fail(conn, "a reply to nothing", 0);
                 return;
             }
 
-            ngx_redis_receive(rc, reply);
+            ngx_redis_receive(conn, reply);
             freeReplyObject(reply);
 
-            if (rc->distrusted) {
-                ngx_redis_fail(rc, rc->distrusted, 0);
+            if (conn->distrusted) {
+                ngx_redis_fail(conn, conn->distrusted, 0);
                 return;
             }
 
-            if (rc->state == NGX_REDIS_DOWN) {
+            if (conn->state == NGX_REDIS_DOWN) {
                 return;
             }
 
-            if (rc->state == NGX_REDIS_GREETING && rc->greetings == 0) {
-                ngx_redis_fail(rc, "greeting refused", 0);
+            if (conn->state == NGX_REDIS_GREETING && conn->greetings == 0) {
+                ngx_redis_fail(conn, "greeting refused", 0);
                 return;
             }
         }
 
-        if (rc->reader->len - rc->reader->pos > NGX_REDIS_REPLY_MAX) {
-            ngx_redis_fail(rc, "a reply is too long", 0);
+        if (conn->reader->len - conn->reader->pos > NGX_REDIS_REPLY_MAX) {
+            ngx_redis_fail(conn, "a reply is too long", 0);
             return;
         }
     }
 
     if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-        ngx_redis_fail(rc, "event failed", 0);
+        ngx_redis_fail(conn, "event failed", 0);
     }
 }
 
 
 static void
-ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
+ngx_redis_receive(ngx_redis_connection_t *conn, redisReply *reply)
 {
     char                 *words;
     ngx_queue_t          *q;
     ngx_redis_command_t  *cmd;
 
-    q = ngx_queue_head(&rc->sent);
+    q = ngx_queue_head(&conn->sent);
     cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
 
     if (cmd->asked) {
@@ -333,19 +336,19 @@ ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
     }
 
     ngx_queue_remove(q);
-    rc->pending--;
+    conn->pending--;
 
-    if (rc->doubtful && rc->state == NGX_REDIS_READY) {
-        ngx_redis_answers(rc);
+    if (conn->doubtful && conn->state == NGX_REDIS_READY) {
+        ngx_redis_answers(conn);
     }
 
-    if (ngx_redis_retry_as_eval(rc, cmd, reply)) {
+    if (ngx_redis_retry_as_eval(conn, cmd, reply)) {
         return;
     }
 
     if (reply->type == REDIS_REPLY_ERROR
-        && rc->redirect
-        && rc->redirect(rc, cmd, reply))
+        && conn->redirect
+        && conn->redirect(conn, cmd, reply))
     {
         goto done;
     }
@@ -380,8 +383,8 @@ ngx_redis_receive(ngx_redis_connection_t *rc, redisReply *reply)
 
 done:
 
-    if (rc->pending == 0) {
-        rc->timer.cancelable = 1;
+    if (conn->pending == 0) {
+        conn->timer.cancelable = 1;
     }
 }
 
@@ -392,7 +395,7 @@ done:
  */
 
 static ngx_uint_t
-ngx_redis_retry_as_eval(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
+ngx_redis_retry_as_eval(ngx_redis_connection_t *conn, ngx_redis_command_t *cmd,
     redisReply *reply)
 {
     u_char              *p, *text;
@@ -421,7 +424,7 @@ ngx_redis_retry_as_eval(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
 
     size = head + 2 * NGX_REDIS_HEAD_LEN + script->text.len + len;
 
-    text = ngx_alloc(size, &rc->log);
+    text = ngx_alloc(size, &conn->log);
     if (text == NULL) {
         return 0;
     }
@@ -437,11 +440,11 @@ ngx_redis_retry_as_eval(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
     cmd->size = size;
     cmd->len = p - text;
 
-    if (ngx_redis_transmit(rc, cmd) != NGX_OK) {
+    if (ngx_redis_transmit(conn, cmd) != NGX_OK) {
         return 0;
     }
 
-    rc->conf->stats->loaded++;
+    conn->conf->stats->loaded++;
 
     return 1;
 }

@@ -30,70 +30,70 @@ typedef struct {
 } ngx_redis_lookup_t;
 
 
-static ngx_redis_lookup_t *ngx_redis_lookup(ngx_redis_connection_t *rc);
+static ngx_redis_lookup_t *ngx_redis_lookup(ngx_redis_connection_t *conn);
 static void ngx_redis_resolver_handler(ngx_resolver_ctx_t *ctx);
-static void ngx_redis_resolve_add(ngx_redis_connection_t *rc, ngx_uint_t i,
+static void ngx_redis_resolve_add(ngx_redis_connection_t *conn, ngx_uint_t i,
     struct sockaddr *sockaddr, socklen_t socklen);
-static void ngx_redis_unresolved(ngx_redis_connection_t *rc,
+static void ngx_redis_unresolved(ngx_redis_connection_t *conn,
     const char *why);
 
 #if (NGX_REDIS_GETADDRINFO_A)
-static void ngx_redis_resolve_system(ngx_redis_connection_t *rc,
+static void ngx_redis_resolve_system(ngx_redis_connection_t *conn,
     ngx_redis_lookup_t *lookup);
 static void ngx_redis_resolve_poll(ngx_event_t *ev);
 #endif
 
 
 void
-ngx_redis_resolve(ngx_redis_connection_t *rc)
+ngx_redis_resolve(ngx_redis_connection_t *conn)
 {
     ngx_resolver_ctx_t  *ctx;
     ngx_redis_lookup_t  *lookup;
 
-    lookup = ngx_redis_lookup(rc);
+    lookup = ngx_redis_lookup(conn);
 
     if (lookup == NULL) {
-        ngx_redis_connect(rc);
+        ngx_redis_connect(conn);
         return;
     }
 
-    if (rc->conf->resolver == NULL) {
+    if (conn->conf->resolver == NULL) {
 #if (NGX_REDIS_GETADDRINFO_A)
-        ngx_redis_resolve_system(rc, lookup);
+        ngx_redis_resolve_system(conn, lookup);
 #else
-        ngx_redis_connect(rc);
+        ngx_redis_connect(conn);
 #endif
         return;
     }
 
-    ctx = ngx_resolve_start(rc->conf->resolver, NULL);
+    ctx = ngx_resolve_start(conn->conf->resolver, NULL);
 
     if (ctx == NULL || ctx == NGX_NO_RESOLVER) {
-        ngx_redis_connect(rc);
+        ngx_redis_connect(conn);
         return;
     }
 
-    ctx->name = rc->server->host;
+    ctx->name = conn->server->host;
     ctx->handler = ngx_redis_resolver_handler;
-    ctx->data = rc;
-    ctx->timeout = rc->conf->connect_timeout;
+    ctx->data = conn;
+    ctx->timeout = conn->conf->connect_timeout;
     ctx->cancelable = 1;
 
     lookup->ctx = ctx;
 
     if (ngx_resolve_name(ctx) != NGX_OK) {
         lookup->ctx = NULL;
-        ngx_redis_connect(rc);
+        ngx_redis_connect(conn);
     }
 }
 
 
 void
-ngx_redis_resolve_cancel(ngx_redis_connection_t *rc)
+ngx_redis_resolve_cancel(ngx_redis_connection_t *conn)
 {
     ngx_redis_lookup_t  *lookup;
 
-    lookup = rc->lookup;
+    lookup = conn->lookup;
 
     if (lookup == NULL) {
         return;
@@ -115,14 +115,14 @@ ngx_redis_resolve_cancel(ngx_redis_connection_t *rc)
 
 
 void
-ngx_redis_resolve_close(ngx_redis_connection_t *rc)
+ngx_redis_resolve_close(ngx_redis_connection_t *conn)
 {
     ngx_redis_lookup_t  *lookup;
 
-    ngx_redis_resolve_cancel(rc);
+    ngx_redis_resolve_cancel(conn);
 
-    lookup = rc->lookup;
-    rc->lookup = NULL;
+    lookup = conn->lookup;
+    conn->lookup = NULL;
 
 #if (NGX_REDIS_GETADDRINFO_A)
     /* a thread that is still asking writes there */
@@ -178,13 +178,13 @@ ngx_redis_server_at(ngx_redis_server_t *server, ngx_addr_t *addr,
 
 
 static ngx_redis_lookup_t *
-ngx_redis_lookup(ngx_redis_connection_t *rc)
+ngx_redis_lookup(ngx_redis_connection_t *conn)
 {
-    if (rc->lookup == NULL) {
-        rc->lookup = ngx_calloc(sizeof(ngx_redis_lookup_t), &rc->log);
+    if (conn->lookup == NULL) {
+        conn->lookup = ngx_calloc(sizeof(ngx_redis_lookup_t), &conn->log);
     }
 
-    return rc->lookup;
+    return conn->lookup;
 }
 
 
@@ -193,17 +193,17 @@ ngx_redis_resolver_handler(ngx_resolver_ctx_t *ctx)
 {
     ngx_uint_t               i;
     ngx_redis_lookup_t      *lookup;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
-    rc = ctx->data;
-    lookup = rc->lookup;
+    conn = ctx->data;
+    lookup = conn->lookup;
 
     if (ctx->state) {
-        ngx_redis_unresolved(rc, ngx_resolver_strerror(ctx->state));
+        ngx_redis_unresolved(conn, ngx_resolver_strerror(ctx->state));
 
     } else {
         for (i = 0; i < ctx->naddrs; i++) {
-            ngx_redis_resolve_add(rc, i, ctx->addrs[i].sockaddr,
+            ngx_redis_resolve_add(conn, i, ctx->addrs[i].sockaddr,
                                   ctx->addrs[i].socklen);
         }
     }
@@ -211,61 +211,62 @@ ngx_redis_resolver_handler(ngx_resolver_ctx_t *ctx)
     ngx_resolve_name_done(ctx);
     lookup->ctx = NULL;
 
-    ngx_redis_connect(rc);
+    ngx_redis_connect(conn);
 }
 
 
 /* The first address found takes the place of all that were known. */
 
 static void
-ngx_redis_resolve_add(ngx_redis_connection_t *rc, ngx_uint_t i,
+ngx_redis_resolve_add(ngx_redis_connection_t *conn, ngx_uint_t i,
     struct sockaddr *sockaddr, socklen_t socklen)
 {
     if (i >= NGX_REDIS_ADDRS_MAX) {
         return;
     }
 
-    ngx_memcpy(&rc->sockaddrs[i], sockaddr, socklen);
-    ngx_inet_set_port((struct sockaddr *) &rc->sockaddrs[i], rc->server->port);
+    ngx_memcpy(&conn->sockaddrs[i], sockaddr, socklen);
+    ngx_inet_set_port((struct sockaddr *) &conn->sockaddrs[i],
+                      conn->server->port);
 
-    rc->found[i].sockaddr = (struct sockaddr *) &rc->sockaddrs[i];
-    rc->found[i].socklen = socklen;
+    conn->found[i].sockaddr = (struct sockaddr *) &conn->sockaddrs[i];
+    conn->found[i].socklen = socklen;
 
-    rc->addrs = rc->found;
-    rc->naddrs = i + 1;
-    rc->unresolved = 0;
+    conn->addrs = conn->found;
+    conn->naddrs = i + 1;
+    conn->unresolved = 0;
 }
 
 
 /* Once, until it is resolved. */
 
 static void
-ngx_redis_unresolved(ngx_redis_connection_t *rc, const char *why)
+ngx_redis_unresolved(ngx_redis_connection_t *conn, const char *why)
 {
     ngx_uint_t  level;
 
-    level = rc->unresolved || rc->subscription ? NGX_LOG_INFO : NGX_LOG_ERR;
+    level = conn->unresolved || conn->subscription ? NGX_LOG_INFO : NGX_LOG_ERR;
 
-    ngx_log_error(level, &rc->log, 0, "\"%V\" could not be resolved (%s)",
-                  &rc->server->host, why);
+    ngx_log_error(level, &conn->log, 0, "\"%V\" could not be resolved (%s)",
+                  &conn->server->host, why);
 
-    rc->unresolved = 1;
+    conn->unresolved = 1;
 }
 
 
 #if (NGX_REDIS_GETADDRINFO_A)
 
 static void
-ngx_redis_resolve_system(ngx_redis_connection_t *rc,
+ngx_redis_resolve_system(ngx_redis_connection_t *conn,
     ngx_redis_lookup_t *lookup)
 {
     ngx_str_t  *host;
 
     if (!lookup->busy) {
-        host = &rc->server->host;
+        host = &conn->server->host;
 
         if (host->len > NGX_MAXHOSTNAMELEN) {
-            ngx_redis_connect(rc);
+            ngx_redis_connect(conn);
             return;
         }
 
@@ -278,12 +279,12 @@ ngx_redis_resolve_system(ngx_redis_connection_t *rc,
         lookup->queries[0] = &lookup->query;
 
         lookup->poll.handler = ngx_redis_resolve_poll;
-        lookup->poll.data = rc;
-        lookup->poll.log = &rc->log;
+        lookup->poll.data = conn;
+        lookup->poll.log = &conn->log;
         lookup->poll.cancelable = 1;
 
         if (getaddrinfo_a(GAI_NOWAIT, lookup->queries, 1, NULL) != 0) {
-            ngx_redis_connect(rc);
+            ngx_redis_connect(conn);
             return;
         }
 
@@ -301,10 +302,10 @@ ngx_redis_resolve_poll(ngx_event_t *ev)
     ngx_uint_t               i;
     struct addrinfo         *ai;
     ngx_redis_lookup_t      *lookup;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
-    rc = ev->data;
-    lookup = rc->lookup;
+    conn = ev->data;
+    lookup = conn->lookup;
 
     err = gai_error(&lookup->query);
 
@@ -316,14 +317,14 @@ ngx_redis_resolve_poll(ngx_event_t *ev)
     lookup->busy = 0;
 
     if (err) {
-        ngx_redis_unresolved(rc, gai_strerror(err));
+        ngx_redis_unresolved(conn, gai_strerror(err));
 
     } else {
         ai = lookup->query.ar_result;
 
         for (i = 0; ai; ai = ai->ai_next) {
             if (ai->ai_family == AF_INET || ai->ai_family == AF_INET6) {
-                ngx_redis_resolve_add(rc, i++, ai->ai_addr, ai->ai_addrlen);
+                ngx_redis_resolve_add(conn, i++, ai->ai_addr, ai->ai_addrlen);
             }
         }
 
@@ -331,7 +332,7 @@ ngx_redis_resolve_poll(ngx_event_t *ev)
         lookup->query.ar_result = NULL;
     }
 
-    ngx_redis_connect(rc);
+    ngx_redis_connect(conn);
 }
 
 #endif

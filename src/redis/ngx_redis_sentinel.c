@@ -12,12 +12,12 @@
 #define NGX_REDIS_SENTINEL_POLL  1000    /* milliseconds */
 
 
-static ngx_int_t ngx_redis_sentinel_choose(ngx_redis_connection_t *rc,
+static ngx_int_t ngx_redis_sentinel_choose(ngx_redis_connection_t *conn,
     ngx_uint_t late);
-static ngx_uint_t ngx_redis_sentinel_login(ngx_redis_connection_t *rc,
+static ngx_uint_t ngx_redis_sentinel_login(ngx_redis_connection_t *conn,
     ngx_redis_command_t *cmd, redisReply *error);
-static void ngx_redis_sentinel_ready(ngx_redis_connection_t *rc);
-static void ngx_redis_sentinel_failed(ngx_redis_connection_t *rc);
+static void ngx_redis_sentinel_ready(ngx_redis_connection_t *conn);
+static void ngx_redis_sentinel_failed(ngx_redis_connection_t *conn);
 static void ngx_redis_sentinel_lost(ngx_redis_sentinel_t *sentinel);
 
 static void ngx_redis_sentinel_poll(ngx_event_t *ev);
@@ -70,7 +70,7 @@ ngx_redis_sentinel_create(ngx_redis_conf_t *conf, ngx_log_t *log)
     sentinel->connection.failed = ngx_redis_sentinel_failed;
     sentinel->connection.redirect = ngx_redis_sentinel_login;
     sentinel->connection.subscription = &sentinel->switches;
-    sentinel->connection.loud = 1;
+    sentinel->connection.role = NGX_REDIS_SENTINEL;
 
     servers = conf->servers.elts;
 
@@ -104,12 +104,12 @@ ngx_redis_sentinel_close(ngx_redis_sentinel_t *sentinel)
 
 
 static ngx_int_t
-ngx_redis_sentinel_choose(ngx_redis_connection_t *rc, ngx_uint_t late)
+ngx_redis_sentinel_choose(ngx_redis_connection_t *conn, ngx_uint_t late)
 {
     ngx_redis_server_t    *servers;
     ngx_redis_sentinel_t  *sentinel;
 
-    sentinel = rc->owner;
+    sentinel = conn->owner;
     servers = sentinel->conf->servers.elts;
 
     /* without a password, unless it wants one */
@@ -117,21 +117,21 @@ ngx_redis_sentinel_choose(ngx_redis_connection_t *rc, ngx_uint_t late)
     ngx_str_null(&sentinel->own.user);
     ngx_str_null(&sentinel->own.password);
 
-    ngx_redis_connection_move(rc, &servers[sentinel->current]);
+    ngx_redis_connection_move(conn, &servers[sentinel->current]);
 
     return NGX_OK;
 }
 
 
 static ngx_uint_t
-ngx_redis_sentinel_login(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
+ngx_redis_sentinel_login(ngx_redis_connection_t *conn, ngx_redis_command_t *cmd,
     redisReply *error)
 {
     ngx_redis_sentinel_t  *sentinel;
 
-    sentinel = rc->owner;
+    sentinel = conn->owner;
 
-    if (rc->state != NGX_REDIS_GREETING
+    if (conn->state != NGX_REDIS_GREETING
         || ngx_strncmp(error->str, "NOAUTH", 6) != 0
         || sentinel->own.password.len
         || sentinel->conf->password.len == 0)
@@ -143,18 +143,18 @@ ngx_redis_sentinel_login(ngx_redis_connection_t *rc, ngx_redis_command_t *cmd,
     sentinel->own.password = sentinel->conf->password;
 
     ngx_redis_command_free(cmd);
-    ngx_redis_greet(rc);
+    ngx_redis_greet(conn);
 
     return 1;
 }
 
 
 static void
-ngx_redis_sentinel_ready(ngx_redis_connection_t *rc)
+ngx_redis_sentinel_ready(ngx_redis_connection_t *conn)
 {
     ngx_redis_sentinel_t  *sentinel;
 
-    sentinel = rc->owner;
+    sentinel = conn->owner;
 
     ngx_redis_sentinel_ask(sentinel);
 
@@ -166,11 +166,11 @@ ngx_redis_sentinel_ready(ngx_redis_connection_t *rc)
 /* The next one at once; after a round, in its time. */
 
 static void
-ngx_redis_sentinel_failed(ngx_redis_connection_t *rc)
+ngx_redis_sentinel_failed(ngx_redis_connection_t *conn)
 {
     ngx_redis_sentinel_t  *sentinel;
 
-    sentinel = rc->owner;
+    sentinel = conn->owner;
 
     sentinel->asking = 0;
     sentinel->listening = 0;
@@ -178,8 +178,8 @@ ngx_redis_sentinel_failed(ngx_redis_connection_t *rc)
                         % sentinel->conf->servers.nelts;
 
     if (++sentinel->tried < sentinel->conf->servers.nelts) {
-        ngx_del_timer(&rc->timer);
-        ngx_add_timer(&rc->timer, 1);
+        ngx_del_timer(&conn->timer);
+        ngx_add_timer(&conn->timer, 1);
         return;
     }
 
@@ -191,10 +191,10 @@ static void
 ngx_redis_sentinel_lost(ngx_redis_sentinel_t *sentinel)
 {
     ngx_uint_t               i;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
-    if (!sentinel->told) {
-        sentinel->told = 1;
+    if (!sentinel->logged) {
+        sentinel->logged = 1;
 
         if (sentinel->master->server.port) {
             ngx_log_error(NGX_LOG_WARN, sentinel->log, 0,
@@ -216,10 +216,10 @@ ngx_redis_sentinel_lost(ngx_redis_sentinel_t *sentinel)
     sentinel->ignorant = 0;
 
     for (i = 0; i < sentinel->nfollowers; i++) {
-        rc = sentinel->followers[i];
+        conn = sentinel->followers[i];
 
-        if (rc->state == NGX_REDIS_LOCATING) {
-            ngx_redis_located(rc, ngx_redis_master_locate(rc, 1));
+        if (conn->state == NGX_REDIS_LOCATING) {
+            ngx_redis_located(conn, ngx_redis_master_locate(conn, 1));
         }
     }
 }
@@ -248,18 +248,18 @@ void
 ngx_redis_sentinel_ask(ngx_redis_sentinel_t *sentinel)
 {
     ngx_redis_args_t         args;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
     if (sentinel->asking) {
         return;
     }
 
-    rc = &sentinel->connection;
+    conn = &sentinel->connection;
 
     if (sentinel->listening) {
         args.n = 0;
         ngx_redis_arg(&args, "UNSUBSCRIBE", 11);
-        (void) ngx_redis_connection_send(rc, &args, NULL,
+        (void) ngx_redis_connection_send(conn, &args, NULL,
                                          ngx_redis_sentinel_ignore, NULL);
     }
 
@@ -269,7 +269,7 @@ ngx_redis_sentinel_ask(ngx_redis_sentinel_t *sentinel)
     ngx_redis_arg(&args, sentinel->conf->master.data,
                   sentinel->conf->master.len);
 
-    if (ngx_redis_connection_send(rc, &args, NULL,
+    if (ngx_redis_connection_send(conn, &args, NULL,
                                   ngx_redis_sentinel_answered, sentinel))
     {
         sentinel->asking = 1;
@@ -280,7 +280,7 @@ ngx_redis_sentinel_ask(ngx_redis_sentinel_t *sentinel)
         ngx_redis_arg(&args, "SUBSCRIBE", 9);
         ngx_redis_arg(&args, sentinel->switches.channel.data,
                       sentinel->switches.channel.len);
-        (void) ngx_redis_connection_send(rc, &args, NULL,
+        (void) ngx_redis_connection_send(conn, &args, NULL,
                                          ngx_redis_sentinel_ignore, NULL);
     }
 }
@@ -292,7 +292,7 @@ ngx_redis_sentinel_answered(void *data, redisReply *reply)
     ngx_redis_sentinel_t *sentinel = data;
 
     ngx_str_t                host, port;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
     sentinel->asking = 0;
 
@@ -300,11 +300,11 @@ ngx_redis_sentinel_answered(void *data, redisReply *reply)
         return;
     }
 
-    rc = &sentinel->connection;
+    conn = &sentinel->connection;
 
     if (reply->type == REDIS_REPLY_NIL) {
         sentinel->ignorant++;
-        rc->distrusted = "it doesn't know the master";
+        conn->distrusted = "it doesn't know the master";
         return;
     }
 
@@ -313,12 +313,12 @@ ngx_redis_sentinel_answered(void *data, redisReply *reply)
         || reply->element[0]->type != REDIS_REPLY_STRING
         || reply->element[1]->type != REDIS_REPLY_STRING)
     {
-        ngx_log_error(NGX_LOG_INFO, &rc->log, 0,
+        ngx_log_error(NGX_LOG_INFO, &conn->log, 0,
                       "sentinel answered \"%*s\"",
                       (size_t) ngx_min(reply->len, 256),
                       reply->str ? reply->str : "");
 
-        rc->distrusted = "it is no sentinel";
+        conn->distrusted = "it is no sentinel";
         return;
     }
 
@@ -380,8 +380,8 @@ ngx_redis_sentinel_named(ngx_redis_sentinel_t *sentinel, ngx_str_t *host,
     sentinel->tried = 0;
     sentinel->ignorant = 0;
 
-    if (sentinel->told) {
-        sentinel->told = 0;
+    if (sentinel->logged) {
+        sentinel->logged = 0;
         ngx_log_error(NGX_LOG_NOTICE, sentinel->log, 0,
                       "sentinel %V knows the master \"%V\" again",
                       &sentinel->connection.server->name,

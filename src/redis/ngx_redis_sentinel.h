@@ -41,7 +41,7 @@ typedef struct {
 
     unsigned                   asking:1;     /* the answer is to come */
     unsigned                   listening:1;  /* SUBSCRIBE was sent */
-    unsigned                   told:1;       /* that nobody knows */
+    unsigned                   logged:1;     /* that nobody knows */
 } ngx_redis_sentinel_t;
 
 
@@ -72,10 +72,10 @@ ngx_redis_server_t *ngx_redis_master_unknown(ngx_redis_sentinel_t *sentinel);
  * ends.  Two connections may follow.
  */
 void ngx_redis_master_follow(ngx_redis_sentinel_t *sentinel,
-    ngx_redis_connection_t *rc);
+    ngx_redis_connection_t *conn);
 
 /* As locate() of a connection that follows. */
-ngx_int_t ngx_redis_master_locate(ngx_redis_connection_t *rc,
+ngx_int_t ngx_redis_master_locate(ngx_redis_connection_t *conn,
     ngx_uint_t late);
 
 /* A sentinel has said it; NGX_ERROR: that is no address. */

@@ -6,7 +6,7 @@
 
 
 static void ngx_redis_connection_report(ngx_redis_report_t *report,
-    ngx_redis_connection_t *rc);
+    ngx_redis_connection_t *conn);
 
 
 /* Microseconds. */
@@ -77,20 +77,20 @@ ngx_redis_reports(ngx_redis_t *redis, ngx_redis_report_t *reports,
 
 static void
 ngx_redis_connection_report(ngx_redis_report_t *report,
-    ngx_redis_connection_t *rc)
+    ngx_redis_connection_t *conn)
 {
-    report->len = ngx_min(rc->server->name.len, sizeof(report->name));
-    ngx_memcpy(report->name, rc->server->name.data, report->len);
+    report->len = ngx_min(conn->server->name.len, sizeof(report->name));
+    ngx_memcpy(report->name, conn->server->name.data, report->len);
 
-    report->role = ngx_redis_role(rc);
-    report->pending = rc->pending;
-    report->since = rc->since;
+    report->role = conn->role;
+    report->pending = conn->pending;
+    report->since = conn->since;
 
-    if (rc->failing) {
+    if (conn->failing) {
         report->state = NGX_REDIS_IS_FAILING;
 
     } else {
-        report->state = rc->state == NGX_REDIS_READY ? NGX_REDIS_IS_READY
-                                                     : NGX_REDIS_IS_CONNECTING;
+        report->state = (conn->state == NGX_REDIS_READY)
+                        ? NGX_REDIS_IS_READY : NGX_REDIS_IS_CONNECTING;
     }
 }

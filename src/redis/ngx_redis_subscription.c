@@ -7,7 +7,7 @@
 #define NGX_REDIS_UNHEARD        60000  /* nothing yet, for all that counts */
 
 
-static void ngx_redis_subscription_ask(ngx_redis_connection_t *rc,
+static void ngx_redis_subscription_ask(ngx_redis_connection_t *conn,
     ngx_str_t *channel, ngx_redis_handler_pt handler);
 static void ngx_redis_subscription_own(void *data, redisReply *reply);
 static void ngx_redis_subscription_answered(void *data, redisReply *reply);
@@ -16,33 +16,34 @@ static void ngx_redis_subscription_pong(void *data, redisReply *reply);
 
 
 void
-ngx_redis_subscription_start(ngx_redis_connection_t *rc)
+ngx_redis_subscription_start(ngx_redis_connection_t *conn)
 {
-    rc->log.action = "listening to redis";
+    conn->log.action = "listening to redis";
 
-    rc->pinged = ngx_current_msec;
-    rc->pinging = 0;
+    conn->pinged = ngx_current_msec;
+    conn->pinging = 0;
 
-    rc->ping.handler = ngx_redis_subscription_ping;
-    rc->ping.data = rc;
-    rc->ping.log = &rc->log;
-    rc->ping.cancelable = 1;
+    conn->ping.handler = ngx_redis_subscription_ping;
+    conn->ping.data = conn;
+    conn->ping.log = &conn->log;
+    conn->ping.cancelable = 1;
 
-    ngx_add_timer(&rc->ping, NGX_REDIS_PING_INTERVAL);
+    ngx_add_timer(&conn->ping, NGX_REDIS_PING_INTERVAL);
 
     /* the own one first: nothing comes there before the other is answered */
 
-    if (rc->own.len) {
-        ngx_redis_subscription_ask(rc, &rc->own, ngx_redis_subscription_own);
+    if (conn->own.len) {
+        ngx_redis_subscription_ask(conn, &conn->own,
+                                   ngx_redis_subscription_own);
     }
 
-    ngx_redis_subscription_ask(rc, &rc->subscription->channel,
+    ngx_redis_subscription_ask(conn, &conn->subscription->channel,
                                ngx_redis_subscription_answered);
 }
 
 
 static void
-ngx_redis_subscription_ask(ngx_redis_connection_t *rc, ngx_str_t *channel,
+ngx_redis_subscription_ask(ngx_redis_connection_t *conn, ngx_str_t *channel,
     ngx_redis_handler_pt handler)
 {
     ngx_redis_args_t  args;
@@ -52,20 +53,20 @@ ngx_redis_subscription_ask(ngx_redis_connection_t *rc, ngx_str_t *channel,
     ngx_redis_arg(&args, "SUBSCRIBE", 9);
     ngx_redis_arg(&args, channel->data, channel->len);
 
-    (void) ngx_redis_connection_send(rc, &args, NULL, handler, rc);
+    (void) ngx_redis_connection_send(conn, &args, NULL, handler, conn);
 }
 
 
 void
-ngx_redis_subscription_stop(ngx_redis_connection_t *rc)
+ngx_redis_subscription_stop(ngx_redis_connection_t *conn)
 {
-    if (rc->ping.timer_set) {
-        ngx_del_timer(&rc->ping);
+    if (conn->ping.timer_set) {
+        ngx_del_timer(&conn->ping);
     }
 
-    if (rc->subscribed) {
-        rc->subscribed = 0;
-        rc->subscription->down(rc->subscription->data);
+    if (conn->subscribed) {
+        conn->subscribed = 0;
+        conn->subscription->down(conn->subscription->data);
     }
 }
 
@@ -80,7 +81,7 @@ ngx_redis_subscription_own(void *data, redisReply *reply)
 static void
 ngx_redis_subscription_answered(void *data, redisReply *reply)
 {
-    ngx_redis_connection_t *rc = data;
+    ngx_redis_connection_t *conn = data;
 
     ngx_uint_t  level;
 
@@ -89,18 +90,18 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
     }
 
     if (reply->type == REDIS_REPLY_ARRAY) {
-        rc->subscribed = 1;
-        rc->subscription->heard = rc->pinged;
+        conn->subscribed = 1;
+        conn->subscription->heard = conn->pinged;
 
-        if (rc->own.len) {
-            rc->subscription->heard -= NGX_REDIS_UNHEARD;
+        if (conn->own.len) {
+            conn->subscription->heard -= NGX_REDIS_UNHEARD;
         }
 
-        rc->unheard = 0;
-        rc->subscription->up(rc->subscription->data);
+        conn->unheard = 0;
+        conn->subscription->up(conn->subscription->data);
 
-        if (rc->own.len) {
-            rc->echo(rc);
+        if (conn->own.len) {
+            conn->echo(conn);
         }
 
         return;
@@ -108,19 +109,19 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
 
     /* asked again with the next PING */
 
-    level = rc->unheard ? NGX_LOG_INFO : NGX_LOG_ERR;
+    level = conn->unheard ? NGX_LOG_INFO : NGX_LOG_ERR;
 
-    ngx_log_error(level, &rc->log, 0,
+    ngx_log_error(level, &conn->log, 0,
                   "redis refused the subscription: \"%*s\"",
                   (size_t) ngx_min(reply->len, 256),
                   reply->str ? reply->str : "");
 
-    rc->unheard = 1;
+    conn->unheard = 1;
 }
 
 
 ngx_uint_t
-ngx_redis_subscription_message(ngx_redis_connection_t *rc, redisReply *reply)
+ngx_redis_subscription_message(ngx_redis_connection_t *conn, redisReply *reply)
 {
     ngx_str_t    text;
     redisReply  *kind, *channel, *message;
@@ -144,14 +145,14 @@ ngx_redis_subscription_message(ngx_redis_connection_t *rc, redisReply *reply)
     text.data = (u_char *) message->str;
     text.len = message->len;
 
-    if (rc->own.len
-        && (size_t) channel->len == rc->own.len
-        && ngx_memcmp(channel->str, rc->own.data, rc->own.len) == 0)
+    if (conn->own.len
+        && (size_t) channel->len == conn->own.len
+        && ngx_memcmp(channel->str, conn->own.data, conn->own.len) == 0)
     {
-        rc->echoed(rc, &text);
+        conn->echoed(conn, &text);
 
     } else {
-        rc->subscription->message(rc->subscription->data, &text);
+        conn->subscription->message(conn->subscription->data, &text);
     }
 
     return 1;
@@ -162,12 +163,12 @@ static void
 ngx_redis_subscription_ping(ngx_event_t *ev)
 {
     ngx_redis_args_t         args;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
-    rc = ev->data;
+    conn = ev->data;
 
-    if (!rc->subscribed) {
-        ngx_redis_subscription_start(rc);
+    if (!conn->subscribed) {
+        ngx_redis_subscription_start(conn);
         return;
     }
 
@@ -180,16 +181,16 @@ ngx_redis_subscription_ping(ngx_event_t *ev)
 
     ngx_add_timer(ev, NGX_REDIS_PING_INTERVAL);
 
-    if (!rc->pinging) {
-        rc->pinged = ngx_current_msec;
-        rc->pinging = 1;
+    if (!conn->pinging) {
+        conn->pinged = ngx_current_msec;
+        conn->pinging = 1;
 
-        (void) ngx_redis_connection_send(rc, &args, NULL,
-                                         ngx_redis_subscription_pong, rc);
+        (void) ngx_redis_connection_send(conn, &args, NULL,
+                                         ngx_redis_subscription_pong, conn);
     }
 
-    if (rc->own.len) {
-        rc->echo(rc);
+    if (conn->own.len) {
+        conn->echo(conn);
     }
 }
 
@@ -197,12 +198,12 @@ ngx_redis_subscription_ping(ngx_event_t *ev)
 static void
 ngx_redis_subscription_pong(void *data, redisReply *reply)
 {
-    ngx_redis_connection_t *rc = data;
+    ngx_redis_connection_t *conn = data;
 
-    rc->pinging = 0;
+    conn->pinging = 0;
 
-    if (reply && rc->own.len == 0) {
+    if (reply && conn->own.len == 0) {
         /* messages come in the order in which they were sent */
-        rc->subscription->heard = rc->pinged;
+        conn->subscription->heard = conn->pinged;
     }
 }

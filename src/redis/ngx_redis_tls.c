@@ -13,8 +13,8 @@
 
 static ngx_int_t ngx_redis_tls_certificates(ngx_conf_t *cf,
     ngx_redis_tls_t *tls);
-static ngx_str_t *ngx_redis_tls_expected(ngx_redis_connection_t *rc);
-static ngx_int_t ngx_redis_tls_name(ngx_redis_connection_t *rc, SSL *ssl);
+static ngx_str_t *ngx_redis_tls_expected(ngx_redis_connection_t *conn);
+static ngx_int_t ngx_redis_tls_name(ngx_redis_connection_t *conn, SSL *ssl);
 static void ngx_redis_tls_handler(ngx_connection_t *c);
 static int ngx_redis_tls_verify(int ok, X509_STORE_CTX *store);
 
@@ -93,27 +93,27 @@ ngx_redis_tls_certificates(ngx_conf_t *cf, ngx_redis_tls_t *tls)
 /* Ends in ngx_redis_greet(), or the connection fails. */
 
 void
-ngx_redis_tls_start(ngx_redis_connection_t *rc)
+ngx_redis_tls_start(ngx_redis_connection_t *conn)
 {
     ngx_connection_t  *c;
 
-    c = rc->peer.connection;
+    c = conn->peer.connection;
 
-    rc->state = NGX_REDIS_HANDSHAKING;
-    rc->log.action = "TLS handshaking with redis";
+    conn->state = NGX_REDIS_HANDSHAKING;
+    conn->log.action = "TLS handshaking with redis";
 
-    c->pool = ngx_create_pool(1024, &rc->log);
+    c->pool = ngx_create_pool(1024, &conn->log);
     if (c->pool == NULL) {
-        ngx_redis_fail(rc, "no memory", 0);
+        ngx_redis_fail(conn, "no memory", 0);
         return;
     }
 
-    if (ngx_ssl_create_connection(rc->conf->tls.ssl, c,
+    if (ngx_ssl_create_connection(conn->conf->tls.ssl, c,
                                   NGX_SSL_BUFFER|NGX_SSL_CLIENT)
         != NGX_OK
-        || ngx_redis_tls_name(rc, c->ssl->connection) != NGX_OK)
+        || ngx_redis_tls_name(conn, c->ssl->connection) != NGX_OK)
     {
-        ngx_redis_fail(rc, "TLS failed", 0);
+        ngx_redis_fail(conn, "TLS failed", 0);
         return;
     }
 
@@ -127,22 +127,22 @@ ngx_redis_tls_start(ngx_redis_connection_t *rc)
 
 
 static ngx_str_t *
-ngx_redis_tls_expected(ngx_redis_connection_t *rc)
+ngx_redis_tls_expected(ngx_redis_connection_t *conn)
 {
-    return rc->conf->tls.name.len ? &rc->conf->tls.name
-                                 : &rc->server->tls_name;
+    return conn->conf->tls.name.len ? &conn->conf->tls.name
+                                   : &conn->server->tls_name;
 }
 
 
 /* Whom we expect, as the certificate is judged, and as the server is told. */
 
 static ngx_int_t
-ngx_redis_tls_name(ngx_redis_connection_t *rc, SSL *ssl)
+ngx_redis_tls_name(ngx_redis_connection_t *conn, SSL *ssl)
 {
     char               *name;
     X509_VERIFY_PARAM  *param;
 
-    name = (char *) ngx_redis_tls_expected(rc)->data;
+    name = (char *) ngx_redis_tls_expected(conn)->data;
     param = SSL_get0_param(ssl);
 
     if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1) {
@@ -157,7 +157,7 @@ ngx_redis_tls_name(ngx_redis_connection_t *rc, SSL *ssl)
     if (X509_VERIFY_PARAM_set1_host(param, name, 0) != 1
         || SSL_set_tlsext_host_name(ssl, name) != 1)
     {
-        ngx_ssl_error(NGX_LOG_ERR, rc->peer.connection->log, 0,
+        ngx_ssl_error(NGX_LOG_ERR, conn->peer.connection->log, 0,
                       "can't set the name \"%s\" of redis", name);
         return NGX_ERROR;
     }
@@ -169,19 +169,19 @@ ngx_redis_tls_name(ngx_redis_connection_t *rc, SSL *ssl)
 static void
 ngx_redis_tls_handler(ngx_connection_t *c)
 {
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
-    rc = c->data;
+    conn = c->data;
 
     if (!c->ssl->handshaked) {
-        ngx_redis_fail(rc, "TLS handshake failed", 0);
+        ngx_redis_fail(conn, "TLS handshake failed", 0);
         return;
     }
 
     c->read->handler = ngx_redis_read_handler;
     c->write->handler = ngx_redis_write_handler;
 
-    ngx_redis_greet(rc);
+    ngx_redis_greet(conn);
 }
 
 
@@ -191,7 +191,7 @@ ngx_redis_tls_verify(int ok, X509_STORE_CTX *store)
     int                      err;
     SSL                     *ssl;
     ngx_connection_t        *c;
-    ngx_redis_connection_t  *rc;
+    ngx_redis_connection_t  *conn;
 
     if (ok) {
         return 1;
@@ -200,17 +200,17 @@ ngx_redis_tls_verify(int ok, X509_STORE_CTX *store)
     ssl = X509_STORE_CTX_get_ex_data(store,
                                      SSL_get_ex_data_X509_STORE_CTX_idx());
     c = ngx_ssl_get_connection(ssl);
-    rc = c->data;
+    conn = c->data;
 
     err = X509_STORE_CTX_get_error(store);
 
     ngx_log_error(NGX_LOG_ERR, c->log, 0,
                   "the certificate of redis is refused for \"%V\": %s",
-                  ngx_redis_tls_expected(rc),
+                  ngx_redis_tls_expected(conn),
                   X509_verify_cert_error_string(err));
 
     /* nginx would tell it again, without the reason */
-    rc->attempt.log_level = NGX_LOG_STDERR;
+    conn->attempt.log_level = NGX_LOG_STDERR;
 
     return 0;
 }

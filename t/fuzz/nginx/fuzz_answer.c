@@ -109,13 +109,13 @@ static void
 fuzz_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 {
     ngx_redis_command_t      cmd;
-    ngx_redis_connection_t   rc;
+    ngx_redis_connection_t   conn;
     const apikey_limits_t   *limits;
 
     ngx_memzero(&cmd, sizeof(ngx_redis_command_t));
-    ngx_memzero(&rc, sizeof(ngx_redis_connection_t));
+    ngx_memzero(&conn, sizeof(ngx_redis_connection_t));
 
-    cmd.connection = &rc;
+    cmd.connection = &conn;
 
     limits = ctx->meter.limits;
     ctx->command = &cmd;
@@ -140,7 +140,7 @@ fuzz_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     must(!ctx->unknown || ctx->entry == NULL);
     must(!ctx->metered || (ctx->confirmed && ctx->spending));
     must(!ctx->counted || (ctx->metered && !ctx->limited));
-    must(rc.distrusted == NULL || ctx->unavailable);
+    must(conn.distrusted == NULL || ctx->unavailable);
 
     if (ctx->meter.limits == NULL && ctx->spending) {
         /* another record: it is asked anew */
