@@ -8,45 +8,21 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use IO::Socket::INET;
 use Test::More;
 
 use Test::Apikey;
 use Test::Apikey::FakeRedis;
+use Test::Apikey::NameServer;
 
 my $first = fake_redis();
 my $second = fake_redis(address => '127.0.0.2', port => $first->{port});
-my ($dns_port, $port) = (free_port(), free_port());
+my $port = free_port();
 
 $first->script(record(rev => 1, id => 'first', status => 'active'));
 $second->script(record(rev => 2, id => 'second', status => 'active'));
 
 
-# A name server.  The file holds the address of every name; empty: there is no
-# such name; none: no answer.
-
-my $zone = file('address', '127.0.0.1');
-
-my $dns = in_background(sub {
-    my $socket = IO::Socket::INET->new(Proto => 'udp',
-        LocalAddr => '127.0.0.1', LocalPort => $dns_port) or die "dns: $!";
-
-    while (defined $socket->recv(my $query, 512)) {
-        my $address = slurp($zone);
-
-        next if !-e $zone;
-
-        my ($id, $question) = $query =~ /^(..).{10}(.*?\0....)/s;
-        my $found = $address ne '';
-
-        $socket->send($id . pack('n5', $found ? 0x8180 : 0x8183, 1,
-                                 $found ? 1 : 0, 0, 0) . $question
-                      . ($found ? pack('n3Nna4', 0xc00c, 1, 1, 0, 4,
-                                       pack 'C4', split /\./, $address) : ''));
-    }
-});
-
-sub points_to { file('address', $_[0]) }
+my $dns = name_server('127.0.0.1');
 
 
 my $conf = <<"CONF";
@@ -64,7 +40,7 @@ my $conf = <<"CONF";
     }
 CONF
 
-my $nginx = nginx("resolver 127.0.0.1:$dns_port ipv6=off;\n$conf");
+my $nginx = nginx("resolver 127.0.0.1:$dns->{port} ipv6=off;\n$conf");
 
 
 sub who {
@@ -93,7 +69,7 @@ sub errors { scalar(() = $nginx->log =~ /\[error\].*could not be resolved/g) }
 
 follows('first', 'connected');
 
-points_to('127.0.0.2');
+$dns->points_to('127.0.0.2');
 is(who(), 'first', 'a connection that there is stays');
 
 follows('second', 'the next one is made to where the name points now', $first);
@@ -107,13 +83,13 @@ follows('second', 'and again');
 $second->refuse;
 $second->cut;
 ok(wait_for(sub { who() eq '' }, 60), 'nobody is there');
-points_to('127.0.0.1');
+$dns->points_to('127.0.0.1');
 follows('first', 'the name is asked for again with each attempt');
 
 
 # The name server knows nothing, or doesn't answer.
 
-points_to('');
+$dns->points_to;
 $second->listen;
 $first->refuse;
 $first->cut;
@@ -125,11 +101,11 @@ is(errors(), 1, 'one error, though');
 $first->listen;
 follows('first', 'the address known before is used');
 
-unlink $zone;
+$dns->silent;
 $first->cut;
 follows('first', 'also when no name server answers');
 
-points_to('127.0.0.2');
+$dns->points_to('127.0.0.2');
 $first->refuse;
 $first->cut;
 follows('second', 'until one does');
@@ -137,7 +113,7 @@ follows('second', 'until one does');
 
 # A worker may end while it asks.
 
-unlink $zone;
+$dns->silent;
 $second->cut;
 $nginx->stop;
 unlike($nginx->log, qr/\[alert\]/, 'a name still asked for is no obstacle');

@@ -12,8 +12,13 @@
 #define NGX_REDIS_OUT_MIN       16384
 
 
+static void ngx_redis_try(ngx_redis_connection_t *conn);
 static void ngx_redis_log_to(ngx_connection_t *c, ngx_log_t *log);
 static void ngx_redis_opened(ngx_redis_connection_t *conn);
+static ngx_uint_t ngx_redis_next(ngx_redis_connection_t *conn,
+    const char *reason);
+static void ngx_redis_lose(ngx_redis_connection_t *conn,
+    ngx_uint_t waiting);
 static void ngx_redis_disconnect(ngx_redis_connection_t *conn);
 static void ngx_redis_timer_handler(ngx_event_t *ev);
 static u_char *ngx_redis_log_error(ngx_log_t *log, u_char *buf, size_t len);
@@ -54,6 +59,7 @@ ngx_redis_connection_init(ngx_redis_connection_t *conn, ngx_redis_conf_t *conf,
     conn->timer.log = &conn->log;
 
     conn->since = ngx_current_msec;
+    conn->quiet = (conn->role == NGX_REDIS_SUBSCRIPTION);
 
     ngx_redis_start(conn);
 
@@ -99,6 +105,8 @@ ngx_redis_connection_move(ngx_redis_connection_t *conn,
     conn->addrs = server->addrs;
     conn->naddrs = server->naddrs;
     conn->addr = 0;
+    conn->untried = 0;
+    conn->refused = 0;
     conn->resolved = 0;
     conn->unresolved = 0;
 }
@@ -109,6 +117,11 @@ ngx_redis_start(ngx_redis_connection_t *conn)
 {
     if (conn->timer.timer_set) {
         ngx_del_timer(&conn->timer);
+    }
+
+    if (conn->untried) {
+        ngx_redis_try(conn);
+        return;
     }
 
     conn->timer.cancelable = 1;
@@ -138,6 +151,8 @@ ngx_redis_located(ngx_redis_connection_t *conn, ngx_int_t found)
 
     ngx_add_timer(&conn->timer, conn->conf->connect_timeout);
 
+    conn->began = ngx_current_msec;
+
     if (conn->resolved || conn->server->host.len == 0) {
         ngx_redis_connect(conn);
         return;
@@ -151,11 +166,6 @@ ngx_redis_located(ngx_redis_connection_t *conn, ngx_int_t found)
 void
 ngx_redis_connect(ngx_redis_connection_t *conn)
 {
-    ngx_int_t               rc;
-    ngx_addr_t             *addr;
-    ngx_connection_t       *c;
-    ngx_peer_connection_t  *pc;
-
     /* the next attempt asks again where the host is */
     conn->resolved = 0;
 
@@ -164,6 +174,36 @@ ngx_redis_connect(ngx_redis_connection_t *conn)
     if (conn->naddrs == 0) {
         ngx_redis_fail(conn, "it has no address", 0);
         return;
+    }
+
+    conn->untried = conn->naddrs;
+
+    ngx_redis_try(conn);
+}
+
+
+/* The next address, in what is left of the time while callers may wait. */
+
+static void
+ngx_redis_try(ngx_redis_connection_t *conn)
+{
+    ngx_int_t               rc;
+    ngx_addr_t             *addr;
+    ngx_msec_t              left;
+    ngx_connection_t       *c;
+    ngx_peer_connection_t  *pc;
+
+    conn->untried--;
+    conn->state = NGX_REDIS_CONNECTING;
+
+    if (!conn->timer.timer_set) {
+        left = conn->conf->connect_timeout;
+
+        if (!conn->failing) {
+            left -= ngx_min(ngx_current_msec - conn->began, left);
+        }
+
+        ngx_add_timer(&conn->timer, left);
     }
 
     addr = &conn->addrs[conn->addr % conn->naddrs];
@@ -178,13 +218,9 @@ ngx_redis_connect(ngx_redis_connection_t *conn)
     pc->log = &conn->attempt;
     pc->log_error = NGX_ERROR_ERR;
 
-    /*
-     * the first failure is logged, the attempts that follow are not, nor what
-     * the connection of the commands logs, too
-     */
     conn->attempt = conn->log;
 
-    if (conn->failing || conn->role == NGX_REDIS_SUBSCRIPTION) {
+    if (conn->quiet) {
         conn->attempt.log_level = NGX_LOG_STDERR;
     }
 
@@ -263,6 +299,8 @@ ngx_redis_ready(ngx_redis_connection_t *conn)
     ngx_redis_log_to(conn->peer.connection, &conn->log);
     conn->log.action = "talking to redis";
     conn->refused = 0;
+    conn->untried = 0;
+    conn->quiet = (conn->role == NGX_REDIS_SUBSCRIPTION);
 
     if (!conn->doubtful) {
         ngx_redis_answers(conn);
@@ -321,10 +359,26 @@ void
 ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
     ngx_uint_t retry)
 {
-    ngx_msec_t            delay;
-    ngx_uint_t            level;
-    ngx_queue_t           failed, *q;
-    ngx_redis_command_t  *cmd;
+    ngx_msec_t  delay;
+    ngx_uint_t  level, next;
+
+    if (ngx_redis_next(conn, reason)) {
+        return;
+    }
+
+    next = (conn->untried != 0);
+
+    /*
+     * why the first attempt failed is logged, the attempts that follow are not,
+     * nor what the connection of the commands logs, too
+     */
+
+    if (!next
+        && conn->state >= NGX_REDIS_CONNECTING
+        && conn->state < NGX_REDIS_READY)
+    {
+        conn->quiet = 1;
+    }
 
     if (conn->state == NGX_REDIS_READY
         && !conn->failing
@@ -360,16 +414,11 @@ ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
 
     ngx_redis_disconnect(conn);
 
-    conn->addr++;
+    if (!retry) {
+        conn->addr++;
+    }
 
-    ngx_queue_init(&failed);
-    ngx_queue_add(&failed, &conn->sent);
-    ngx_queue_add(&failed, &conn->waiting);
-    ngx_queue_init(&conn->sent);
-    ngx_queue_init(&conn->waiting);
-    conn->pending = 0;
-
-    if (retry) {
+    if (retry || next) {
         delay = 0;
 
     } else {
@@ -382,8 +431,82 @@ ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
     conn->timer.cancelable = 1;
     ngx_add_timer(&conn->timer, delay);
 
-    while (!ngx_queue_empty(&failed)) {
-        q = ngx_queue_head(&failed);
+    ngx_redis_lose(conn, 1);
+
+    if (conn->failed && !next) {
+        conn->failed(conn);
+    }
+}
+
+
+/*
+ * An address is of no use: the next one is tried at once.  Callers go on
+ * waiting, unless the time is over.  0: it was the last, or the callers have to
+ * be told.
+ */
+
+static ngx_uint_t
+ngx_redis_next(ngx_redis_connection_t *conn, const char *reason)
+{
+    ngx_uint_t  level;
+
+    if (conn->untried == 0) {
+        return 0;
+    }
+
+    if (!conn->failing
+        && ngx_current_msec - conn->began >= conn->conf->connect_timeout)
+    {
+        return 0;
+    }
+
+    level = conn->quiet ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+    ngx_log_error(level, &conn->log, 0,
+                  "redis \"%V\": %s, its next address is tried",
+                  &conn->server->name, reason);
+
+    conn->conf->stats->failed[conn->role]++;
+
+    ngx_redis_disconnect(conn);
+
+    conn->addr++;
+    ngx_add_timer(&conn->timer, 0);
+
+    ngx_redis_lose(conn, 0);
+
+    return 1;
+}
+
+
+/* What was sent, and what waits if it is to be lost, too. */
+
+static void
+ngx_redis_lose(ngx_redis_connection_t *conn, ngx_uint_t waiting)
+{
+    ngx_queue_t           lost, *q;
+    ngx_redis_command_t  *cmd;
+
+    ngx_queue_init(&lost);
+    ngx_queue_add(&lost, &conn->sent);
+    ngx_queue_init(&conn->sent);
+
+    if (waiting) {
+        ngx_queue_add(&lost, &conn->waiting);
+        ngx_queue_init(&conn->waiting);
+    }
+
+    /* a handler may send, which is no matter of those */
+
+    for (q = ngx_queue_head(&lost);
+         q != ngx_queue_sentinel(&lost);
+         q = ngx_queue_next(q))
+    {
+        conn->pending--;
+    }
+
+    while (!ngx_queue_empty(&lost)) {
+        q = ngx_queue_head(&lost);
         ngx_queue_remove(q);
 
         cmd = ngx_queue_data(q, ngx_redis_command_t, queue);
@@ -394,9 +517,20 @@ ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
 
         ngx_redis_command_free(cmd);
     }
+}
 
-    if (conn->failed) {
-        conn->failed(conn);
+
+void
+ngx_redis_leave(ngx_redis_connection_t *conn, const char *reason)
+{
+    conn->untried = 0;
+
+    if (conn->state != NGX_REDIS_DOWN && conn->state != NGX_REDIS_LOCATING) {
+        ngx_redis_fail(conn, reason, 1);
+    }
+
+    if (conn->state == NGX_REDIS_DOWN) {
+        ngx_redis_start(conn);
     }
 }
 
@@ -517,7 +651,7 @@ ngx_redis_connected(ngx_redis_connection_t *conn)
     }
 
     if (err) {
-        if (!conn->failing && conn->role != NGX_REDIS_SUBSCRIPTION) {
+        if (!conn->quiet) {
             ngx_log_error(NGX_LOG_ERR, &conn->log, err, "connect() failed");
         }
 
@@ -532,13 +666,22 @@ ngx_redis_connected(ngx_redis_connection_t *conn)
 static u_char *
 ngx_redis_log_error(ngx_log_t *log, u_char *buf, size_t len)
 {
-    u_char                  *p;
+    size_t                   n;
+    u_char                  *p, text[NGX_SOCKADDR_STRLEN];
+    ngx_addr_t              *addr;
     ngx_redis_connection_t  *conn;
 
     conn = log->data;
 
     p = ngx_snprintf(buf, len, " while %s, redis: \"%V\"", conn->log.action,
                      &conn->server->name);
+
+    if (conn->naddrs > 1 && conn->state >= NGX_REDIS_CONNECTING) {
+        addr = &conn->addrs[conn->addr % conn->naddrs];
+        n = ngx_sock_ntop(addr->sockaddr, addr->socklen, text, sizeof(text), 1);
+
+        p = ngx_snprintf(p, buf + len - p, ", address: %*s", n, text);
+    }
 
     return p;
 }

@@ -71,6 +71,9 @@ struct ngx_redis_connection_s {
     ngx_addr_t                *addrs;        /* the server's, or found */
     ngx_uint_t                 naddrs;
     ngx_uint_t                 addr;         /* the one in use */
+    ngx_uint_t                 untried;      /* others, in this attempt */
+    ngx_uint_t                 refused;      /* bits of those: it's logged */
+    ngx_msec_t                 began;        /* the attempt */
     ngx_addr_t                 found[NGX_REDIS_ADDRS_MAX];
     ngx_sockaddr_t             sockaddrs[NGX_REDIS_ADDRS_MAX];
     void                      *lookup;       /* see ngx_redis_resolve.c */
@@ -100,7 +103,7 @@ struct ngx_redis_connection_s {
     unsigned                   resolved:1;   /* addrs are fresh enough */
     unsigned                   unresolved:1; /* and it's logged */
     unsigned                   failing:1;    /* refuses all, or all but one */
-    unsigned                   refused:1;    /* by the server, and it's logged */
+    unsigned                   quiet:1;      /* its failure isn't news */
     unsigned                   unheard:1;    /* so is the subscription */
     unsigned                   subscribed:1;
     unsigned                   pinging:1;    /* not answered yet */
@@ -118,7 +121,7 @@ struct ngx_redis_connection_s {
  *             (NGX_OK), or will call ngx_redis_located() (NGX_AGAIN).  late:
  *             connect_timeout is over, so NGX_OK or NGX_ERROR
  * ready()     it can be used; before it subscribes
- * failed()    after each failure
+ * failed()    after each failed attempt, which tries all addresses
  * redirect()  takes over a command that a server has refused, or returns 0
  * demoted()   the server must be a master and, greeting it, has said that it
  *             isn't
@@ -153,11 +156,15 @@ void ngx_redis_ready(ngx_redis_connection_t *conn);
 void ngx_redis_answers(ngx_redis_connection_t *conn);
 
 /*
- * Every command fails.  retry: the server may have closed the connection for
+ * Every command fails, but for those that wait while another address of the
+ * host is left, which is tried at once.  retry: the server may have closed the connection for
  * a good reason, so commands wait for one new attempt before they are refused.
  */
 void ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
     ngx_uint_t retry);
+
+/* The server isn't wanted any more: where it is now is asked at once. */
+void ngx_redis_leave(ngx_redis_connection_t *conn, const char *reason);
 
 
 /* ngx_redis_greeting.c */

@@ -81,13 +81,19 @@ ngx_redis_greeted(void *data, redisReply *reply)
 {
     ngx_redis_connection_t *conn = data;
 
+    ngx_uint_t  address;
+
     if (reply == NULL) {
         return;
     }
 
+    address = (ngx_uint_t) 1 << conn->addr % conn->naddrs % 32;
+
     if (reply->type == REDIS_REPLY_ERROR) {
-        if (!conn->refused && conn->role != NGX_REDIS_SUBSCRIPTION) {
-            conn->refused = 1;
+        if (!(conn->refused & address)
+            && conn->role != NGX_REDIS_SUBSCRIPTION)
+        {
+            conn->refused |= address;
             ngx_log_error(NGX_LOG_ERR, &conn->log, 0,
                           "redis refused the connection: \"%*s\"",
                           (size_t) ngx_min(reply->len, 256), reply->str);
@@ -103,8 +109,8 @@ ngx_redis_greeted(void *data, redisReply *reply)
 
     if (conn->demoted && !ngx_redis_is_master(reply)) {
 
-        if (!conn->refused && conn->subscription == NULL) {
-            conn->refused = 1;
+        if (!(conn->refused & address) && conn->role == NGX_REDIS_COMMANDS) {
+            conn->refused |= address;
             ngx_log_error(NGX_LOG_ERR, &conn->log, 0,
                           "redis \"%V\" is a replica: it isn't used",
                           &conn->server->name);

@@ -64,7 +64,7 @@ ngx_redis_listener_follow(ngx_redis_cluster_t *cluster)
                                          redis->log);
 
     } else if (cluster->heard && cluster->heard->slots == 0) {
-        ngx_redis_fail(conn, "it has no slots any more", 1);
+        ngx_redis_leave(conn, "it has no slots any more");
     }
 }
 

@@ -149,16 +149,7 @@ ngx_redis_master_moved(ngx_redis_sentinel_t *sentinel)
         conn = sentinel->followers[i];
 
         if (conn->server != &sentinel->master->server) {
-
-            if (conn->state != NGX_REDIS_DOWN
-                && conn->state != NGX_REDIS_LOCATING)
-            {
-                ngx_redis_fail(conn, "it isn't the master any more", 1);
-            }
-
-            if (conn->state == NGX_REDIS_DOWN) {
-                ngx_redis_start(conn);
-            }
+            ngx_redis_leave(conn, "it isn't the master any more");
         }
 
         if (conn->state == NGX_REDIS_LOCATING) {
