@@ -11,6 +11,8 @@
 
 
 static ngx_int_t ngx_redis_open(ngx_redis_t *redis);
+static ngx_uint_t ngx_redis_refused(ngx_redis_connection_t *conn,
+    ngx_redis_command_t *cmd, redisReply *error);
 static ngx_redis_command_t *ngx_redis_route(ngx_redis_t *redis,
     ngx_redis_args_t *args, int key, ngx_redis_script_t *script,
     ngx_redis_handler_pt handler, void *data);
@@ -80,9 +82,39 @@ ngx_redis_open(ngx_redis_t *redis)
 
     if (redis->sentinels) {
         ngx_redis_master_follow(redis->sentinels, &node->connection);
+
+    } else {
+        node->connection.owner = redis;
+        node->connection.redirect = ngx_redis_refused;
     }
 
     return ngx_redis_node_open(redis, node);
+}
+
+
+/*
+ * READONLY: the name, or what passes connections on, may lead to the master
+ * now.  Where it doesn't, a replica is all there is: it goes on answering, and
+ * both connections are made again a second later.
+ */
+
+static ngx_uint_t
+ngx_redis_refused(ngx_redis_connection_t *conn, ngx_redis_command_t *cmd,
+    redisReply *error)
+{
+    ngx_redis_t  *redis;
+
+    redis = conn->owner;
+
+    if (ngx_strstr(error->str, "READONLY ") && ngx_redis_stable(conn)) {
+        conn->state = NGX_REDIS_LEAVING;
+
+        if (redis->subscriber.state == NGX_REDIS_READY) {
+            ngx_redis_leave(&redis->subscriber, "it is a replica now");
+        }
+    }
+
+    return 0;
 }
 
 
@@ -257,7 +289,7 @@ ngx_redis_wait(ngx_redis_t *redis, int timeout)
 
         conn = &node->connection;
 
-        if (conn->state == NGX_REDIS_READY && conn->out_pos < conn->out_last) {
+        if (conn->state >= NGX_REDIS_READY && conn->out_pos < conn->out_last) {
             conn->peer.connection->write->ready = 1;
             ngx_redis_flush_handler(&conn->flush);
         }

@@ -124,7 +124,7 @@ ngx_redis_start(ngx_redis_connection_t *conn)
         return;
     }
 
-    conn->timer.cancelable = 1;
+    conn->timer.cancelable = ngx_queue_empty(&conn->waiting);
     ngx_add_timer(&conn->timer, conn->conf->connect_timeout);
 
     conn->state = NGX_REDIS_LOCATING;
@@ -380,10 +380,7 @@ ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
         conn->quiet = 1;
     }
 
-    if (conn->state == NGX_REDIS_READY
-        && !conn->failing
-        && ngx_current_msec - conn->since >= NGX_REDIS_STABLE)
-    {
+    if (ngx_redis_stable(conn)) {
         conn->failures = 0;
 
     } else {
@@ -428,10 +425,11 @@ ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
         conn->failures++;
     }
 
-    conn->timer.cancelable = 1;
+    conn->timer.cancelable = !retry || ngx_queue_empty(&conn->waiting);
     ngx_add_timer(&conn->timer, delay);
 
-    ngx_redis_lose(conn, 1);
+    /* what waits beside a connection that was good goes to the next one */
+    ngx_redis_lose(conn, !retry);
 
     if (conn->failed && !next) {
         conn->failed(conn);
@@ -517,6 +515,15 @@ ngx_redis_lose(ngx_redis_connection_t *conn, ngx_uint_t waiting)
 
         ngx_redis_command_free(cmd);
     }
+}
+
+
+ngx_uint_t
+ngx_redis_stable(ngx_redis_connection_t *conn)
+{
+    return conn->state >= NGX_REDIS_READY
+           && !conn->failing
+           && ngx_current_msec - conn->since >= NGX_REDIS_STABLE;
 }
 
 
@@ -609,6 +616,7 @@ ngx_redis_timer_handler(ngx_event_t *ev)
         return;
 
     case NGX_REDIS_READY:
+    case NGX_REDIS_LEAVING:
         break;
     }
 

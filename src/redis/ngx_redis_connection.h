@@ -18,7 +18,8 @@ typedef enum {
     NGX_REDIS_CONNECTING,
     NGX_REDIS_HANDSHAKING,     /* TLS */
     NGX_REDIS_GREETING,        /* AUTH, SELECT and PING are on their way */
-    NGX_REDIS_READY
+    NGX_REDIS_READY,
+    NGX_REDIS_LEAVING          /* ends with the last reply; others wait */
 } ngx_redis_state_e;
 
 
@@ -162,6 +163,9 @@ void ngx_redis_answers(ngx_redis_connection_t *conn);
  */
 void ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
     ngx_uint_t retry);
+
+/* It has been good for long enough not to be one that comes and goes. */
+ngx_uint_t ngx_redis_stable(ngx_redis_connection_t *conn);
 
 /* The server isn't wanted any more: where it is now is asked at once. */
 void ngx_redis_leave(ngx_redis_connection_t *conn, const char *reason);

@@ -301,6 +301,14 @@ ngx_redis_read_handler(ngx_event_t *rev)
                 return;
             }
 
+            if (conn->state == NGX_REDIS_LEAVING
+                && ngx_queue_empty(&conn->sent))
+            {
+                conn->addr++;
+                ngx_redis_fail(conn, "it is a replica now", 1);
+                return;
+            }
+
             if (conn->state == NGX_REDIS_GREETING && conn->greetings == 0) {
                 ngx_redis_fail(conn, "greeting refused", 0);
                 return;
