@@ -33,6 +33,7 @@ struct ngx_redis_cluster_s {
     unsigned                   mapped:1;     /* there is a map */
     unsigned                   failing:1;    /* there is none to be had */
     unsigned                   logged:1;     /* why */
+    unsigned                   lost:1;       /* a node has no address */
     unsigned                   echoing:1;    /* not heard yet */
     unsigned                   echo_again:1; /* one more is wanted */
 

@@ -21,6 +21,8 @@ static ngx_uint_t ngx_redis_map_candidate(ngx_redis_cluster_t *cluster,
 static void ngx_redis_map_received(void *data, redisReply *reply);
 static void ngx_redis_map_install(ngx_redis_cluster_t *cluster,
     const apikey_slots_view_t *map, ngx_redis_node_t *teller);
+static void ngx_redis_map_lost(ngx_redis_cluster_t *cluster,
+    const apikey_slots_t *slots, ngx_redis_node_t *teller);
 static void ngx_redis_map_sweep(ngx_event_t *ev);
 
 
@@ -234,7 +236,7 @@ ngx_redis_map_install(ngx_redis_cluster_t *cluster,
 {
     size_t             i;
     unsigned           slot;
-    ngx_uint_t         n;
+    ngx_uint_t         n, lost;
     ngx_redis_t       *redis;
     apikey_slots_t     slots;
     ngx_redis_node_t  *node;
@@ -252,11 +254,18 @@ ngx_redis_map_install(ngx_redis_cluster_t *cluster,
 
     ngx_memzero(cluster->slots, sizeof(cluster->slots));
 
+    lost = 0;
+
     for (i = 0; i < map->count; i++) {
         apikey_slots_range(&slots, map, i);
 
         node = ngx_redis_map_node(cluster, &slots, teller);
         if (node == NULL) {
+            if (slots.port == 0) {
+                ngx_redis_map_lost(cluster, &slots, teller);
+                lost = 1;
+            }
+
             continue;
         }
 
@@ -271,6 +280,7 @@ ngx_redis_map_install(ngx_redis_cluster_t *cluster,
                       "after %M ms", ngx_current_msec - cluster->since);
     }
 
+    cluster->lost = lost;
     cluster->mapped = 1;
     cluster->failing = 0;
     cluster->logged = 0;
@@ -280,6 +290,28 @@ ngx_redis_map_install(ngx_redis_cluster_t *cluster,
     }
 
     ngx_redis_cluster_mapped(cluster);
+}
+
+
+/* Once, until all have an address. */
+
+static void
+ngx_redis_map_lost(ngx_redis_cluster_t *cluster, const apikey_slots_t *slots,
+    ngx_redis_node_t *teller)
+{
+    size_t       len;
+    ngx_uint_t   level;
+    const char  *id;
+
+    id = slots->id.len ? slots->id.data : "?";
+    len = slots->id.len ? slots->id.len : 1;
+
+    level = cluster->lost ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+    ngx_log_error(level, cluster->redis->log, 0,
+                  "redis \"%V\" knows no address of node \"%*s\", which has "
+                  "the slots %ud to %ud of its cluster",
+                  &teller->server->name, len, id, slots->first, slots->last);
 }
 
 
