@@ -14,6 +14,7 @@ use Test::More;
 use Test::Apikey;
 use Test::Apikey::Certificates;
 use Test::Apikey::Cluster;
+use Test::Apikey::FakeRedis;
 
 sub keys_of {
     my ($cluster) = @_;
@@ -99,6 +100,29 @@ ok($nginx->wait_log(qr/no node of the redis cluster tells where its slots/),
 is(statuses($port, @keys), '503 503 503', 'it goes on so');
 is(() = $nginx->log =~ /\[error\].*tells where its slots/g, 1,
    'which is told once');
+$nginx->stop;
+
+
+# Another database: servers that have it are asked for it, and the reason of
+# those that don't is logged.
+
+($nginx, $port) = gateway($seeds, "password_file=$right db=2");
+
+is(statuses($port, @keys), '503 503 503', 'no such database');
+ok($nginx->wait_log(qr/redis refused the connection: "ERR .*SELECT.*cluster/),
+   'why is logged');
+$nginx->stop;
+
+my $valkey = fake_redis();
+
+$valkey->greet(CLUSTER => "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n"
+                          . resp('127.0.0.1') . ":$valkey->{port}\r\n");
+$valkey->script(record(rev => 1, id => 'some', status => 'active'));
+
+($nginx, $port) = gateway("127.0.0.1:$valkey->{port} mode=cluster", 'db=2');
+
+is(statuses($port, @keys), '200 200 200', 'a Cluster with databases');
+is((grep { $_->[0] eq 'SELECT' } @{$valkey->words})[0][1], 2, 'is asked for it');
 $nginx->stop;
 
 

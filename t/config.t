@@ -190,8 +190,6 @@ for (
     [ 'mode=sentinel master=main', 'apikey_redis', qr/no address/ ],
     [ '127.0.0.1 localhost:0 mode=sentinel master=main', 'localhost:0',
       qr/invalid port/ ],
-    [ '127.0.0.1 mode=cluster db=2', 'db=2', qr/no database but 0/ ],
-    [ 'db=1 127.0.0.1 127.0.0.2 mode=cluster', 'db=1', qr/no database/ ],
     [ '127.0.0.1 mode=cluster no-such-host.invalid', 'no-such-host.invalid',
       qr/host not found/ ],
     [ '127.0.0.1 mode=single 127.0.0.2', '127.0.0.2', qr/one address/ ],
@@ -259,7 +257,7 @@ accepted("apikey_redis $_;")
         '[::1]:7000', "unix:$dir/redis.sock", '127.0.0.1 mode=single db=15',
         'mode=sentinel master=main 127.0.0.1',
         '127.0.0.1 [::1]:7000 localhost mode=sentinel db=1 master=main',
-        '127.0.0.1 mode=cluster', 'mode=cluster 127.0.0.1 [::1]:7000 db=0',
+        '127.0.0.1 mode=cluster', 'mode=cluster 127.0.0.1 [::1]:7000 db=2',
         '127.0.0.1 timeout=1s connect_timeout=50ms',
         "127.0.0.1 password_file=$password",
         "127.0.0.1 user=gateway password_file=$password";

@@ -94,13 +94,6 @@ ngx_http_apikey_redis_check(ngx_conf_t *cf, ngx_redis_conf_t *redis)
         return "has no address";
     }
 
-    if (redis->cluster && redis->db) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unexpected \"db=%ui\" in \"apikey_redis\": a "
-                           "cluster has no database but 0", redis->db);
-        return NGX_CONF_ERROR;
-    }
-
     if (redis->sentinel && redis->master.len == 0) {
         return "has \"mode=sentinel\" without \"master\"";
     }
