@@ -16,6 +16,8 @@
 #define NGX_REDIS_AGAIN       10      /* milliseconds */
 
 
+static void ngx_redis_cluster_own(ngx_redis_t *redis,
+    ngx_redis_node_t *node);
 static ngx_redis_command_t *ngx_redis_cluster_hold(
     ngx_redis_cluster_t *cluster, ngx_redis_args_t *args,
     ngx_redis_script_t *script, ngx_redis_handler_pt handler, void *data);
@@ -30,6 +32,7 @@ static void ngx_redis_cluster_pass(ngx_redis_cluster_t *cluster,
 static void ngx_redis_cluster_time(ngx_redis_cluster_t *cluster,
     ngx_redis_command_t *cmd, ngx_msec_t until);
 static void ngx_redis_cluster_again(ngx_event_t *ev);
+static void ngx_redis_cluster_mapped(ngx_redis_cluster_t *cluster);
 static void ngx_redis_cluster_release(ngx_redis_cluster_t *cluster);
 static void ngx_redis_cluster_expire(ngx_event_t *ev);
 static void ngx_redis_cluster_failed(ngx_redis_connection_t *conn);
@@ -49,6 +52,9 @@ ngx_redis_cluster_create(ngx_redis_t *redis, ngx_pool_t *pool)
     }
 
     cluster->redis = redis;
+    cluster->changed = ngx_redis_cluster_mapped;
+
+    redis->own = ngx_redis_cluster_own;
 
     ngx_queue_init(&cluster->held);
     ngx_queue_init(&cluster->late);
@@ -105,10 +111,10 @@ ngx_redis_cluster_close(ngx_redis_cluster_t *cluster)
 }
 
 
-void
-ngx_redis_cluster_own(ngx_redis_cluster_t *cluster, ngx_redis_node_t *node)
+static void
+ngx_redis_cluster_own(ngx_redis_t *redis, ngx_redis_node_t *node)
 {
-    node->cluster = cluster;
+    node->cluster = redis->cluster;
     node->connection.owner = node;
     node->connection.failed = ngx_redis_cluster_failed;
     node->connection.redirect = ngx_redis_cluster_redirect;
@@ -345,7 +351,7 @@ ngx_redis_cluster_again(ngx_event_t *ev)
 }
 
 
-void
+static void
 ngx_redis_cluster_mapped(ngx_redis_cluster_t *cluster)
 {
     ngx_redis_cluster_release(cluster);

@@ -18,6 +18,9 @@ struct ngx_redis_cluster_s {
     ngx_uint_t                 round;        /* of how many */
     ngx_msec_t                 since;        /* failing */
 
+    /* there is another map, or none */
+    void                     (*changed)(ngx_redis_cluster_t *cluster);
+
     ngx_queue_t                held;         /* commands without a node */
     ngx_uint_t                 nheld;
     ngx_event_t                again;        /* are they tried */
@@ -39,16 +42,6 @@ struct ngx_redis_cluster_s {
 
     u_short                    slots[APIKEY_SLOTS];  /* node's number + 1 */
 };
-
-
-/* ngx_redis_cluster.c */
-
-/* The node's connection, before it is opened. */
-void ngx_redis_cluster_own(ngx_redis_cluster_t *cluster,
-    ngx_redis_node_t *node);
-
-/* There is another map, or none. */
-void ngx_redis_cluster_mapped(ngx_redis_cluster_t *cluster);
 
 
 /* ngx_redis_listener.c */

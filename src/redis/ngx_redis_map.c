@@ -163,7 +163,7 @@ ngx_redis_map_ask(ngx_redis_cluster_t *cluster)
                       "no node of the redis cluster tells where its slots are");
     }
 
-    ngx_redis_cluster_mapped(cluster);
+    cluster->changed(cluster);
     ngx_redis_map_refresh(cluster);
 }
 
@@ -289,7 +289,7 @@ ngx_redis_map_install(ngx_redis_cluster_t *cluster,
         ngx_add_timer(&cluster->sweep, NGX_REDIS_MAP_SWEEP);
     }
 
-    ngx_redis_cluster_mapped(cluster);
+    cluster->changed(cluster);
 }
 
 

@@ -168,7 +168,7 @@ ngx_redis_master_locate(ngx_redis_connection_t *conn, ngx_uint_t late)
 
     if (!late) {
         if (sentinel->connection.state == NGX_REDIS_READY) {
-            ngx_redis_sentinel_ask(sentinel);
+            sentinel->ask(sentinel);
         }
 
         return NGX_AGAIN;

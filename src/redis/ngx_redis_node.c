@@ -135,8 +135,8 @@ ngx_redis_node_open(ngx_redis_t *redis, ngx_redis_node_t *node)
         return NGX_OK;
     }
 
-    if (redis->cluster) {
-        ngx_redis_cluster_own(redis->cluster, node);
+    if (redis->own) {
+        redis->own(redis, node);
     }
 
     node->open = 1;

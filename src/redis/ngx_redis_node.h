@@ -46,6 +46,10 @@ struct ngx_redis_s {
     ngx_redis_cluster_t       *cluster;      /* NULL: a single server */
     ngx_redis_sentinel_t      *sentinels;    /* NULL: that never moves */
     ngx_redis_connection_t     subscriber;
+
+    /* what a node's connection needs before it is opened; may be NULL */
+    void                     (*own)(ngx_redis_t *redis,
+        ngx_redis_node_t *node);
 };
 
 

@@ -21,6 +21,7 @@ static void ngx_redis_sentinel_failed(ngx_redis_connection_t *conn);
 static void ngx_redis_sentinel_lost(ngx_redis_sentinel_t *sentinel);
 
 static void ngx_redis_sentinel_poll(ngx_event_t *ev);
+static void ngx_redis_sentinel_ask(ngx_redis_sentinel_t *sentinel);
 static void ngx_redis_sentinel_answered(void *data, redisReply *reply);
 static void ngx_redis_sentinel_switched(void *data, ngx_str_t *text);
 static void ngx_redis_sentinel_named(ngx_redis_sentinel_t *sentinel,
@@ -42,6 +43,7 @@ ngx_redis_sentinel_create(ngx_redis_conf_t *conf, ngx_log_t *log)
 
     sentinel->conf = conf;
     sentinel->log = log;
+    sentinel->ask = ngx_redis_sentinel_ask;
 
     sentinel->unknown.name = conf->master;
     sentinel->master = &sentinel->masters[0];
@@ -244,7 +246,7 @@ ngx_redis_sentinel_poll(ngx_event_t *ev)
 
 /* RESP2: who listens must not ask.  All three go out in one write. */
 
-void
+static void
 ngx_redis_sentinel_ask(ngx_redis_sentinel_t *sentinel)
 {
     ngx_redis_args_t         args;

@@ -19,7 +19,9 @@ typedef struct {
 } ngx_redis_master_t;
 
 
-typedef struct {
+typedef struct ngx_redis_sentinel_s  ngx_redis_sentinel_t;
+
+struct ngx_redis_sentinel_s {
     ngx_redis_conf_t          *conf;         /* of the master */
     ngx_redis_conf_t           own;          /* of the sentinels */
     ngx_log_t                 *log;
@@ -42,7 +44,10 @@ typedef struct {
     unsigned                   asking:1;     /* the answer is to come */
     unsigned                   listening:1;  /* SUBSCRIBE was sent */
     unsigned                   logged:1;     /* that nobody knows */
-} ngx_redis_sentinel_t;
+
+    /* where the master is: ends in ngx_redis_master_found(), or another try */
+    void                     (*ask)(ngx_redis_sentinel_t *sentinel);
+};
 
 
 /* ngx_redis_sentinel.c */
@@ -56,9 +61,6 @@ ngx_redis_sentinel_t *ngx_redis_sentinel_create(ngx_redis_conf_t *conf,
 
 /* Connections that follow are closed before. */
 void ngx_redis_sentinel_close(ngx_redis_sentinel_t *sentinel);
-
-/* The answer ends in ngx_redis_master_found(), or the next one is asked. */
-void ngx_redis_sentinel_ask(ngx_redis_sentinel_t *sentinel);
 
 
 /* ngx_redis_master.c */
