@@ -107,6 +107,10 @@ ngx_redis_refused(ngx_redis_connection_t *conn, ngx_redis_command_t *cmd,
     redis = conn->owner;
 
     if (ngx_strstr(error->str, "READONLY ") && ngx_redis_stable(conn)) {
+        ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                       "redis \"%V\": leaving after %ui replies",
+                       &conn->server->name, conn->pending);
+
         conn->state = NGX_REDIS_LEAVING;
 
         if (redis->subscriber.state == NGX_REDIS_READY) {

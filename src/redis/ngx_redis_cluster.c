@@ -177,6 +177,9 @@ ngx_redis_cluster_hold(ngx_redis_cluster_t *cluster, ngx_redis_args_t *args,
 
     ngx_redis_command_set(cmd, script, handler, data);
 
+    ngx_log_debug1(NGX_LOG_DEBUG_EVENT, cluster->redis->log, 0,
+                   "redis: command %p waits for a map", cmd);
+
     ngx_queue_insert_tail(&cluster->held, &cmd->queue);
     cluster->nheld++;
 
@@ -236,6 +239,15 @@ ngx_redis_cluster_redirect(ngx_redis_connection_t *conn,
     if (which == APIKEY_SLOTS_MOVED) {
         ngx_redis_map_set(cluster, cmd->slot, node);
     }
+
+    ngx_log_debug4(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": command %p of slot %ud %s",
+                   &conn->server->name, cmd, (unsigned) cmd->slot,
+                   which == APIKEY_SLOTS_MOVED ? "moved" : "is asked for");
+
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": command %p goes there",
+                   &node->server->name, cmd);
 
     cluster->redis->conf->stats->redirected++;
     cmd->asking = (which == APIKEY_SLOTS_ASK);

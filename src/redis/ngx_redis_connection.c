@@ -129,6 +129,10 @@ ngx_redis_start(ngx_redis_connection_t *conn)
 
     conn->state = NGX_REDIS_LOCATING;
 
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": attempt after %ui failures",
+                   &conn->server->name, conn->failures);
+
     if (conn->locate && conn->locate(conn, 0) == NGX_AGAIN) {
         return;
     }
@@ -158,6 +162,10 @@ ngx_redis_located(ngx_redis_connection_t *conn, ngx_int_t found)
         return;
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": resolving \"%V\"",
+                   &conn->server->name, &conn->server->host);
+
     conn->state = NGX_REDIS_RESOLVING;
     ngx_redis_resolve(conn);
 }
@@ -175,6 +183,10 @@ ngx_redis_connect(ngx_redis_connection_t *conn)
         ngx_redis_fail(conn, "it has no address", 0);
         return;
     }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": %ui addresses",
+                   &conn->server->name, conn->naddrs);
 
     conn->untried = conn->naddrs;
 
@@ -268,6 +280,9 @@ ngx_redis_log_to(ngx_connection_t *c, ngx_log_t *log)
 static void
 ngx_redis_opened(ngx_redis_connection_t *conn)
 {
+    ngx_log_debug1(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": connected", &conn->server->name);
+
     if (conn->addrs[conn->addr % conn->naddrs].sockaddr->sa_family != AF_UNIX) {
         (void) ngx_tcp_nodelay(conn->peer.connection);
     }
@@ -292,6 +307,10 @@ ngx_redis_ready(ngx_redis_connection_t *conn)
     if (conn->timer.timer_set) {
         ngx_del_timer(&conn->timer);
     }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": ready, %ui commands waited",
+                   &conn->server->name, conn->pending);
 
     conn->conf->stats->made[conn->role]++;
 
@@ -424,6 +443,10 @@ ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
         delay = delay / 2 + ngx_random() % (delay / 2 + 1);
         conn->failures++;
     }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": next attempt in %M ms",
+                   &conn->server->name, delay);
 
     conn->timer.cancelable = !retry || ngx_queue_empty(&conn->waiting);
     ngx_add_timer(&conn->timer, delay);
@@ -633,6 +656,10 @@ ngx_redis_timer_handler(ngx_event_t *ev)
         ngx_add_timer(ev, (ngx_msec_t) left);
         return;
     }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": command %p timed out",
+                   &conn->server->name, cmd);
 
     conn->doubtful = (conn->subscription == NULL);
 

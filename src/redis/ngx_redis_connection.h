@@ -158,8 +158,9 @@ void ngx_redis_answers(ngx_redis_connection_t *conn);
 
 /*
  * Every command fails, but for those that wait while another address of the
- * host is left, which is tried at once.  retry: the server may have closed the connection for
- * a good reason, so commands wait for one new attempt before they are refused.
+ * host is left, which is tried at once.  retry: the server may have closed the
+ * connection for a good reason, so commands wait for one new attempt before
+ * they are refused.
  */
 void ngx_redis_fail(ngx_redis_connection_t *conn, const char *reason,
     ngx_uint_t retry);

@@ -50,6 +50,10 @@ ngx_redis_greet(ngx_redis_connection_t *conn)
         ngx_redis_arg(args, "ROLE", 4);
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": greeting of %ui commands",
+                   &conn->server->name, n);
+
     conn->state = NGX_REDIS_GREETING;
     conn->log.action = "greeting redis";
     conn->greetings = n;

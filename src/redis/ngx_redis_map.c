@@ -280,6 +280,10 @@ ngx_redis_map_install(ngx_redis_cluster_t *cluster,
                       "after %M ms", ngx_current_msec - cluster->since);
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, redis->log, 0,
+                   "redis \"%V\": map of %uz ranges",
+                   &teller->server->name, map->count);
+
     cluster->lost = lost;
     cluster->mapped = 1;
     cluster->failing = 0;

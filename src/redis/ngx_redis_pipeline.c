@@ -111,6 +111,10 @@ ngx_redis_transmit(ngx_redis_connection_t *conn, ngx_redis_command_t *cmd)
         return NGX_ERROR;
     }
 
+    ngx_log_debug3(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": command %p sent, %uz bytes",
+                   &conn->server->name, cmd, cmd->len);
+
     cmd->asked = cmd->asking;
     cmd->deadline = ngx_current_msec + conn->conf->timeout;
 
@@ -343,6 +347,10 @@ ngx_redis_receive(ngx_redis_connection_t *conn, redisReply *reply)
         return;
     }
 
+    ngx_log_debug3(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": command %p answered, type %d",
+                   &conn->server->name, cmd, reply->type);
+
     ngx_queue_remove(q);
     conn->pending--;
 
@@ -451,6 +459,10 @@ ngx_redis_retry_as_eval(ngx_redis_connection_t *conn, ngx_redis_command_t *cmd,
     if (ngx_redis_transmit(conn, cmd) != NGX_OK) {
         return 0;
     }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": command %p again with its script",
+                   &conn->server->name, cmd);
 
     conn->conf->stats->loaded++;
 

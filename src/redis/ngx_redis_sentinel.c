@@ -379,6 +379,11 @@ ngx_redis_sentinel_named(ngx_redis_sentinel_t *sentinel, ngx_str_t *host,
         return;
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, sentinel->log, 0,
+                   "redis \"%V\": the master is at %V",
+                   &sentinel->connection.server->name,
+                   &sentinel->master->server.name);
+
     sentinel->tried = 0;
     sentinel->ignorant = 0;
 

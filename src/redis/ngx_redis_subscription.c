@@ -90,6 +90,10 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
     }
 
     if (reply->type == REDIS_REPLY_ARRAY) {
+        ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                       "redis \"%V\": subscribed to \"%V\"",
+                       &conn->server->name, &conn->subscription->channel);
+
         conn->subscribed = 1;
         conn->subscription->heard = conn->pinged;
 
@@ -144,6 +148,10 @@ ngx_redis_subscription_message(ngx_redis_connection_t *conn, redisReply *reply)
 
     text.data = (u_char *) message->str;
     text.len = message->len;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": message of %uz bytes",
+                   &conn->server->name, text.len);
 
     if (conn->own.len
         && (size_t) channel->len == conn->own.len

@@ -99,6 +99,10 @@ ngx_redis_tls_start(ngx_redis_connection_t *conn)
 
     c = conn->peer.connection;
 
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &conn->log, 0,
+                   "redis \"%V\": TLS handshake, name \"%V\"",
+                   &conn->server->name, ngx_redis_tls_expected(conn));
+
     conn->state = NGX_REDIS_HANDSHAKING;
     conn->log.action = "TLS handshaking with redis";
 
