@@ -6,6 +6,9 @@
 static ngx_int_t ngx_http_apikey_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_apikey_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+#if (nginx_version >= 1029000)
+static ngx_int_t ngx_http_apikey_early_hints_filter(ngx_http_request_t *r);
+#endif
 static ngx_int_t ngx_http_apikey_refuse_headers(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_refuse_body(ngx_http_request_t *r,
@@ -23,6 +26,9 @@ static ngx_int_t ngx_http_apikey_add_number(ngx_http_request_t *r,
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+#if (nginx_version >= 1029000)
+static ngx_http_output_header_filter_pt  ngx_http_next_early_hints_filter;
+#endif
 
 
 ngx_int_t
@@ -33,6 +39,11 @@ ngx_http_apikey_filter_init(ngx_conf_t *cf)
 
     ngx_http_next_body_filter = ngx_http_top_body_filter;
     ngx_http_top_body_filter = ngx_http_apikey_body_filter;
+
+#if (nginx_version >= 1029000)
+    ngx_http_next_early_hints_filter = ngx_http_top_early_hints_filter;
+    ngx_http_top_early_hints_filter = ngx_http_apikey_early_hints_filter;
+#endif
 
     return NGX_OK;
 }
@@ -81,6 +92,27 @@ ngx_http_apikey_header_filter(ngx_http_request_t *r)
 
     return ngx_http_next_header_filter(r);
 }
+
+
+#if (nginx_version >= 1029000)
+
+/* A 103 of the upstream has no limits but those of the final response. */
+
+static ngx_int_t
+ngx_http_apikey_early_hints_filter(ngx_http_request_t *r)
+{
+    ngx_http_apikey_ctx_t  *ctx;
+
+    ctx = ngx_http_apikey_get_ctx(r);
+
+    if (ctx && ctx->metered && ctx->alcf->headers) {
+        ngx_http_apikey_remove_headers(r);
+    }
+
+    return ngx_http_next_early_hints_filter(r);
+}
+
+#endif
 
 
 static ngx_int_t
