@@ -10,6 +10,7 @@
 # make test-asan  the tests with AddressSanitizer and UBSan
 # make test-valgrind  the tests with valgrind, which takes long
 # make coverage   the lines that the tests run
+# make matrix     builds with each nginx of NGINX_SRC="DIR DIR...", gcc and clang
 # make clean
 #
 # NGINX_SRC=DIR   nginx's source in place of Debian's nginx-dev; demo and test
@@ -75,7 +76,7 @@ pure_libs = -l:libhiredis.a -lsodium
 
 
 .PHONY: all build deps deps-run demo test prove units bench install static \
-        test-asan test-valgrind coverage clean
+        test-asan test-valgrind coverage matrix clean
 .DELETE_ON_ERROR:
 
 all build: $(BUILD)/ngx_http_apikey_module.so $(BUILD)/apikey $(BUILD)/apikey.1
@@ -246,18 +247,19 @@ all build: $(BUILD)/module/nginx
 endif
 
 
-# What makes everything old when it changes, kept in a file.
+# What makes everything old when it changes, kept in a file: the folder, too,
+# for a copy has what was built of another.
 
 nginx_version = $(shell sed -n 's/.*define NGINX_VERSION *//p' \
                   $(NGINX_SRC)/src/core/nginx.h 2>/dev/null)
 
 define settings
-$(compile) $(LDFLAGS)
+$(CURDIR) $(compile) $(LDFLAGS)
 $(abspath $(NGINX_SRC)) $(nginx_version) $(CONFIGURE_FLAGS)
 $(program) $(core) $(gateway) $(scripts) $(pages)
 endef
 
-ifneq ($(MAKECMDGOALS),clean)
+ifeq ($(filter clean matrix,$(MAKECMDGOALS)),)
 ifneq ($(file < $(BUILD)/settings),$(settings))
 $(shell mkdir -p $(BUILD))
 $(file > $(BUILD)/settings,$(settings))
@@ -330,6 +332,9 @@ coverage: deps
 	TEST_BUILD=$(out)/coverage TEST_NGINX_USER=root prove -j$(JOBS) \
 	    $(slow_tests)
 	t/coverage $(BUILD)/coverage
+
+matrix: deps
+	@t/matrix $(out) $(abspath $(NGINX_SRC))
 
 install: all
 	@test -n "$(MODULES_DIR)" \

@@ -53,6 +53,17 @@ $r = make('CC=clang');
 like($r->{out}, qr/^make: Nothing to be done for 'all'\.$/m,
      'make again does nothing') or diag($r->{out});
 
+# A copy of that, with what is built of the first: it isn't taken for its own.
+
+my $copy = Test::Apikey::dir() . '/copy';
+
+run('cp', '-a', $clone, $copy);
+$r = run('make', '-n', '-C', $copy, 'CC=clang');
+like($r->{out}, qr{--add-dynamic-module=\Q$copy\E\s},
+     'a copy builds its own module');
+unlike($r->{out}, qr/--add-dynamic-module=\Q$clone\E\s/, 'not the first');
+File::Path::remove_tree($copy);
+
 my ($script) = glob "$clone/src/redis/*.lua";
 open my $f, '>>', $script or die "$script: $!";
 print $f "-- a change of the script\n";
