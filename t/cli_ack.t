@@ -334,7 +334,7 @@ my $file = file('bulk.json', $lines);
 
 is(apikey('import', $file)->{exit}, 0, 'many keys');
 beat(@all);
-$r = apikey('delete', '--service', 'bulk', '--wait', '60s');
+$r = apikey('delete', '--service', 'bulk', '--yes', '--wait', '60s');
 is("$r->{exit} $r->{err}", '0 ', 'are deleted');
 like($r->{out}, qr/^deleted 1000 keys\n$three/, 'and all confirmed');
 

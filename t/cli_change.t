@@ -88,7 +88,7 @@ $r = apikey('edit', $key->{id}, map { ("--$_", 'none') }
             qw(plan limits expires not-before allow));
 is($r->{exit}, 0, 'none removes');
 is(join(' ', grep { !/^\d+$/ } @{$redis->cmd('HKEYS', $name)}),
-   'rev id status name prefix created n', 'removed fields are absent');
+   'rev id status name prefix hint created n', 'removed fields are absent');
 told('edit');
 
 for my $option (qw(plan limits expires not-before allow)) {
@@ -272,9 +272,10 @@ create_key('--service', 'shop', '--project', $_) for qw(p1 p1 p2);
 is(apikey('delete', '--service', 'sho')->{out}, "deleted 0 keys\n",
    'of no such service');
 is(apikey('delete', '--service', '')->{exit}, 2, 'of a service without name');
-$r = apikey('--json', 'delete', '--service', 'shop', '--project', 'p1');
+$r = apikey('--json', 'delete', '--service', 'shop', '--project', 'p1',
+            '--yes');
 is(decode_json($r->{out})->{deleted}, 2, 'of service and project');
-like(apikey('delete', '--service', 'shop')->{out}, qr/^deleted 1 key$/m,
+like(apikey('delete', '--service', 'shop', '--yes')->{out}, qr/^deleted 1 key$/m,
      'of a service');
 is(apikey('delete')->{exit}, 2, 'of nothing');
 

@@ -105,7 +105,7 @@ is(() = $r->{out} =~ /"type":\s*"rotated"/g, 3, 'events') or diag($r->{err});
 # rotated ones take the places of those that were deleted
 
 is(@{json([ 'list' ])}, @all, 'as many keys as before');
-is(json([ 'delete', '--service', 'shop' ])->{deleted}, @all,
+is(json([ 'delete', '--service', 'shop', '--yes' ])->{deleted}, @all,
    'a service\'s are deleted');
 is(join('', grep { /\{/ } split /\n/, $cluster->dump), '', 'on all nodes');
 

@@ -119,7 +119,7 @@ for (
     my $named = $option eq 'template' ? qr/"\Q$value\E"/
                                       : qr/^apikey: --$option "\Q$value\E": $why/;
 
-    wrong(2, $named, 'create', '--name', 'x', "--$option", $value);
+    wrong($option eq 'template' ? 1 : 2, $named, 'create', '--name', 'x', "--$option", $value);
     wrong(2, $named, 'edit', $key->{id}, "--$option", $value)
         if $edit && $option ne 'template';
 }

@@ -65,7 +65,7 @@ jo('revoke', $id);
 jo('revoke', 'nobody');
 jo('delete', $id);
 jo('delete', $id);
-jo('delete', '--project', 'apollo');
+jo('delete', '--project', 'apollo', '--yes');
 
 is(types(), 'created edited disabled enabled rotated created revoked '
    . 'deleted deleted', 'each change once, and none that was not made');

@@ -101,7 +101,7 @@ my ($line) = grep { /everything/ } split /\n/, here('export')->{out};
 my $record = decode_json($line);
 
 is_deeply([ sort keys %$record ],
-          [ sort qw(digest id status name prefix org project service scopes
+          [ sort qw(digest id status name prefix hint org project service scopes
                     plan limits allow created expires not_before) ],
           'members that the key has, and no other');
 is_deeply($record->{scopes}, [ 'a:b', 'c:*' ], 'lists are arrays');

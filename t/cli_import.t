@@ -53,7 +53,7 @@ is_deeply(show('c1'), {
              status)},
     limits => '60r/m 10000r/d', not_before => 1714979289, prefix => undef,
     template => undef, revoked => undef, rotated_to => undef,
-    rotated_from => undef, last_used => undef,
+    hint => '=1:~', rotated_from => undef, last_used => undef,
     last_address => undef,
 }, 'every field');
 

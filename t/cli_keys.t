@@ -44,7 +44,7 @@ my $full = create_key('--name', 'Zoë', '--permissions', 'write',
     '--prefix', 'apso_sk_live');
 
 like($full->{key}, qr/^apso_sk_live_[0-9A-Za-z]{39}$/, 'a prefix');
-delete $full->{key};
+is(delete $full->{hint}, substr(delete $full->{key}, -4), 'its end');
 
 my $now = time;
 ok(abs(delete($full->{created}) - $now) < 60, 'created now');
@@ -179,7 +179,7 @@ like($name, qr/^apikey:\{[0-9a-f]{64}\}$/, 'the name of a record');
 
 my @fields = @{$redis->cmd('HGETALL', $name)};
 is_deeply([ @fields[map { $_ * 2 } 0 .. @fields / 2 - 1] ],
-          [ qw(rev id status name prefix scopes created) ],
+          [ qw(rev id status name prefix hint scopes created) ],
           'its fields, none of them empty');
 is($redis->cmd('OBJECT', 'ENCODING', $name), 'listpack', 'small');
 

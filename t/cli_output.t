@@ -157,7 +157,7 @@ for my $command ('', apikey('--help')->{out} =~ /^  ([a-z]+) +[A-Z]/mg) {
     is_deeply([ $help =~ /^(.{81,})$/mg ], [], "help $command: 80 columns");
 }
 
-unlike(apikey('edit', '--help')->{out}, qr/^  --(?:scope|org|template)/m,
+unlike(apikey('edit', '--help')->{out}, qr/^  --(?:scope|template)/m,
        'edit names no option that it refuses');
 
 unlike(apikey('doctor')->{out}, qr/-0\.000/,

@@ -157,7 +157,7 @@ $redis->cmd('HSET', "apikey:{" . $redis->digest($unused->{id}) . "}", 'used',
             'nonsense');
 is(usage($unused)->{last_used}, undef, 'a last use that nobody can read');
 
-for ([ 1, 'no-such-id' ], [ 2 ], [ 2, 'a', 'b' ],
+for ([ 1, 'no-such-id' ], [ 2 ], [ 1, 'a', 'b' ],
      [ 2, $key->{id}, '--days', 0 ], [ 2, $key->{id}, '--days', 3651 ],
      [ 2, $key->{id}, '--days', 'x' ], [ 2, $key->{id}, '--format', 'xml' ],
      [ 2, $key->{id}, '--json', '--format', 'csv' ])

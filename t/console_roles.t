@@ -62,7 +62,7 @@ sub at {
 sub changing {
     return grep { $browser->has('button', $_) || $browser->has('link', $_) }
            'Create key', 'Edit', 'Rotate', 'Disable', 'Revoke', 'Delete',
-           'Reset', 'New template', 'Check the set-up', 'Delete all of';
+           'Reset', 'New template', 'Check the set-up', 'More';
 }
 
 
@@ -167,8 +167,9 @@ ok(wait_for(sub { apikey('gateways')->{out} =~ /(?:.*:\d+ .*\n){2}/ }),
 
 create_key('--name', "billing $_", '--service', 'billing') for 1 .. 3;
 at('#/keys?service=billing', '1–3 of 3');
-$browser->click('button', 'Delete all of service billing');
-$browser->fill('Type billing to confirm', 'billing');
+$browser->click('button', 'More');
+$browser->click('button', 'Delete 3 keys…');
+$browser->fill('Type delete 3 to confirm', 'delete 3');
 $browser->click('button', 'Delete 3 keys');
 ok($browser->sees('Deleted 3 keys. Confirmed by 2 of 2 workers'),
    'the keys of a service go together');

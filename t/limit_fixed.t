@@ -214,7 +214,7 @@ is(asked($key, 1, '/basic'), '200 4 1', 'they are counted each by itself');
 is(asked($key, 1, '/basic/off'), '200', 'apikey_default_plan off');
 is(asked($key, 1, '/basic/unlimited'), '200', 'apikey_limit off');
 
-$key = key('--plan', 'nobody-knows');
+$key = key('--plan', 'nobody-knows', '--force');
 is(asked($key, 1), '200', 'an unknown plan: unlimited');
 is(asked($key, 1, '/basic'), '200 4 3', 'or the default plan');
 is(asked(key('--plan', 'three'), 1, '/basic'), '200 3 2',

@@ -117,20 +117,20 @@ is_deeply(limits(key('--plan', 'crew', '--project', 'p')),
 
 # A plan that is mistyped would be no limit.
 
-my $warned = qr/^apikey: warning: no gateway has told of a plan "fre"/m;
+my $refused = qr/^apikey: --plan "fre": .*did you mean "free"\?$/m;
 
 for my $args ([ 'create', '--name', 'x' ], [ 'edit', $free->{id} ]) {
     my $r = apikey(@$args, '--plan', 'fre');
 
-    is($r->{exit}, 0, "$args->[0] with a plan that nobody has told of");
-    like($r->{err}, $warned, 'is done, with a warning');
-    unlike(apikey(@$args, '--plan', $_)->{err}, qr/warning/,
-           "but not of the plan \"$_\"") for 'free', 'slide';
+    is($r->{exit}, 1, "$args->[0] with a plan that nobody has told of");
+    like($r->{err}, $refused, 'is refused');
+    is(apikey(@$args, '--plan', $_)->{exit}, 0,
+       "but not of the plan \"$_\"") for 'free', 'slide';
+    is(apikey(@$args, '--plan', 'fre', '--force')->{exit}, 0, 'nor by force');
     apikey(@$args, '--plan', 'free');
 }
 
-unlike(apikey('edit', $free->{id}, '--name', 'y')->{err}, qr/warning/,
-       'nor without a plan');
+is(apikey('edit', $free->{id}, '--name', 'y')->{exit}, 0, 'nor without a plan');
 
 
 # Several gateways.
@@ -184,7 +184,7 @@ $redis->cmd('HSET', 'apikey:org:{umbrella}:sum', 'n',
 is(limits($_)->[1], "sum org $long 9 2 7 default",
    'what an organisation has used of a default plan') for @pool;
 
-my $stranger = key('--plan', 'nowhere', '--org', 'umbrella');
+my $stranger = key('--plan', 'nowhere', '--force', '--org', 'umbrella');
 is(limits($stranger)->[1], "sum org $long 9 2 7 default",
    'also of a key whose plan no gateway knows');
 

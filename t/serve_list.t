@@ -145,7 +145,7 @@ is(list('org=delta&status=disabled')->{total}, 1, 'disabled');
 apikey('delete', $id);
 is(list('org=delta')->{total}, 0, 'deleted');
 
-is(apikey('delete', '--project', 'odd')->{exit}, 0, 'half of them');
+is(apikey('delete', '--project', 'odd', '--yes')->{exit}, 0, 'half of them');
 is(list('')->{total}, 1250, 'more than is heard of one by one');
 
 is($console->call('POST', '/api/keys', { name => "now$_" })->status, 201,

@@ -8,6 +8,7 @@
 
 #include "change.h"
 #include "confirm.h"
+#include "selection.h"
 #include "tell.h"
 
 
@@ -18,8 +19,9 @@ typedef struct {
 } change_status_t;
 
 
-static int status_operands(cli_t *cli, change_status_t *status);
+static int status_keys(cli_t *cli, change_status_t *status);
 static int status_stdin(cli_t *cli, change_status_t *status);
+static int status_stdin_given(cli_t *cli);
 static int status_key(cli_t *cli, stored_t **stored,
     change_status_t *status);
 static int status_decide(cli_t *cli, const stored_t *stored,
@@ -33,7 +35,7 @@ command_enable(cli_t *cli)
 {
     change_status_t  status = { .status = "active", .done = "enabled" };
 
-    return status_operands(cli, &status);
+    return status_keys(cli, &status);
 }
 
 
@@ -42,7 +44,7 @@ command_disable(cli_t *cli)
 {
     change_status_t  status = { .status = "disabled", .done = "disabled" };
 
-    return status_operands(cli, &status);
+    return status_keys(cli, &status);
 }
 
 
@@ -55,7 +57,7 @@ command_revoke(cli_t *cli)
         return status_stdin(cli, &status);
     }
 
-    return status_operands(cli, &status);
+    return status_keys(cli, &status);
 }
 
 
@@ -83,6 +85,10 @@ change_key(cli_t *cli, stored_t **stored, change_decide_pt decide,
     memcpy(digest, (*stored)->digest, APIKEY_DIGEST_SIZE);
 
     do {
+        if (!change_expected(cli, *stored)) {
+            return CLI_REFUSED;
+        }
+
         change.count = 0;
         rc = decide(cli, *stored, &change, data);
 
@@ -118,28 +124,73 @@ change_key(cli_t *cli, stored_t **stored, change_decide_pt decide,
 }
 
 
-/* All of the ids, even where some are unknown. */
+int
+change_expected(cli_t *cli, const stored_t *stored)
+{
+    size_t          len;
+    const char     *p;
+    apikey_text_t   rev;
+
+    p = cli->request.match;
+    rev = stored_get(stored, "rev");
+
+    if (p == NULL || strcmp(p, "*") == 0) {
+        return 1;
+    }
+
+    while (*p != '\0') {
+        p += strspn(p, " \t,");
+        len = strcspn(p, " \t,");
+
+        if (len == rev.len + 2
+            && p[0] == '"'
+            && p[len - 1] == '"'
+            && memcmp(p + 1, rev.data, rev.len) == 0)
+        {
+            return 1;
+        }
+
+        p += len;
+    }
+
+    cli->request.stale = 1;
+    complain("the key was changed meanwhile: read it again");
+
+    return 0;
+}
+
+
+/* All of the keys, even where some are unknown. */
 
 static int
-status_operands(cli_t *cli, change_status_t *status)
+status_keys(cli_t *cli, change_status_t *status)
 {
-    int        rc, one;
-    unsigned   i;
-    stored_t  *stored;
+    int           rc, one;
+    size_t        i;
+    stored_t     *stored;
+    selection_t   keys;
 
-    rc = cli_operands(cli, 1, -1, "the id of a key");
+    rc = selection_given(cli, &keys, SELECTION_LASTING);
 
     if (rc == CLI_DONE) {
         rc = confirm_open(cli);
     }
 
-    if (rc != CLI_DONE) {
-        return rc;
+    if (rc == CLI_DONE) {
+        rc = selection_find(cli, &keys, cli->options->command);
     }
 
-    for (i = 0; i < cli->options->operand_count; i++) {
-        stored = NULL;
-        one = cli_read(cli, cli->options->operands[i], &stored);
+    if (rc != CLI_DONE) {
+        selection_free(&keys);
+        return (rc == SELECTION_OVER) ? CLI_DONE : rc;
+    }
+
+    if (keys.count == 0) {
+        complain("no key matches");
+    }
+
+    for (i = 0; i < keys.count && rc != CLI_REDIS; i++) {
+        one = selection_read(cli, &keys, i, &stored);
 
         if (one == CLI_DONE) {
             one = status_key(cli, &stored, status);
@@ -147,12 +198,12 @@ status_operands(cli_t *cli, change_status_t *status)
 
         free(stored);
 
-        rc = one ? one : rc;
-
-        if (rc == CLI_REDIS) {
-            break;
+        if (one != SELECTION_PASSED) {
+            rc = one ? one : rc;
         }
     }
+
+    selection_free(&keys);
 
     return confirm_close(cli, rc);
 }
@@ -168,7 +219,7 @@ status_stdin(cli_t *cli, change_status_t *status)
     apikey_text_t   token;
     unsigned char   digest[APIKEY_DIGEST_SIZE];
 
-    rc = cli_operands(cli, 0, 0, NULL);
+    rc = status_stdin_given(cli);
 
     if (rc == CLI_DONE) {
         rc = cli_pepper(cli);
@@ -229,6 +280,30 @@ status_stdin(cli_t *cli, change_status_t *status)
     }
 
     return confirm_close(cli, rc);
+}
+
+
+static int
+status_stdin_given(cli_t *cli)
+{
+    int       rc;
+    filter_t  filter;
+
+    rc = cli_operands(cli, 0, 0, NULL);
+
+    if (rc == CLI_DONE) {
+        rc = selection_filter(cli, &filter);
+    }
+
+    if (rc == CLI_DONE
+        && (filter_is_given(&filter)
+            || options_value(cli->options, "dry-run") != NULL))
+    {
+        complain("--key-stdin takes no filters and no --dry-run");
+        rc = CLI_USAGE;
+    }
+
+    return rc;
 }
 
 

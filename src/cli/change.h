@@ -37,4 +37,8 @@ int change_key(cli_t *cli, stored_t **stored, change_decide_pt decide,
     void *data);
 
 
+/* Is the record one of those of If-Match, if that was sent?  Else says so. */
+int change_expected(cli_t *cli, const stored_t *stored);
+
+
 #endif /* APIKEY_CHANGE_H */

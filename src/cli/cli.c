@@ -61,6 +61,43 @@ cli_pepper(cli_t *cli)
 
 
 int
+cli_pepper_check(cli_t *cli)
+{
+    int                    rc;
+    char                   print[APIKEY_PEPPER_PRINT];
+    store_workers_t        workers;
+    const store_worker_t  *other;
+
+    if (options_value(cli->options, "force") != NULL) {
+        return CLI_DONE;
+    }
+
+    apikey_pepper_print(print, &cli->pepper);
+
+    rc = CLI_DONE;
+
+    if (store_workers_read(&cli->store, &workers) != STORE_DONE) {
+        rc = cli_failed(cli);
+
+    } else {
+        other = store_workers_peppered(&workers, print);
+
+        if (other != NULL) {
+            complain("the pepper isn't that of the gateway \"%.*s\", which "
+                     "refuses what is made with it",
+                     (int) other->name.len, other->name.data);
+            complain("--force does it all the same");
+            rc = CLI_REFUSED;
+        }
+    }
+
+    store_workers_free(&workers);
+
+    return rc;
+}
+
+
+int
 cli_failed(const cli_t *cli)
 {
     complain("Redis at %s: %s", cli->settings->address.shown,
@@ -102,6 +139,14 @@ cli_read_operand(cli_t *cli, stored_t **stored)
 
     return (rc == CLI_DONE)
            ? cli_read(cli, cli->options->operands[0], stored) : rc;
+}
+
+
+void
+cli_answered(cli_t *cli, apikey_text_t rev)
+{
+    snprintf(cli->request.rev, sizeof(cli->request.rev), "%.*s",
+             (int) rev.len, rev.data);
 }
 
 

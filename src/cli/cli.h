@@ -8,6 +8,7 @@
 #include "store/json.h"
 #include "store/store_acks.h"
 #include "store/store_replicas.h"
+#include "store/store_retry.h"
 
 #include "options.h"
 #include "output.h"
@@ -31,6 +32,17 @@ typedef struct {
 } confirm_t;
 
 
+/* What a request of the console's API asks for beyond options. */
+typedef struct {
+    const char      *key;        /* to be verified; NULL: on standard input */
+    const char      *match;      /* If-Match, a list of "REV", or NULL */
+    store_retry_t   *retry;      /* its name and body; NULL: none */
+    char             rev[24];    /* of the record that is answered */
+    unsigned         stale:1;    /* the record isn't that of match */
+    unsigned         unlike:1;   /* what was asked for first was another */
+} cli_request_t;
+
+
 typedef struct {
     const options_t   *options;
     const settings_t  *settings;
@@ -40,6 +52,7 @@ typedef struct {
     const char        *actor;    /* of events */
     int                json;
     confirm_t          confirm;
+    cli_request_t      request;
 } cli_t;
 
 
@@ -86,6 +99,12 @@ void cli_missed(cli_t *cli);
 /* Reads the pepper: CLI_DONE or CLI_USAGE. */
 int cli_pepper(cli_t *cli);
 
+/*
+ * Do the gateways have it, too?  Once Redis is open: CLI_DONE, also where
+ * --force says that it doesn't matter, CLI_REFUSED or CLI_REDIS.
+ */
+int cli_pepper_check(cli_t *cli);
+
 /* The store failed: says so, returns CLI_REDIS. */
 int cli_failed(const cli_t *cli);
 
@@ -94,6 +113,9 @@ int cli_read(cli_t *cli, const char *id, stored_t **stored);
 
 /* The same of the one operand, once Redis is open. */
 int cli_read_operand(cli_t *cli, stored_t **stored);
+
+/* Its rev is what the request is answered with. */
+void cli_answered(cli_t *cli, apikey_text_t rev);
 
 /* Wrong number of operands: says so, returns CLI_USAGE. */
 int cli_operands(const cli_t *cli, unsigned min, unsigned max,

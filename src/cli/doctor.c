@@ -108,11 +108,13 @@ doctor_open(doctor_t *doctor)
 static void
 doctor_gateways(doctor_t *doctor)
 {
-    unsigned           i, count;
-    store_t           *store;
-    store_rc_e         rc;
-    store_workers_t    workers;
-    doctor_finding_t   finding;
+    char                   print[APIKEY_PEPPER_PRINT];
+    unsigned               i, count;
+    store_t               *store;
+    store_rc_e             rc;
+    store_workers_t        workers;
+    doctor_finding_t       finding;
+    const store_worker_t  *other;
 
     count = 0;
     store = &doctor->cli->store;
@@ -123,11 +125,22 @@ doctor_gateways(doctor_t *doctor)
         count += (workers.list[i].silent <= STORE_WORKER_SILENT);
     }
 
-    store_workers_free(&workers);
+    other = NULL;
+
+    if (doctor->cli->pepper.len != 0) {
+        apikey_pepper_print(print, &doctor->cli->pepper);
+        other = store_workers_peppered(&workers, print);
+    }
 
     if (rc != STORE_DONE) {
         doctor_find(&finding, "wrong", "allow this user HGETALL on PREFIX*",
                     "%s", store->error);
+
+    } else if (other != NULL) {
+        doctor_find(&finding, "wrong",
+                    "name the file that its apikey_pepper_file names",
+                    "the pepper isn't that of \"%.*s\", which refuses what is "
+                    "made with it", (int) other->name.len, other->name.data);
 
     } else if (count == 0) {
         doctor_find(&finding, "warning",
@@ -139,6 +152,7 @@ doctor_gateways(doctor_t *doctor)
                     count == 1 ? "worker is" : "workers are");
     }
 
+    store_workers_free(&workers);
     doctor_say(doctor, "gateways", &finding);
 }
 

@@ -310,8 +310,8 @@ static void
 doctor_rights(store_t *store, unsigned server, doctor_finding_t *finding)
 {
     static const char  mend[] =
-        "this user needs ~PREFIX* &PREFIX* +@read +@hash +zadd +zrem +xadd "
-        "+del +eval +evalsha +publish +subscribe +time, and in a Cluster "
+        "this user needs ~PREFIX* &PREFIX* +@read +@hash +set +zadd +zrem "
+        "+xadd +del +eval +evalsha +publish +subscribe +time, and in a Cluster "
         "+cluster|slots +asking; a server that refuses to write must be "
         "mended first";
 

@@ -7,6 +7,7 @@
 #include "change.h"
 #include "confirm.h"
 #include "given.h"
+#include "selection.h"
 #include "show.h"
 #include "tell.h"
 
@@ -18,6 +19,10 @@ typedef struct {
 } edit_t;
 
 
+static int edit_lasting(cli_t *cli);
+static int edit_keys(cli_t *cli, const selection_t *keys, edit_t *edit);
+static void edit_print(cli_t *cli, const selection_t *keys,
+    const stored_t *stored);
 static int edit_given(cli_t *cli, edit_t *edit);
 static int edit_given_text(cli_t *cli, edit_t *edit, attribute_e attribute);
 static int edit_decide(cli_t *cli, const stored_t *stored, change_t *change,
@@ -44,14 +49,18 @@ static const struct {
 int
 command_edit(cli_t *cli)
 {
-    int        rc;
-    edit_t     edit;
-    stored_t  *stored;
+    int           rc;
+    edit_t        edit;
+    selection_t   keys;
 
     memset(&edit, 0, sizeof(edit));
-    stored = NULL;
+    memset(&keys, 0, sizeof(keys));
 
-    rc = cli_operands(cli, 1, 1, "the id of one key");
+    rc = edit_lasting(cli);
+
+    if (rc == CLI_DONE) {
+        rc = selection_given(cli, &keys, SELECTION_LASTING|SELECTION_EDITED);
+    }
 
     if (rc == CLI_DONE) {
         rc = edit_given(cli, &edit);
@@ -59,6 +68,10 @@ command_edit(cli_t *cli)
 
     if (rc == CLI_DONE) {
         rc = confirm_open(cli);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = given_plan_check(cli);
     }
 
     if (rc == CLI_DONE) {
@@ -72,53 +85,110 @@ command_edit(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
-        rc = cli_read(cli, cli->options->operands[0], &stored);
+        rc = selection_find(cli, &keys, "edit");
     }
 
     if (rc == CLI_DONE) {
-        rc = change_key(cli, &stored, edit_decide, &edit);
+        rc = confirm_close(cli, edit_keys(cli, &keys, &edit));
     }
 
-    if (rc == CLI_DONE) {
-        edit_tell(cli, stored);
+    selection_free(&keys);
+    attributes_free(&edit.attributes);
 
-        if (cli->json) {
-            confirm_print(cli, stored_json(stored, cli_now(cli)));
+    return (rc == SELECTION_OVER) ? CLI_DONE : rc;
+}
 
-        } else {
-            stored_show(stored, cli_now(cli), 0);
+
+/* Of a key that is named; else some of these are filters. */
+
+static int
+edit_lasting(cli_t *cli)
+{
+    unsigned                  i;
+    static const struct {
+        const char  *option;
+        int          filter;
+    } lasting[] = {
+        { "permissions", 0 }, { "scope", 0 }, { "permissions-json", 0 },
+        { "template", 0 }, { "org", 1 }, { "project", 1 }, { "service", 1 }
+    };
+
+    for (i = 0; i < sizeof(lasting) / sizeof(lasting[0]); i++) {
+
+        if (options_value(cli->options, lasting[i].option) != NULL
+            && (!lasting[i].filter || cli->options->operand_count != 0))
+        {
+            complain("edit can't change --%s: scopes and bindings are for "
+                     "life, make a new key", lasting[i].option);
+            return CLI_USAGE;
+        }
+    }
+
+    return CLI_DONE;
+}
+
+
+static int
+edit_keys(cli_t *cli, const selection_t *keys, edit_t *edit)
+{
+    int        rc, one;
+    size_t     i;
+    stored_t  *stored;
+
+    rc = CLI_DONE;
+
+    if (keys->count == 0) {
+        complain("no key matches");
+    }
+
+    for (i = 0; i < keys->count && rc != CLI_REDIS; i++) {
+        one = selection_read(cli, keys, i, &stored);
+
+        if (one == CLI_DONE) {
+            one = change_key(cli, &stored, edit_decide, edit);
         }
 
-        given_plan_warn(cli);
+        if (one == CLI_DONE) {
+            edit_tell(cli, stored);
+            edit_print(cli, keys, stored);
+        }
+
+        free(stored);
+
+        if (one != SELECTION_PASSED) {
+            rc = one ? one : rc;
+        }
     }
 
-    rc = confirm_close(cli, rc);
-
-    attributes_free(&edit.attributes);
-    free(stored);
-
     return rc;
+}
+
+
+static void
+edit_print(cli_t *cli, const selection_t *keys, const stored_t *stored)
+{
+    apikey_text_t  id;
+
+    cli_answered(cli, stored_get(stored, "rev"));
+
+    if (cli->json) {
+        confirm_print(cli, stored_json(stored, cli_now(cli)));
+
+    } else if (keys->filtered) {
+        id = stored_get(stored, "id");
+        printf("edited %.*s\n", (int) id.len, id.data);
+
+    } else {
+        stored_show(stored, cli_now(cli), 0);
+    }
 }
 
 
 static int
 edit_given(cli_t *cli, edit_t *edit)
 {
-    int                       rc;
-    unsigned                  i, given;
-    static const char *const  lasting[] = {
-        "permissions", "scope", "permissions-json", "template", "org",
-        "project", "service"
-    };
-
-    for (i = 0; i < sizeof(lasting) / sizeof(lasting[0]); i++) {
-
-        if (options_value(cli->options, lasting[i]) != NULL) {
-            complain("edit can't change --%s: scopes and bindings are for "
-                     "life, make a new key", lasting[i]);
-            return CLI_USAGE;
-        }
-    }
+    int       rc;
+    unsigned  i, given;
 
     given = 0;
 

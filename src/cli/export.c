@@ -13,13 +13,14 @@
 #include "store/store_call.h"
 
 #include "cli.h"
-#include "filter.h"
 #include "given.h"
+#include "selection.h"
 
 
 /* The keys of one bucket of the index at a time. */
 typedef struct {
     cli_t           *cli;
+    filter_t         filter;
     rows_format_e    format;
     stored_t       **keys;
     size_t           count;
@@ -85,7 +86,7 @@ export_given(export_t *export)
     rc = given_format(export->cli, &export->format);
 
     if (rc == CLI_DONE) {
-        rc = filter_given(export->cli);
+        rc = selection_filter(export->cli, &export->filter);
     }
 
     if (rc == CLI_DONE && export->format == ROWS_CSV && export->cli->json) {
@@ -115,7 +116,8 @@ export_visit(void *data, apikey_text_t id, stored_t *stored)
 
     if (stored == NULL
         || ferror(stdout)
-        || !filter_matches(export->cli, stored)
+        || !filter_matches_stored(&export->filter, stored,
+                                  cli_now(export->cli))
         || !export_readable(export, stored))
     {
         free(stored);

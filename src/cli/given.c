@@ -49,19 +49,35 @@ given_text(const cli_t *cli, attributes_t *attributes, attribute_e attribute)
 }
 
 
-void
-given_plan_warn(cli_t *cli)
+int
+given_plan_check(cli_t *cli)
 {
+    char         nearest[APIKEY_LABEL_MAX + 1];
     const char  *plan;
 
     plan = options_value(cli->options, "plan");
 
-    if (plan != NULL
-        && !given_none(plan)
-        && store_plan_unknown(&cli->store, store_text(plan)))
+    if (plan == NULL
+        || given_none(plan)
+        || options_value(cli->options, "force") != NULL)
     {
-        complain("warning: no gateway has told of a plan \"%s\": without it, "
-                 "the location's default plan holds, or no limit", plan);
+        return CLI_DONE;
+    }
+
+    switch (store_plan_check(&cli->store, store_text(plan), nearest)) {
+
+    case STORE_DONE:
+        return CLI_DONE;
+
+    case STORE_ABSENT:
+        complain_option("plan", plan, "no gateway has this plan%s%s%s",
+                        nearest[0] ? ": did you mean \"" : "", nearest,
+                        nearest[0] ? "\"?" : "");
+        complain("--force takes it all the same");
+        return CLI_REFUSED;
+
+    default:
+        return cli_failed(cli);
     }
 }
 

@@ -24,8 +24,8 @@ typedef struct {
 int given_text(const cli_t *cli, attributes_t *attributes,
     attribute_e attribute);
 
-/* Once it is done: is --plan none that gateways know? */
-void given_plan_warn(cli_t *cli);
+/* Is --plan one that there is, or --force given?  Once Redis is open. */
+int given_plan_check(cli_t *cli);
 
 /* --allow, which may be repeated. */
 int given_allow(const cli_t *cli, attributes_t *attributes);

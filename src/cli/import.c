@@ -295,21 +295,33 @@ import_row(import_t *import)
 static int
 import_digest(import_t *import, entry_t *entry)
 {
+    int             rc;
+    const char     *why;
+    apikey_text_t   token;
+
     if (entry->hashed) {
         return CLI_DONE;
     }
 
     if (!import->peppered) {
-        if (cli_pepper(import->cli) != CLI_DONE) {
-            return CLI_USAGE;
+        rc = cli_pepper(import->cli);
+
+        if (rc == CLI_DONE) {
+            rc = cli_pepper_check(import->cli);
+        }
+
+        if (rc != CLI_DONE) {
+            return rc;
         }
 
         import->peppered = 1;
     }
 
-    apikey_token_digest(entry->digest,
-                        (apikey_text_t) { entry->token, entry->token_len },
-                        &import->cli->pepper);
+    token = (apikey_text_t) { entry->token, entry->token_len };
+
+    apikey_token_digest(entry->digest, token, &import->cli->pepper);
+    (void) attributes_set(&entry->attributes, ATTRIBUTE_HINT,
+                          apikey_token_hint(token), &why);
 
     return CLI_DONE;
 }

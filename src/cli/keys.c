@@ -1,4 +1,4 @@
-/* create and rotate: the commands that print a key, once. */
+/* rotate, and how a key is made and printed, once. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,22 +6,15 @@
 
 #include <sodium.h>
 
+#include "store/dates.h"
 #include "store/memory.h"
 
 #include "change.h"
 #include "confirm.h"
-#include "given.h"
+#include "new_key.h"
+#include "retry.h"
 #include "tell.h"
-#include "templates.h"
 
-
-#define KEYS_PREFIX  "ak"
-
-
-typedef struct {
-    char             text[APIKEY_TOKEN_OWN_MAX + 1];
-    store_new_t      stored;
-} new_key_t;
 
 /* How the old key of a rotation ends. */
 typedef struct {
@@ -32,78 +25,14 @@ typedef struct {
 } rotation_t;
 
 
-static int create_given(cli_t *cli, attributes_t *attributes,
-    given_time_t *expires, given_time_t *not_before);
-static int create_template(cli_t *cli, attributes_t *attributes);
-static int new_key_store(cli_t *cli, new_key_t *key);
-static int new_key_print(cli_t *cli, const new_key_t *key);
-static void new_key_free(new_key_t *key);
+static void new_key_refused(cli_t *cli, const new_key_t *key);
+static int rotate_keys(cli_t *cli, stored_t **old, new_key_t *key,
+    rotation_t *rotation);
 static int rotate_check(cli_t *cli, const stored_t *stored);
 static void rotate_copy(store_new_t *key, const stored_t *stored);
 static void rotate_tell(cli_t *cli, const stored_t *old);
 static int rotate_decide(cli_t *cli, const stored_t *stored,
     change_t *change, void *data);
-
-
-int
-command_create(cli_t *cli)
-{
-    int            rc;
-    new_key_t      key;
-    attributes_t  *attributes;
-    given_time_t   expires, not_before;
-
-    memset(&key, 0, sizeof(key));
-    attributes = &key.stored.attributes;
-
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = create_given(cli, attributes, &expires, &not_before);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = cli_pepper(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = create_template(cli, attributes);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time_set(cli, &expires, "expires", attributes,
-                            ATTRIBUTE_EXPIRES);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time_set(cli, &not_before, "not-before", attributes,
-                            ATTRIBUTE_NOT_BEFORE);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_times_check(attributes);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = new_key_store(cli, &key);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = new_key_print(cli, &key);
-    }
-
-    if (rc == CLI_DONE) {
-        given_plan_warn(cli);
-    }
-
-    new_key_free(&key);
-
-    return rc;
-}
 
 
 int
@@ -113,7 +42,7 @@ command_rotate(cli_t *cli)
     stored_t        *old;
     new_key_t        key;
     rotation_t       rotation;
-    const char      *id, *grace;
+    const char      *grace;
 
     memset(&key, 0, sizeof(key));
     memset(&rotation, 0, sizeof(rotation));
@@ -138,36 +67,23 @@ command_rotate(cli_t *cli)
         rc = confirm_open(cli);
     }
 
-    id = cli->options->operands[0];
-
     if (rc == CLI_DONE) {
-        rc = cli_read(cli, id, &old);
+        rc = cli_pepper_check(cli);
     }
 
     if (rc == CLI_DONE) {
-        rc = rotate_check(cli, old);
+        rc = cli_read(cli, cli->options->operands[0], &old);
     }
 
     if (rc == CLI_DONE) {
         rotation.epoch = stored_epoch(old);
         rotate_copy(&key.stored, old);
-        rc = new_key_store(cli, &key);
+        new_key_generate(cli, &key);
+        rc = retry_begin(cli, &key.stored, &key.again, &key.made);
     }
 
     if (rc == CLI_DONE) {
-        rotation.successor = attributes_get(&key.stored.attributes,
-                                            ATTRIBUTE_ID);
-        rc = change_key(cli, &old, rotate_decide, &rotation);
-
-        /* No one has the new key, and the old one lives on. */
-
-        if (rc != CLI_DONE
-            && store_delete(&cli->store, rotation.successor, NULL)
-               != STORE_DONE)
-        {
-            complain("the new key \"%s\", which was not shown, is left: "
-                     "delete it", rotation.successor.data);
-        }
+        rc = rotate_keys(cli, &old, &key, &rotation);
     }
 
     if (rc == CLI_DONE) {
@@ -182,119 +98,35 @@ command_rotate(cli_t *cli)
 }
 
 
-static int
-create_given(cli_t *cli, attributes_t *attributes, given_time_t *expires,
-    given_time_t *not_before)
-{
-    int                         rc;
-    unsigned                    i;
-    const char                 *why;
-    static const attribute_e    texts[] = {
-        ATTRIBUTE_NAME, ATTRIBUTE_PREFIX, ATTRIBUTE_ORG, ATTRIBUTE_PROJECT,
-        ATTRIBUTE_SERVICE, ATTRIBUTE_PLAN, ATTRIBUTE_LIMITS
-    };
+/* The key, and what of its record comes of it. */
 
-    if (options_value(cli->options, "name") == NULL) {
-        complain("create needs --name");
-        return CLI_USAGE;
-    }
-
-    (void) attributes_set(attributes, ATTRIBUTE_PREFIX,
-                          (apikey_text_t) apikey_text(KEYS_PREFIX), &why);
-
-    rc = CLI_DONE;
-
-    for (i = 0; rc == CLI_DONE && i < sizeof(texts) / sizeof(texts[0]); i++) {
-        rc = given_text(cli, attributes, texts[i]);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_allow(cli, attributes);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_scopes(cli, attributes);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time(cli, expires, "expires");
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time(cli, not_before, "not-before");
-    }
-
-    return rc;
-}
-
-
-static int
-create_template(cli_t *cli, attributes_t *attributes)
-{
-    int            rc;
-    const char    *name, *why;
-    template_t     template;
-
-    name = options_value(cli->options, "template");
-
-    if (name == NULL) {
-        return CLI_DONE;
-    }
-
-    rc = template_find(cli, name, &template);
-
-    if (rc != CLI_DONE) {
-        return (rc == CLI_REFUSED) ? CLI_USAGE : rc;
-    }
-
-    if (template.binds != NULL
-        && attributes->value[attribute_find(template.binds)] == NULL)
-    {
-        complain_option("template", name,
-                        "its keys are bound: the %s is missing",
-                        template.binds);
-        rc = CLI_USAGE;
-
-    } else if (attributes_add(attributes, ATTRIBUTE_SCOPES,
-                              store_text(template.scopes), &why)
-               != APIKEY_OK
-               || attributes_set(attributes, ATTRIBUTE_TEMPLATE,
-                                 store_text(template.name), &why)
-                  != APIKEY_OK)
-    {
-        complain_option("template", name, "%s", why);
-        rc = CLI_USAGE;
-    }
-
-    template_free(&template);
-
-    return rc;
-}
-
-
-/* Generates the key, its id and its record. */
-
-static int
-new_key_store(cli_t *cli, new_key_t *key)
+void
+new_key_generate(cli_t *cli, new_key_t *key)
 {
     char            id[APIKEY_ID_SIZE];
-    size_t          len;
     const char     *why;
+    apikey_text_t   text;
     attributes_t   *attributes;
 
     attributes = &key->stored.attributes;
 
-    len = apikey_token_generate(key->text,
-                                attributes_get(attributes, ATTRIBUTE_PREFIX));
-    key->text[len] = '\0';
+    text.data = key->text;
+    text.len = apikey_token_generate(key->text,
+                                     attributes_get(attributes,
+                                                    ATTRIBUTE_PREFIX));
+    key->text[text.len] = '\0';
 
-    apikey_token_digest(key->stored.digest,
-                        (apikey_text_t) { key->text, len }, &cli->pepper);
+    apikey_token_digest(key->stored.digest, text, &cli->pepper);
 
-    apikey_token_generate_id(id);
+    (void) attributes_set(attributes, ATTRIBUTE_HINT, apikey_token_hint(text),
+                          &why);
 
-    (void) attributes_set(attributes, ATTRIBUTE_ID,
-                          (apikey_text_t) { id, sizeof(id) }, &why);
+    if (attributes->value[ATTRIBUTE_ID] == NULL) {
+        apikey_token_generate_id(id);
+        (void) attributes_set(attributes, ATTRIBUTE_ID,
+                              (apikey_text_t) { id, sizeof(id) }, &why);
+    }
+
     (void) attributes_set_time(attributes, ATTRIBUTE_CREATED, cli_now(cli),
                                &why);
 
@@ -302,8 +134,21 @@ new_key_store(cli_t *cli, new_key_t *key)
         (void) attributes_set(attributes, ATTRIBUTE_STATUS,
                               (apikey_text_t) apikey_text("active"), &why);
     }
+}
 
-    if (store_create(&cli->store, &key->stored, 1) != STORE_DONE) {
+
+int
+new_key_store(cli_t *cli, new_key_t *key)
+{
+    store_rc_e      rc;
+    attributes_t   *attributes;
+
+    attributes = &key->stored.attributes;
+
+    rc = key->again ? retry_create(cli, &key->stored, key->made)
+                    : store_create(&cli->store, &key->stored, 1);
+
+    if (rc != STORE_DONE) {
         (void) cli_failed(cli);
 
         if (cli->store.lost) {
@@ -316,7 +161,8 @@ new_key_store(cli_t *cli, new_key_t *key)
     }
 
     if (key->stored.result != STORE_NEW_CREATED) {
-        complain("the id \"%s\" is in use: try again",
+        new_key_refused(cli, key);
+        complain("the id \"%s\" is another key's already",
                  attributes->value[ATTRIBUTE_ID]);
         return CLI_REFUSED;
     }
@@ -325,9 +171,20 @@ new_key_store(cli_t *cli, new_key_t *key)
 }
 
 
+/* What was refused the first time isn't a request that made a key. */
+
+static void
+new_key_refused(cli_t *cli, const new_key_t *key)
+{
+    if (cli->request.retry != NULL && !key->again) {
+        store_retry_forget(&cli->store, cli->request.retry);
+    }
+}
+
+
 /* A key that can't be shown is of no use to anyone. */
 
-static int
+int
 new_key_print(cli_t *cli, const new_key_t *key)
 {
     unsigned         n;
@@ -345,6 +202,7 @@ new_key_print(cli_t *cli, const new_key_t *key)
         fields[n++].value = store_text(key->stored.rev);
 
         stored = stored_copy(key->stored.digest, fields, n);
+        cli_answered(cli, store_text(key->stored.rev));
 
         json = stored_json(stored, cli_now(cli));
         json_object_set_new(json, "key", json_string(key->text));
@@ -383,11 +241,60 @@ new_key_print(cli_t *cli, const new_key_t *key)
 }
 
 
-static void
+void
 new_key_free(new_key_t *key)
 {
+    free(key->made);
     attributes_free(&key->stored.attributes);
     sodium_memzero(key, sizeof(new_key_t));
+}
+
+
+/*
+ * The new key, then the end of the old one.  Where the request is sent again,
+ * that may be done already.
+ */
+
+static int
+rotate_keys(cli_t *cli, stored_t **old, new_key_t *key, rotation_t *rotation)
+{
+    int  rc;
+
+    rc = (key->made == NULL) ? rotate_check(cli, *old) : CLI_DONE;
+
+    if (rc != CLI_DONE) {
+        new_key_refused(cli, key);
+        return rc;
+    }
+
+    rc = new_key_store(cli, key);
+
+    rotation->successor = attributes_get(&key->stored.attributes,
+                                         ATTRIBUTE_ID);
+
+    if (rc != CLI_DONE
+        || apikey_text_equal(stored_get(*old, "rotated_to"),
+                             rotation->successor))
+    {
+        return rc;
+    }
+
+    rc = change_key(cli, old, rotate_decide, rotation);
+
+    /* No one has the new key, and the old one lives on. */
+
+    if (rc != CLI_DONE) {
+        new_key_refused(cli, key);
+
+        if (store_delete(&cli->store, rotation->successor, NULL)
+            != STORE_DONE)
+        {
+            complain("the new key \"%s\", which was not shown, is left: "
+                     "delete it", rotation->successor.data);
+        }
+    }
+
+    return rc;
 }
 
 
@@ -452,7 +359,7 @@ rotate_copy(store_new_t *key, const stored_t *stored)
 
     if (attributes->value[ATTRIBUTE_PREFIX] == NULL) {
         (void) attributes_set(attributes, ATTRIBUTE_PREFIX,
-                              (apikey_text_t) apikey_text(KEYS_PREFIX), &why);
+                              store_text(NEW_KEY_PREFIX), &why);
     }
 
     (void) attributes_set(attributes, ATTRIBUTE_ROTATED_FROM,

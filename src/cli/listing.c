@@ -8,12 +8,13 @@
 #include "store/memory.h"
 
 #include "cli.h"
-#include "filter.h"
+#include "selection.h"
 #include "show.h"
 
 
 typedef struct {
     const cli_t    *cli;
+    filter_t        filter;
     stored_t      **keys;
     size_t          count;
     size_t          room;
@@ -38,6 +39,7 @@ static const column_t  listing_columns[] = {
     { "PLAN", 10 },
     { "CREATED", 0 },
     { "EXPIRES", 0 },
+    { "HINT", 0 },
     { "LAST USED", 0 }
 };
 
@@ -57,7 +59,7 @@ command_list(cli_t *cli)
     rc = cli_operands(cli, 0, 0, NULL);
 
     if (rc == CLI_DONE) {
-        rc = filter_given(cli);
+        rc = selection_filter(cli, &listing.filter);
     }
 
     if (rc == CLI_DONE) {
@@ -103,6 +105,7 @@ command_show(cli_t *cli)
     rc = cli_read_operand(cli, &stored);
 
     if (rc == CLI_DONE) {
+        cli_answered(cli, stored_get(stored, "rev"));
         stored_show(stored, cli_now(cli), cli->json);
     }
 
@@ -119,7 +122,10 @@ listing_visit(void *data, apikey_text_t id, stored_t *stored)
 
     (void) id;
 
-    if (stored == NULL || !filter_matches(listing->cli, stored)) {
+    if (stored == NULL
+        || !filter_matches_stored(&listing->filter, stored,
+                                  cli_now(listing->cli)))
+    {
         free(stored);
         return;
     }
@@ -212,6 +218,7 @@ listing_table(const listing_t *listing)
         table_add(&table, stored_get(key, "plan"));
         listing_time(&table, stored_number(key, "created"));
         listing_time(&table, stored_number(key, "expires"));
+        table_add(&table, stored_get(key, "hint"));
         listing_time(&table, stored_used(key, &address));
     }
 

@@ -12,7 +12,7 @@
 #include "version.h"
 
 #include "cli.h"
-#include "filter.h"
+#include "selection.h"
 
 
 typedef struct {
@@ -30,6 +30,7 @@ static int main_streams(void);
 static const command_t *main_find(const char *name);
 static int main_run(cli_t *cli, settings_t *settings,
     const command_t *command);
+static int main_is_key(const char *argument);
 static int main_help(const char *name);
 static void main_help_command(const command_t *command);
 static int main_finish(int status);
@@ -41,10 +42,11 @@ static int main_finish(int status);
 static const command_t  commands[] = {
 
     { "create", command_create, "",
-      "name plan limits expires not-before allow prefix " MAIN_LASTING, NULL,
+      "id name plan limits expires not-before allow prefix force "
+      MAIN_LASTING, NULL,
       "Makes a key and prints it, once, with its public id.", NULL },
 
-    { "list", command_list, "", FILTER_OPTIONS, NULL,
+    { "list", command_list, "", SELECTION_FILTERS, NULL,
       "Lists keys.", NULL },
 
     { "show", command_show, "ID", "", NULL,
@@ -56,43 +58,45 @@ static const command_t  commands[] = {
       "required, the method (GET otherwise) asks what apikey_resource would\n"
       "ask; a method alone has to be allowed somewhere." },
 
-    { "edit", command_edit, "ID",
-      "name plan limits expires not-before allow wait", MAIN_LASTING,
+    { "edit", command_edit, "[ID...]",
+      "name plan limits expires not-before allow org project service status "
+      "search unused expires-within yes dry-run force wait", MAIN_LASTING,
       "Changes name, plan, limits, expires, not-before or allow.",
       "\"none\" removes them.  Scopes and bindings never change: make a new\n"
       "key." },
 
-    { "disable", command_disable, "ID...", "wait", NULL,
+    { "disable", command_disable, "[ID...]", SELECTION_OPTIONS " wait", NULL,
       "Refuses keys until they are enabled.", NULL },
 
-    { "enable", command_enable, "ID...", "wait", NULL,
+    { "enable", command_enable, "[ID...]", SELECTION_OPTIONS " wait", NULL,
       "Makes disabled keys usable again.", NULL },
 
-    { "rotate", command_rotate, "ID", "grace wait", NULL,
+    { "rotate", command_rotate, "ID", "grace force wait", NULL,
       "Makes a new key like an old one, which ends.",
       "The old key ends at once, or lives on for --grace." },
 
-    { "revoke", command_revoke, "[ID...]", "key-stdin wait", NULL,
+    { "revoke", command_revoke, "[ID...]",
+      "key-stdin " SELECTION_OPTIONS " wait", NULL,
       "Refuses keys from now on, for good.",
       "Like every change, it is told to all gateways at once, and waits for\n"
       "them: exit status 1, though the key is revoked, if one didn't answer." },
 
-    { "delete", command_delete, "[ID...]", "service project wait", NULL,
-      "Forgets keys: those named, or all of a service or project.", NULL },
+    { "delete", command_delete, "[ID...]", SELECTION_OPTIONS " wait", NULL,
+      "Forgets keys: those named, or all that match every filter.", NULL },
 
     { "limits", command_limits, "ID", "reset wait", NULL,
       "Shows what is used of a key's limits, and what is left.", NULL },
 
-    { "usage", command_usage, "ID", "days format", NULL,
-      "Shows what a key was used for, by days.",
+    { "usage", command_usage, "[ID...]", "days format " SELECTION_OPTIONS,
+      NULL, "Shows what keys were used for, together, by days.",
       "--format csv writes a line for each day and count." },
 
-    { "import", command_import, "FILE", "format", NULL,
+    { "import", command_import, "FILE", "format force", NULL,
       "Takes over existing keys from CSV or JSON lines.",
       "Keys are plain, or hashed with this pepper; - is standard input.  What\n"
       "is known already is left alone, so an import can be run again." },
 
-    { "export", command_export, "", "format " FILTER_OPTIONS, NULL,
+    { "export", command_export, "", "format " SELECTION_FILTERS, NULL,
       "Writes keys as JSON lines or CSV, for an import.",
       "With their digests: who has the pepper can import them elsewhere." },
 
@@ -110,7 +114,7 @@ static const command_t  commands[] = {
       "list | show NAME | set NAME | remove NAME", "scope binds", NULL,
       "Manages scope templates, for create --template.", NULL },
 
-    { "serve", command_serve, "", "listen token-file host", NULL,
+    { "serve", command_serve, "", "listen token-file host force", NULL,
       "Serves the web console and its JSON API.",
       "Lines of the token file are \"NAME ROLE TOKEN\", ROLE being viewer or\n"
       "admin.  Without one, a token of an admin is made and printed." },
@@ -246,16 +250,16 @@ main_find(const char *name)
 static int
 main_run(cli_t *cli, settings_t *settings, const command_t *command)
 {
-    unsigned        i;
-    apikey_text_t   operand;
+    unsigned  i;
 
     for (i = 0; i < cli->options->operand_count; i++) {
-        operand.data = cli->options->operands[i];
-        operand.len = strlen(operand.data);
+        if (main_is_key(cli->options->operands[i])) {
+            return CLI_USAGE;
+        }
+    }
 
-        if (apikey_token_check_own(operand) == APIKEY_OK) {
-            complain("a key stands among the arguments, where others can see "
-                     "it: give its public id, or the key on standard input");
+    for (i = 0; i < cli->options->given_count; i++) {
+        if (main_is_key(cli->options->given[i].value)) {
             return CLI_USAGE;
         }
     }
@@ -270,6 +274,20 @@ main_run(cli_t *cli, settings_t *settings, const command_t *command)
     cli->json = (options_value(cli->options, "json") != NULL);
 
     return command->run(cli);
+}
+
+
+static int
+main_is_key(const char *argument)
+{
+    if (apikey_token_check_own(store_text(argument)) != APIKEY_OK) {
+        return 0;
+    }
+
+    complain("a key stands among the arguments, where others can see it: "
+             "give its public id, or the key on standard input");
+
+    return 1;
 }
 
 

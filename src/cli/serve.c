@@ -39,6 +39,7 @@ typedef struct {
 } serve_listen_t;
 
 
+static int serve_pepper(cli_t *cli);
 static int serve_given(const cli_t *cli, console_t *console,
     serve_listen_t *listen);
 static int serve_tokens(const cli_t *cli, tokens_t *tokens,
@@ -77,6 +78,10 @@ command_serve(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
+        rc = serve_pepper(cli);
+    }
+
+    if (rc == CLI_DONE) {
         rc = serve_given(cli, console, &listen);
     }
 
@@ -95,6 +100,24 @@ command_serve(cli_t *cli)
     tokens_free(&console->tokens);
     sodium_memzero(token, sizeof(token));
     free(console);
+
+    return rc;
+}
+
+
+/* Who serves may do so before Redis is there: it is looked at again then. */
+
+static int
+serve_pepper(cli_t *cli)
+{
+    int  rc;
+
+    if (cli_try(cli) != CLI_DONE) {
+        return CLI_DONE;
+    }
+
+    rc = cli_pepper_check(cli);
+    cli_close(cli);
 
     return rc;
 }

@@ -25,6 +25,7 @@ static const serve_command_t  serve_commands[] = {
     { "create", command_create },
     { "rotate", command_rotate },
     { "show", command_show },
+    { "verify", command_verify },
     { "limits", command_limits },
     { "usage", command_usage },
     { "edit", command_edit },
@@ -68,6 +69,9 @@ serve_run_task(void *data, store_t *store, const task_t *task,
     cli.store = *store;
     cli.actor = task->actor;
     cli.json = 1;
+    cli.request.key = task->key;
+    cli.request.match = task->match;
+    cli.request.retry = task->retry;
 
     output_capture(&output);
     rc = serve_command(&cli);
@@ -78,6 +82,17 @@ serve_run_task(void *data, store_t *store, const task_t *task,
     outcome->status = serve_status(&cli, rc);
     outcome->json = output.result;
     outcome->complaint = output.complaint;
+    outcome->stale = cli.request.stale;
+    outcome->unlike = cli.request.unlike;
+    memcpy(outcome->rev, cli.request.rev, sizeof(outcome->rev));
+
+    /* What a key is refused for is an answer. */
+
+    if (outcome->status == TASK_REFUSED
+        && output.complaint.message[0] == '\0')
+    {
+        outcome->status = TASK_DONE;
+    }
 
     *store = cli.store;
 

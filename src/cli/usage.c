@@ -1,4 +1,4 @@
-/* usage: what a key was used for. */
+/* usage: what keys were used for, one or many together. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,8 +6,8 @@
 
 #include "store/store_usage.h"
 
-#include "cli.h"
 #include "given.h"
+#include "selection.h"
 #include "usage.h"
 
 
@@ -15,14 +15,22 @@
 
 
 typedef struct {
-    json_t  *days;
-    json_t  *total;
+    unsigned         span;       /* days */
+    json_t          *days;
+    json_t          *total;
+    size_t           at;         /* the next of the days */
+    size_t           keys;
+    uint64_t         used;       /* the latest use */
+    json_t          *address;
+    json_t          *id;         /* of one key */
 } usage_t;
 
 
 static int usage_given(const cli_t *cli, unsigned *days,
     rows_format_e *format);
-static json_t *usage_read(cli_t *cli, const stored_t *stored, unsigned days);
+static int usage_keys(cli_t *cli, const selection_t *keys, usage_t *usage);
+static int usage_key(cli_t *cli, const stored_t *stored, usage_t *usage);
+static json_t *usage_json(const selection_t *keys, const usage_t *usage);
 static void usage_visit(void *data, uint32_t day, const reply_t *reply);
 static void usage_count(json_t *counts, const apikey_usage_count_t *count);
 static void usage_count_labelled(json_t *counts, const char *member,
@@ -35,17 +43,17 @@ int
 command_usage(cli_t *cli)
 {
     int             rc;
-    json_t         *usage;
-    unsigned        days;
-    stored_t       *stored;
+    json_t         *json;
+    usage_t         usage;
+    selection_t     keys;
     rows_format_e   format;
 
-    usage = NULL;
-    stored = NULL;
-    rc = cli_operands(cli, 1, 1, "the id of one key");
+    memset(&usage, 0, sizeof(usage));
+
+    rc = selection_given(cli, &keys, 0);
 
     if (rc == CLI_DONE) {
-        rc = usage_given(cli, &days, &format);
+        rc = usage_given(cli, &usage.span, &format);
     }
 
     if (rc == CLI_DONE) {
@@ -53,34 +61,33 @@ command_usage(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
-        rc = cli_read(cli, cli->options->operands[0], &stored);
+        rc = selection_find(cli, &keys, NULL);
     }
 
     if (rc == CLI_DONE) {
-        usage = usage_read(cli, stored, days);
-        rc = (usage != NULL) ? CLI_DONE : cli_failed(cli);
+        usage.days = json_array();
+        usage.total = usage_counts();
+        usage.id = json_null();
+        usage.address = json_null();
+
+        rc = usage_keys(cli, &keys, &usage);
+        json = usage_json(&keys, &usage);
+
+        if (rc != CLI_DONE) {
+            json_decref(json);
+
+        } else if (format == ROWS_JSON) {
+            json_print(json);
+
+        } else {
+            (format == ROWS_CSV) ? usage_csv(json) : usage_show(json);
+            json_decref(json);
+        }
     }
 
-    free(stored);
+    selection_free(&keys);
 
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-
-    if (format == ROWS_JSON) {
-        json_print(usage);
-        return CLI_DONE;
-    }
-
-    if (format == ROWS_CSV) {
-        usage_csv(usage);
-    } else {
-        usage_show(usage);
-    }
-
-    json_decref(usage);
-
-    return CLI_DONE;
+    return (rc == SELECTION_OVER) ? CLI_DONE : rc;
 }
 
 
@@ -125,42 +132,91 @@ usage_given(const cli_t *cli, unsigned *days, rows_format_e *format)
 }
 
 
-/* NULL: the store failed. */
-
-static json_t *
-usage_read(cli_t *cli, const stored_t *stored, unsigned days)
+static int
+usage_keys(cli_t *cli, const selection_t *keys, usage_t *usage)
 {
-    json_t         *json;
-    usage_t         usage;
-    uint64_t        used;
-    store_rc_e      rc;
-    apikey_text_t   address;
+    int        rc;
+    size_t     i;
+    stored_t  *stored;
 
-    usage.days = json_array();
-    usage.total = usage_counts();
+    rc = CLI_DONE;
 
-    rc = store_usage_read(&cli->store, stored->digest, cli_now(cli), days,
-                          usage_visit, &usage);
+    for (i = 0; i < keys->count && rc == CLI_DONE; i++) {
+        rc = selection_read(cli, keys, i, &stored);
 
-    if (rc != STORE_DONE) {
-        json_decref(usage.days);
-        json_decref(usage.total);
-        return NULL;
+        if (rc == CLI_DONE) {
+            rc = usage_key(cli, stored, usage);
+        }
+
+        free(stored);
+
+        rc = (rc == SELECTION_PASSED) ? CLI_DONE : rc;
+    }
+
+    return rc;
+}
+
+
+static int
+usage_key(cli_t *cli, const stored_t *stored, usage_t *usage)
+{
+    uint64_t       used;
+    apikey_text_t  address;
+
+    usage->at = 0;
+
+    if (store_usage_read(&cli->store, stored->digest, cli_now(cli),
+                         usage->span, usage_visit, usage)
+        != STORE_DONE)
+    {
+        return cli_failed(cli);
     }
 
     used = stored_used(stored, &address);
+
+    if (used > usage->used) {
+        usage->used = used;
+        json_decref(usage->address);
+        usage->address = json_text(address);
+    }
+
+    if (usage->keys++ == 0) {
+        usage->id = json_text(stored_get(stored, "id"));
+    }
+
+    return CLI_DONE;
+}
+
+
+/* Of one key that was named its id, of others how many they are. */
+
+static json_t *
+usage_json(const selection_t *keys, const usage_t *usage)
+{
+    json_t  *json;
+
     json = json_object();
 
-    json_object_set_new(json, "id", json_text(stored_get(stored, "id")));
-    json_object_set_new(json, "days", usage.days);
-    json_object_set_new(json, "total", usage.total);
+    if (!keys->filtered && keys->count == 1) {
+        json_object_set(json, "id", usage->id);
+    } else {
+        json_object_set_new(json, "keys", json_integer(usage->keys));
+    }
+
+    json_decref(usage->id);
+
+    json_object_set_new(json, "days", usage->days);
+    json_object_set_new(json, "total", usage->total);
     json_object_set_new(json, "last_used",
-                        used ? json_integer(used) : json_null());
-    json_object_set_new(json, "last_address", json_text(address));
+                        usage->used ? json_integer(usage->used)
+                                    : json_null());
+    json_object_set_new(json, "last_address", usage->address);
 
     return json;
 }
 
+
+/* Of each key the same days. */
 
 static void
 usage_visit(void *data, uint32_t day, const reply_t *reply)
@@ -170,16 +226,19 @@ usage_visit(void *data, uint32_t day, const reply_t *reply)
     char     text[USAGE_DAY];
     json_t  *json;
 
-    usage_day_text(text, day);
+    json = json_array_get(usage->days, usage->at++);
 
-    json = json_object();
-    json_object_set_new(json, "day", json_string(text));
-    json_object_update_new(json, usage_counts());
+    if (json == NULL) {
+        usage_day_text(text, day);
+
+        json = json_object();
+        json_object_set_new(json, "day", json_string(text));
+        json_object_update_new(json, usage_counts());
+        json_array_append_new(usage->days, json);
+    }
 
     usage_add(json, reply);
     usage_add(usage->total, reply);
-
-    json_array_append_new(usage->days, json);
 }
 
 

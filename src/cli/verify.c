@@ -132,7 +132,13 @@ verify_read(cli_t *cli, unsigned char *digest, const char **result)
 
     rc = -1;
 
-    if (cli_read_line(line, &token) != 0 || token.len == 0) {
+    if (cli->request.key != NULL) {
+        token = store_text(cli->request.key);
+    } else if (cli_read_line(line, &token) != 0) {
+        token.len = 0;
+    }
+
+    if (token.len == 0) {
         *result = "missing";
 
     } else if (apikey_token_check(token) != APIKEY_OK) {

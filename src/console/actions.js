@@ -1,7 +1,7 @@
 // What is done to a key: each asks first, and is done once.  They return what
 // the server has answered, or undefined if the reader thought better of it.
 
-import { change, get } from './api.js';
+import { change, get, withQuery } from './api.js';
 import { dialog, ask } from './dialog.js';
 import { h } from './element.js';
 import { choice } from './field.js';
@@ -109,23 +109,30 @@ export function resetLimits(key) {
 }
 
 
-// All keys of a service or a project.
+// All keys within these filters, of which the reader has seen so many.
 
-export async function deleteTogether(kind, name, signal) {
-    const { total } = await patiently(() => get('keys',
-        { [kind]: name, limit: 1 }, signal), signal);
+const NAMES = { q: 'Search', status: 'Status', org: 'Organization',
+                project: 'Project', service: 'Service', plan: 'Plan' };
+
+export async function deleteTogether(within, total, signal) {
+    const found = await patiently(() => get('facets', within, signal), signal);
 
     const done = await ask({
-        title: `Delete all keys of a ${kind}`,
-        intro: h('p', {}, h('strong', {}, count(total, 'key')),
-                 total === 1 ? ' is' : ' are', ` bound to the ${kind} `,
-                 h('code', {}, name), total === 1 ? '. It is' : '. They are',
-                 ' refused from now on, and forgotten with all that is '
-                 + 'counted.'),
-        word: name,
+        title: `Delete ${count(total, 'key')}`,
+        intro: [
+            h('p', {}, 'All keys that match are deleted, with all that is '
+              + 'counted for them, and refused from now on:'),
+            h('dl', { class: 'facts' },
+              Object.entries(within).map(([name, value]) =>
+                  [h('dt', {}, NAMES[name]), h('dd', {}, value)])),
+            h('p', {}, h('strong', {}, 'Whose keys they are')),
+            h('ul', { class: 'whose' }, whose(found.org, total)),
+        ],
+        word: `delete ${total}`,
         action: `Delete ${count(total, 'key')}`,
         danger: true,
-        send: () => change('DELETE', `${kind}s/${encodeURIComponent(name)}`),
+        send: () => change('DELETE', withQuery('keys', { ...within,
+                                                         keys: total })),
     });
 
     if (done) {
@@ -133,6 +140,21 @@ export async function deleteTogether(kind, name, signal) {
     }
 
     return done;
+}
+
+
+// The server names the organizations that have most.
+
+function whose(orgs, total) {
+    const rest = total - orgs.reduce((sum, one) => sum + one.keys, 0);
+
+    return [
+        ...orgs.map((one) => h('li', {}, h('bdi', {}, one.value),
+                               ` – ${count(one.keys, 'key')}`)),
+        rest > 0 && h('li', {}, orgs.length < 100 ? 'no organization'
+                                                  : 'others, or none',
+                      ` – ${count(rest, 'key')}`),
+    ];
 }
 
 

@@ -3,6 +3,9 @@
 
 const PATIENCE = 30000;      // milliseconds
 
+// Of what was read, by which a change says what it is a change of.
+const tags = new WeakMap();
+
 let csrf = null;
 let signedOut = () => {};
 
@@ -37,9 +40,11 @@ export function get(path, query, signal, unasked) {
 }
 
 
-export function change(method, path, body) {
-    return request(method, path,
-                   { body: method === 'DELETE' ? undefined : body || {} });
+// "of": what was read, if it has to be still so.
+
+export function change(method, path, body, of) {
+    return request(method, path, { of,
+        body: method === 'DELETE' ? undefined : body || {} });
 }
 
 
@@ -78,12 +83,16 @@ function taken(session) {
 
 // Relative to the page, so that the console may stand below a path.
 
-async function request(method, path, { body, signal, unasked, quiet }) {
+async function request(method, path, { body, signal, unasked, quiet, of }) {
     const timeout = AbortSignal.timeout(PATIENCE);
     const headers = { Accept: 'application/json' };
 
     if (body !== undefined) {
         headers['Content-Type'] = 'application/json';
+    }
+
+    if (tags.has(of)) {
+        headers['If-Match'] = tags.get(of);
     }
 
     if (unasked) {
@@ -133,6 +142,10 @@ async function read(reply) {
     });
 
     if (reply.ok) {
+        if (json && reply.headers.has('ETag')) {
+            tags.set(json, reply.headers.get('ETag'));
+        }
+
         return json;
     }
 

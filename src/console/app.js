@@ -4,7 +4,8 @@ import { onSignedOut, session as ask, signOut } from './api.js';
 import { closeDialogs } from './dialog.js';
 import { fill, h } from './element.js';
 import { login } from './login.js';
-import { current, go, href } from './route.js';
+import { keyIn } from './keytext.js';
+import { current, go, href, note } from './route.js';
 import { patiently } from './trouble.js';
 import { create } from './create.js';
 import { events } from './events.js';
@@ -32,7 +33,7 @@ let page = null;         // an AbortController: the life of what is shown
 
 
 function show() {
-    const route = current();
+    const route = told(current());
     const draw = route.page === 'keys' && route.id ? key : PAGES[route.page];
 
     closeDialogs();
@@ -60,6 +61,21 @@ function show() {
            admin: session.role === 'admin' });
     window.scrollTo(0, 0);
     focusHeading();
+}
+
+
+// A key in the address goes out of it, and is looked for.
+
+function told(route) {
+    const pasted = keyIn(route.id) || keyIn(route.query.q);
+
+    if (pasted) {
+        delete route.query.q;
+        note('keys', route.query);
+        return { page: 'keys', id: null, query: route.query, pasted };
+    }
+
+    return route;
 }
 
 

@@ -170,6 +170,7 @@ function fieldsOf({ templates, known, signal, changed }) {
         not_before: from.value(),
         allow: words(allow.value()),
         prefix: prefix.value(),
+        ...plan.forced(),
     });
 
     return {

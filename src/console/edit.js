@@ -51,7 +51,7 @@ export function edit(key, signal) {
             }
 
             return change('PATCH', `keys/${encodeURIComponent(key.id)}`,
-                          changed);
+                          { ...changed, ...plan.forced() }, key);
         },
     });
 }

@@ -2,7 +2,9 @@
 
 import { get } from './api.js';
 import { fill, h, newId } from './element.js';
+import { keyIn, recordOf } from './keytext.js';
 import { statuses } from './record.js';
+import { go } from './route.js';
 
 
 const PAUSE = 250;      // milliseconds after the last letter
@@ -15,15 +17,27 @@ const WORDS = [
 ];
 
 
-// Writes what is chosen into "state" and calls changed().
+// Writes what is chosen into "state" and calls changed().  A key among it is
+// taken out and looked for.
 
-export function filters(state, changed) {
+export function filters(state, changed, signal) {
     const controls = {};
     const lists = {};
+    const said = h('p', { class: 'said', role: 'status' });
     let timer;
 
     function take(name, value) {
         clearTimeout(timer);
+
+        const pasted = keyIn(value);
+
+        if (pasted) {
+            controls[name].value = state[name] || '';
+            find(pasted);
+            return;
+        }
+
+        fill(said);
 
         if ((state[name] || '') === value) {
             return;
@@ -39,12 +53,33 @@ export function filters(state, changed) {
         changed();
     }
 
+    async function find(pasted) {
+        fill(said, 'This is a key: looking for its record…');
+
+        try {
+            const record = await recordOf(pasted);
+
+            if (signal.aborted) {
+                return;
+            }
+
+            if (record) {
+                go('keys', record.id);
+            } else {
+                fill(said, 'No record belongs to this key.');
+            }
+
+        } catch (error) {
+            fill(said, error.message);
+        }
+    }
+
     function searchField() {
         const id = newId('search');
 
         controls.q = h('input', { id, type: 'search',
             value: state.q, autocomplete: 'off', spellcheck: 'false',
-            placeholder: 'Name, ID, organization, project or service',
+            placeholder: 'Name, ID, organization, project, service or key',
             'aria-keyshortcuts': 'Control+K',
             oninput: () => {
                 clearTimeout(timer);
@@ -137,13 +172,14 @@ export function filters(state, changed) {
         onsubmit: (event) => {
             event.preventDefault();
             take('q', controls.q.value.trim());
-        } }, searchField(), toggle, more);
+        } }, searchField(), toggle, more, said);
 
     show();
 
     return {
         element,
         clear,
+        find,
         used,
         suggest: (known) => {
             for (const [name, list] of Object.entries(lists)) {

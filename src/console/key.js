@@ -184,6 +184,7 @@ function identity(key) {
           fact('Own limits', key.limits ? said(key.limits) || key.limits
                                         : none()),
           fact('Prefix', key.prefix ? h('code', {}, key.prefix) : none()),
+          key.hint && fact('Ends with', h('code', {}, key.hint)),
           fact('Networks', key.allow.length ? scopes(key.allow)
                                             : none('anywhere')),
           fact('Created', key.created ? time(key.created) : none()),

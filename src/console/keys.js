@@ -2,7 +2,7 @@
 
 import { get } from './api.js';
 import { deleteTogether } from './actions.js';
-import { fill, h } from './element.js';
+import { fill, h, newId } from './element.js';
 import { facets, filters } from './filters.js';
 import { ago, ahead, count, now, number, time } from './format.js';
 import { pager } from './pager.js';
@@ -42,7 +42,7 @@ export function keys({ main, route, signal, title, admin }) {
     const filter = filters(state, () => {
         delete state.page;
         load(true);
-    });
+    }, signal);
 
     function order(column) {
         const same = state.sort === column.sort;
@@ -114,7 +114,8 @@ export function keys({ main, route, signal, title, admin }) {
         total.textContent = number(found.total);
         pages.show({ total: found.total, shown: found.keys.length, size,
                      page: Number(state.page) || 1 });
-        fill(together, admin && found.total > 0 && deletions());
+        fill(together, admin && found.total > 0 && filter.used()
+                       && deletions(found));
     }
 
     function empty() {
@@ -129,19 +130,32 @@ export function keys({ main, route, signal, title, admin }) {
                     onclick: () => filter.clear() }, 'Clear the filters'))];
     }
 
-    // The keys of a service or project go together.
-    function deletions() {
-        return ['service', 'project'].filter((kind) => state[kind])
-            .map((kind) => h('button', { type: 'button',
-                class: 'danger outline', onclick: async () => {
+    // Only within what is shown, and not where it is clicked by chance.
+    function deletions(found) {
+        const { sort, order: _, page, size, ...within } = state;
+
+        const items = h('div', { class: 'menu-items', hidden: true,
+                                 id: newId('menu') },
+            h('button', { type: 'button', class: 'danger outline',
+                onclick: async () => {
+                    toggle.click();
+
                     // What went wrong the list says, too.
-                    const done = await deleteTogether(kind, state[kind],
+                    const done = await deleteTogether(within, found.total,
                         signal).catch(() => true);
 
                     if (done && !signal.aborted) {
                         load();
                     }
-                } }, `Delete all of ${kind} ${state[kind]}…`));
+                } }, `Delete ${count(found.total, 'key')}…`));
+
+        const toggle = h('button', { type: 'button', 'aria-expanded': 'false',
+            'aria-controls': items.id, onclick: () => {
+                items.hidden = !items.hidden;
+                toggle.setAttribute('aria-expanded', String(!items.hidden));
+            } }, 'More');
+
+        return h('div', { class: 'menu' }, toggle, items);
     }
 
     title('Keys');
@@ -155,6 +169,10 @@ export function keys({ main, route, signal, title, admin }) {
         h('div', { class: 'sheet' }, table), pages.element);
     load();
     facets(signal).then(filter.suggest);
+
+    if (route.pasted) {
+        filter.find(route.pasted);
+    }
 }
 
 
@@ -179,7 +197,7 @@ function known(state) {
 function row(key) {
     return body(COLUMNS, [
         keyLink(key.id, key.name),
-        h('code', { class: 'id' }, key.id),
+        [h('code', { class: 'id' }, key.id), hint(key)],
         [status(key.status), ending(key)],
         scopes(key.scopes, ROOM),
         label(key.org),
@@ -187,6 +205,15 @@ function row(key) {
         time(key.created, 'date'),
         key.last_used ? ago(key.last_used) : none('never'),
     ]);
+}
+
+
+// How the key's own text ends, by which those who have it know it.
+
+function hint(key) {
+    return key.hint && h('span', { class: 'hinted',
+                                   title: `The key ends with ${key.hint}` },
+                         `…${key.hint}`);
 }
 
 

@@ -21,7 +21,21 @@ export function planField(value, signal) {
     const tell = () => field.told(field.value() ? meant(known, field.value())
                                                 : otherwise(known));
 
-    field.element.append(list);
+    // Offered once the server has refused the plan.
+    const force = h('input', { type: 'checkbox', name: 'force' });
+    const anyway = h('label', { class: 'check', hidden: true }, force,
+                     'Take it all the same');
+    const fail = field.fail;
+
+    field.fail = (message) => {
+        fail(message);
+        anyway.hidden = !message;
+        force.checked = force.checked && Boolean(message);
+    };
+
+    field.forced = () => (force.checked ? { force: true } : {});
+
+    field.element.append(list, anyway);
     field.control.addEventListener('input', tell);
     tell();
 
@@ -45,8 +59,8 @@ function meant(known, name) {
         return such.map(limits).join('; at other gateways ');
     }
 
-    return known.length > 0 && 'No gateway has this plan: its default would '
-                               + 'hold there.';
+    return known.length > 0 && h('strong', { class: 'unsure' },
+                                 'No gateway has this plan.');
 }
 
 

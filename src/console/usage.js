@@ -88,7 +88,7 @@ function drawn({ days, total }) {
           figure('Requests', number(total.requests)),
           figure('Denied', number(denied), percent(denied, total.requests)),
           figure('Errors', number(total.errors),
-                 percent(total.errors, total.requests)),
+                 percent(total.errors, total.requests - denied)),
           figure('Sent', bytes(total.bytes))),
         stacked({
             label: `Requests per day, the last ${count(days.length, 'day')}`,

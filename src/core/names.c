@@ -141,6 +141,18 @@ apikey_names_webhooks(char *out, apikey_text_t prefix)
 
 
 size_t
+apikey_names_retry(char *out, apikey_text_t prefix, apikey_text_t hex)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+    p = apikey_names_append_text(p, "retry:");
+
+    return apikey_names_append(p, hex.data, hex.len) - out;
+}
+
+
+size_t
 apikey_names_templates(char *out, apikey_text_t prefix)
 {
     char  *p;

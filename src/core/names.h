@@ -17,9 +17,14 @@
  *                      and what is known of its past (usage.h); they expire
  *   Pevents            stream: what has happened, about the last 100000
  *   Pexpiring          sorted set: public id => when the key expires, in Unix
- *                      seconds; whoever tells of it removes it
+ *                      seconds; whoever tells of it removes it.  "*", which is
+ *                      no id, says that gateways have begun to tell: see
+ *                      expiring.lua
  *   Pwebhooks          hash: name of a webhook => id of the latest event that
  *                      it has taken
+ *   Pretry:HEX         string, of a request to make a key that may be sent
+ *                      again, for a day; HEX: 32 digits, of whose request it is
+ *                      and of its Idempotency-Key; see store_retry.h
  *   Ptemplates         hash: template => JSON
  *   Pplans             hash: "HOST:PID" of one worker of each gateway => its
  *                      plans, a line each: "PLAN LIMITS [per=org | per=project]
@@ -27,10 +32,11 @@
  *                      apikey_limits_parse() takes them, default if it is that
  *                      of a location; they hold as long as the worker registers
  *   Pgateways          hash: "HOST:PID" of a gateway's worker => "TIME VERSION
- *                      SINCE", in Unix seconds by Redis's clock, TIME being
- *                      that of its last heartbeat, one a second; it is removed
- *                      by a worker that leaves, and stands still after one
- *                      that was killed
+ *                      SINCE PEPPER", in Unix seconds by Redis's clock, TIME
+ *                      being that of its last heartbeat, one a second, and
+ *                      PEPPER as apikey_pepper_print() has it, or "-" of a
+ *                      worker that is about to end; it is removed by a worker
+ *                      that leaves, and stands still after one that was killed
  *   Pchanges           channel: "DIGEST REV" after each write of a record, or
  *                      "DIGEST REV TOKEN" if the writer waits for the workers;
  *                      TOKEN: 16 random base62 digits
@@ -66,6 +72,8 @@ size_t apikey_names_usage(char *out, apikey_text_t prefix,
 size_t apikey_names_events(char *out, apikey_text_t prefix);
 size_t apikey_names_expiring(char *out, apikey_text_t prefix);
 size_t apikey_names_webhooks(char *out, apikey_text_t prefix);
+size_t apikey_names_retry(char *out, apikey_text_t prefix,
+    apikey_text_t hex);
 size_t apikey_names_templates(char *out, apikey_text_t prefix);
 size_t apikey_names_plans(char *out, apikey_text_t prefix);
 size_t apikey_names_gateways(char *out, apikey_text_t prefix);

@@ -9,6 +9,7 @@
  *   id          the public id
  *   name        what people call it
  *   prefix      of the key's text; for an imported key absent
+ *   hint        the last characters of the key's text, to tell keys apart
  *   org project service
  *               what the key is bound to
  *   scopes      "resource:action ..."; absent: none

@@ -3,6 +3,9 @@
 #include "text.h"
 
 
+static int apikey_text_alike(char a, char b);
+
+
 apikey_text_t
 apikey_text_word(apikey_text_t *list)
 {
@@ -40,6 +43,56 @@ apikey_text_equal(apikey_text_t a, apikey_text_t b)
 {
     return a.len == b.len
            && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+
+unsigned
+apikey_text_distance(apikey_text_t a, apikey_text_t b)
+{
+    size_t    i, j;
+    unsigned  cost, best, rows[3][APIKEY_TEXT_NEAR + 1];
+    unsigned *above, *last, *row;
+
+    a.len = (a.len < APIKEY_TEXT_NEAR) ? a.len : APIKEY_TEXT_NEAR;
+    b.len = (b.len < APIKEY_TEXT_NEAR) ? b.len : APIKEY_TEXT_NEAR;
+
+    for (j = 0; j <= b.len; j++) {
+        rows[0][j] = j;
+    }
+
+    for (i = 1; i <= a.len; i++) {
+        row = rows[i % 3];
+        last = rows[(i + 2) % 3];
+        above = rows[(i + 1) % 3];
+
+        row[0] = i;
+
+        for (j = 1; j <= b.len; j++) {
+            cost = !apikey_text_alike(a.data[i - 1], b.data[j - 1]);
+            best = last[j - 1] + cost;
+
+            if (last[j] + 1 < best) {
+                best = last[j] + 1;
+            }
+
+            if (row[j - 1] + 1 < best) {
+                best = row[j - 1] + 1;
+            }
+
+            if (i > 1
+                && j > 1
+                && apikey_text_alike(a.data[i - 1], b.data[j - 2])
+                && apikey_text_alike(a.data[i - 2], b.data[j - 1])
+                && above[j - 2] + 1 < best)
+            {
+                best = above[j - 2] + 1;
+            }
+
+            row[j] = best;
+        }
+    }
+
+    return rows[a.len % 3][b.len];
 }
 
 
@@ -132,4 +185,14 @@ int
 apikey_text_is_control(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+
+static int
+apikey_text_alike(char a, char b)
+{
+    a |= (a >= 'A' && a <= 'Z') ? 0x20 : 0;
+    b |= (b >= 'A' && b <= 'Z') ? 0x20 : 0;
+
+    return a == b;
 }

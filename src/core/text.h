@@ -31,6 +31,14 @@ apikey_text_t apikey_text_word(apikey_text_t *list);
 
 int apikey_text_equal(apikey_text_t a, apikey_text_t b);
 
+/*
+ * How many letters of one differ, are missing, are too many or changed places
+ * with their neighbour, to make it the other; the case of letters is none.  Of
+ * texts of more than APIKEY_TEXT_NEAR bytes only the beginning counts.
+ */
+#define APIKEY_TEXT_NEAR  64
+unsigned apikey_text_distance(apikey_text_t a, apikey_text_t b);
+
 /* Decimal digits only, no sign, no more than max; APIKEY_INVALID otherwise. */
 int apikey_text_number(apikey_text_t text, uint64_t max, uint64_t *value);
 

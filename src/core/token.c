@@ -201,6 +201,34 @@ apikey_pepper_set(apikey_pepper_t *pepper, apikey_text_t content,
 }
 
 
+/* No key is hashed to the same: none has a space. */
+
+void
+apikey_pepper_print(char out[APIKEY_PEPPER_PRINT],
+    const apikey_pepper_t *pepper)
+{
+    char                  hex[APIKEY_DIGEST_HEX];
+    unsigned char         digest[APIKEY_DIGEST_SIZE];
+    static const apikey_text_t  constant = apikey_text("apikey pepper");
+
+    apikey_token_digest(digest, constant, pepper);
+    apikey_digest_hex(hex, digest);
+    memcpy(out, hex, APIKEY_PEPPER_PRINT);
+}
+
+
+apikey_text_t
+apikey_token_hint(apikey_text_t token)
+{
+    if (token.len < APIKEY_HINT_TOKEN_MIN) {
+        return (apikey_text_t) { NULL, 0 };
+    }
+
+    return (apikey_text_t) { token.data + token.len - APIKEY_HINT_SIZE,
+                             APIKEY_HINT_SIZE };
+}
+
+
 void
 apikey_token_digest(unsigned char out[APIKEY_DIGEST_SIZE],
     apikey_text_t token, const apikey_pepper_t *pepper)

@@ -27,6 +27,10 @@
 #define APIKEY_PEPPER_MIN         32
 #define APIKEY_PEPPER_KEY         64    /* what a pepper is made into */
 #define APIKEY_PEPPER_FILE_MAX    4096
+#define APIKEY_PEPPER_PRINT       16    /* hexadecimal digits */
+
+#define APIKEY_HINT_SIZE          4
+#define APIKEY_HINT_TOKEN_MIN     12    /* of a shorter one it tells much */
 
 
 typedef struct {
@@ -68,6 +72,16 @@ int apikey_token_check_own(apikey_text_t token);
  */
 int apikey_pepper_set(apikey_pepper_t *pepper, apikey_text_t content,
     const char **why);
+
+/*
+ * What two that have the same pepper have in common, and others may know: lower
+ * case, not terminated.
+ */
+void apikey_pepper_print(char out[APIKEY_PEPPER_PRINT],
+    const apikey_pepper_t *pepper);
+
+/* The last characters of a key, for its record; empty: it is too short. */
+apikey_text_t apikey_token_hint(apikey_text_t token);
 
 /* BLAKE2b-256 of the whole key, keyed with the pepper. */
 void apikey_token_digest(unsigned char out[APIKEY_DIGEST_SIZE],

@@ -199,6 +199,7 @@ struct ngx_http_apikey_main_conf_s {
     ngx_http_apikey_plan_t       *anonymous;
     ngx_redis_script_t            decide;
     ngx_redis_script_t            beat;
+    ngx_redis_script_t            expiring;
     ngx_redis_script_t            giveback;
     ngx_redis_script_t            usage_script;
     ngx_http_apikey_zone_t       *zone;        /* NULL: no apikey_cache */

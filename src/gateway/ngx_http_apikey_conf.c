@@ -39,6 +39,8 @@ ngx_http_apikey_create_main_conf(ngx_conf_t *cf)
     ngx_str_set(&amcf->decide.sha1, APIKEY_SCRIPT_DECIDE_SHA1);
     ngx_str_set(&amcf->beat.text, APIKEY_SCRIPT_BEAT);
     ngx_str_set(&amcf->beat.sha1, APIKEY_SCRIPT_BEAT_SHA1);
+    ngx_str_set(&amcf->expiring.text, APIKEY_SCRIPT_EXPIRING);
+    ngx_str_set(&amcf->expiring.sha1, APIKEY_SCRIPT_EXPIRING_SHA1);
     ngx_str_set(&amcf->giveback.text, APIKEY_SCRIPT_GIVEBACK);
     ngx_str_set(&amcf->giveback.sha1, APIKEY_SCRIPT_GIVEBACK_SHA1);
     ngx_str_set(&amcf->usage_script.text, APIKEY_SCRIPT_USAGE);

@@ -11,6 +11,7 @@
 #define NGX_HTTP_APIKEY_DETAILS       8          /* names and values */
 
 #define NGX_HTTP_APIKEY_EXPIRING      (7 * 86400)
+#define NGX_HTTP_APIKEY_EXPIRING_LATE (6 * 86400)   /* after that */
 #define NGX_HTTP_APIKEY_EXPIRING_ROUND  60000    /* milliseconds */
 #define NGX_HTTP_APIKEY_EXPIRING_AGAIN  1000     /* there may be more */
 #define NGX_HTTP_APIKEY_EXPIRING_MANY   100
@@ -183,7 +184,8 @@ static void
 ngx_http_apikey_expiring_look(ngx_event_t *ev)
 {
     char                          name[APIKEY_NAME_SIZE];
-    u_char                       *p, till[NGX_TIME_T_LEN], many[NGX_INT_T_LEN];
+    u_char                       *p, till[NGX_TIME_T_LEN], many[NGX_INT_T_LEN],
+                                  late[NGX_TIME_T_LEN];
     ngx_redis_args_t              args;
     ngx_http_apikey_events_t     *events;
     ngx_http_apikey_main_conf_t  *amcf;
@@ -195,25 +197,25 @@ ngx_http_apikey_expiring_look(ngx_event_t *ev)
 
     args.n = 0;
 
-    ngx_redis_arg(&args, "ZRANGEBYSCORE", 13);
     ngx_redis_arg(&args, name,
                   apikey_names_expiring(name,
                                         ngx_http_apikey_text(&amcf->prefix)));
-    ngx_redis_arg(&args, "-inf", 4);
 
     p = ngx_sprintf(till, "%T", ngx_time() + NGX_HTTP_APIKEY_EXPIRING);
     ngx_redis_arg(&args, till, p - till);
 
-    ngx_redis_arg(&args, "LIMIT", 5);
-    ngx_redis_arg(&args, "0", 1);
-
     p = ngx_sprintf(many, "%i", (ngx_int_t) NGX_HTTP_APIKEY_EXPIRING_MANY);
     ngx_redis_arg(&args, many, p - many);
 
-    (void) ngx_redis_command_send(amcf->client, &args,
-                                  ngx_http_apikey_expiring_listed, amcf);
+    p = ngx_sprintf(late, "%i", (ngx_int_t) NGX_HTTP_APIKEY_EXPIRING_LATE);
+    ngx_redis_arg(&args, late, p - late);
+
+    (void) ngx_redis_eval(amcf->client, &amcf->expiring, &args, 1,
+                          ngx_http_apikey_expiring_listed, amcf);
 }
 
+
+/* How many there were, and ids. */
 
 static void
 ngx_http_apikey_expiring_listed(void *data, redisReply *reply)
@@ -222,17 +224,33 @@ ngx_http_apikey_expiring_listed(void *data, redisReply *reply)
 
     size_t  i;
 
-    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+    if (reply == NULL) {
         return;
     }
 
-    for (i = 0; i < reply->elements; i++) {
+    if (reply->type != REDIS_REPLY_ARRAY
+        || reply->elements == 0
+        || reply->element[0]->type != REDIS_REPLY_INTEGER)
+    {
+        if (reply->type == REDIS_REPLY_ERROR) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "redis does not list the keys that expire soon: "
+                          "\"%*s\"", (size_t) ngx_min(reply->len, 256),
+                          reply->str);
+        }
+
+        return;
+    }
+
+    for (i = 1; i < reply->elements; i++) {
         if (reply->element[i]->type == REDIS_REPLY_STRING) {
             ngx_http_apikey_expiring_find(amcf, reply->element[i]);
         }
     }
 
-    if (reply->elements == NGX_HTTP_APIKEY_EXPIRING_MANY && amcf->events) {
+    if (reply->element[0]->integer == NGX_HTTP_APIKEY_EXPIRING_MANY
+        && amcf->events)
+    {
         ngx_add_timer(&amcf->events->timer, NGX_HTTP_APIKEY_EXPIRING_AGAIN);
     }
 }

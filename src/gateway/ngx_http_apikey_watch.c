@@ -34,6 +34,7 @@ struct ngx_http_apikey_watch_s {
     ngx_str_t                     plans;
     ngx_str_t                     name;
     ngx_str_t                     text;      /* of the plans */
+    char                          pepper[APIKEY_PEPPER_PRINT];
     u_char                        buf[3 * APIKEY_NAME_SIZE
                                       + NGX_HTTP_APIKEY_NAME_LEN];
 };
@@ -102,6 +103,8 @@ ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
     {
         return NGX_ERROR;
     }
+
+    apikey_pepper_print(watch->pepper, amcf->pepper);
 
     amcf->watch = watch;
 
@@ -275,6 +278,14 @@ ngx_http_apikey_watch_beat(ngx_event_t *ev)
     ngx_redis_arg(&args, APIKEY_VERSION,
                   sizeof(APIKEY_VERSION) - 1);
     ngx_redis_arg(&args, uptime, p - uptime);
+
+    /* a worker that has to end knows no new keys, whatever their pepper */
+
+    if (ngx_exiting) {
+        ngx_redis_arg(&args, "-", 1);
+    } else {
+        ngx_redis_arg(&args, watch->pepper, APIKEY_PEPPER_PRINT);
+    }
 
     if (amcf->zone) {
         ngx_http_apikey_lease_sweep(amcf, 0);

@@ -18,6 +18,7 @@ static int attribute_check_id(apikey_text_t value, const char **why);
 static int attribute_check_status(apikey_text_t value, const char **why);
 static int attribute_check_name(apikey_text_t value, const char **why);
 static int attribute_check_prefix(apikey_text_t value, const char **why);
+static int attribute_check_hint(apikey_text_t value, const char **why);
 static int attribute_check_label(apikey_text_t value, const char **why);
 static int attribute_check_scopes(apikey_text_t value, const char **why);
 static int attribute_check_limits(apikey_text_t value, const char **why);
@@ -34,6 +35,7 @@ static const struct {
     [ATTRIBUTE_STATUS] =       { "status", attribute_check_status },
     [ATTRIBUTE_NAME] =         { "name", attribute_check_name },
     [ATTRIBUTE_PREFIX] =       { "prefix", attribute_check_prefix },
+    [ATTRIBUTE_HINT] =         { "hint", attribute_check_hint },
     [ATTRIBUTE_ORG] =          { "org", attribute_check_label },
     [ATTRIBUTE_PROJECT] =      { "project", attribute_check_label },
     [ATTRIBUTE_SERVICE] =      { "service", attribute_check_label },
@@ -279,6 +281,16 @@ attribute_check_prefix(apikey_text_t value, const char **why)
     *why = "a prefix is 1 to 32 of a-z 0-9 _";
 
     return apikey_token_prefix_check(value);
+}
+
+
+static int
+attribute_check_hint(apikey_text_t value, const char **why)
+{
+    *why = "a hint is the last 4 characters of a key";
+
+    return (value.len == APIKEY_HINT_SIZE) ? apikey_token_check(value)
+                                           : APIKEY_INVALID;
 }
 
 

@@ -57,6 +57,7 @@ typedef struct {
     attributes_t      attributes;    /* with an id */
     char              family[APIKEY_DIGEST_HEX + 1];   /* "": none */
     char              reset[24];     /* "": none; "now": as rev */
+    const stored_t   *more;          /* has other fields for it; NULL: no */
     char              rev[24];       /* of the record, once created */
     store_new_e       result;
     unsigned          indexed;       /* the entry of the index is ours */

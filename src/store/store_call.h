@@ -9,7 +9,10 @@
 #include "store.h"
 
 
-#define STORE_ARGS  (2 * ATTRIBUTE_COUNT + 8)
+/* Fields of a record besides its attributes that are written at once. */
+#define STORE_MORE  32
+
+#define STORE_ARGS  (2 * (ATTRIBUTE_COUNT + STORE_MORE) + 8)
 
 
 typedef struct {

@@ -13,6 +13,7 @@ static store_rc_e store_create_write(store_t *store, store_new_t *keys,
     unsigned count);
 static void store_create_fields(const store_t *store, store_write_t *write,
     const store_new_t *key);
+static void store_create_more(store_write_t *write, const stored_t *more);
 static void store_create_failed(const store_t *store, store_new_t *key);
 static void store_create_result(store_new_t *key, const reply_t *reply);
 static void store_create_unindex(store_t *store, store_new_t *keys,
@@ -275,6 +276,11 @@ store_create_fields(const store_t *store, store_write_t *write,
         store_write_add(write, fields[i].value);
     }
 
+    if (key->more != NULL) {
+        store_create_more(write, key->more);
+        return;
+    }
+
     if (key->family[0] != '\0') {
         store_write_add(write, store_text("family"));
         store_write_add(write, store_text(key->family));
@@ -283,6 +289,29 @@ store_create_fields(const store_t *store, store_write_t *write,
     if (key->reset[0] != '\0') {
         store_write_add(write, store_text("reset"));
         store_write_add(write, store_text(key->reset));
+    }
+}
+
+
+/* Counters, above all. */
+
+static void
+store_create_more(store_write_t *write, const stored_t *more)
+{
+    char      name[APIKEY_NAME_SIZE];
+    unsigned  i, n;
+
+    for (i = 0, n = 0; i < more->count && n < STORE_MORE; i++) {
+        snprintf(name, sizeof(name), "%.*s", (int) more->fields[i].name.len,
+                 more->fields[i].name.data);
+
+        if (attribute_find(name) == ATTRIBUTE_COUNT
+            && strcmp(name, "rev") != 0)
+        {
+            store_write_add(write, more->fields[i].name);
+            store_write_add(write, more->fields[i].value);
+            n++;
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,8 +7,11 @@
 #include "store_plans.h"
 
 
+static int store_plans_told(const store_plans_t *plans);
+static void store_plans_nearest(const store_plans_t *plans,
+    apikey_text_t name, char nearest[APIKEY_LABEL_MAX + 1]);
 static void store_plans_take(store_plans_t *plans, apikey_text_t gateway);
-static apikey_text_t store_plans_told(const store_plans_t *plans,
+static apikey_text_t store_plans_text(const store_plans_t *plans,
     apikey_text_t gateway);
 static void store_plans_add(store_plans_t *plans, const store_plan_t *plan,
     apikey_text_t gateway);
@@ -93,21 +97,27 @@ store_plans_find(const store_plans_t *plans, apikey_text_t name,
 }
 
 
-int
-store_plan_unknown(store_t *store, apikey_text_t name)
+store_rc_e
+store_plan_check(store_t *store, apikey_text_t name,
+    char nearest[APIKEY_LABEL_MAX + 1])
 {
     unsigned        count;
+    store_rc_e      rc;
     store_plans_t   plans;
 
-    count = 1;
+    rc = store_plans_read(store, &plans);
 
-    if (store_plans_read(store, &plans) == STORE_DONE && plans.count != 0) {
-        (void) store_plans_find(&plans, name, &count);
+    if (rc == STORE_DONE
+        && store_plans_find(&plans, name, &count) == NULL
+        && (plans.count != 0 || store_plans_told(&plans)))
+    {
+        store_plans_nearest(&plans, name, nearest);
+        rc = STORE_ABSENT;
     }
 
     store_plans_free(&plans);
 
-    return count == 0;
+    return rc;
 }
 
 
@@ -127,13 +137,55 @@ store_pool_read(store_t *store, const char *per, apikey_text_t holder,
 }
 
 
+/* Has any gateway been heard of that would have told of its plans? */
+
+static int
+store_plans_told(const store_plans_t *plans)
+{
+    unsigned  i;
+
+    for (i = 0; i < plans->workers.count; i++) {
+        if (plans->workers.list[i].silent <= STORE_WORKER_SILENT) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Up to a third of the letters may differ. */
+
+static void
+store_plans_nearest(const store_plans_t *plans, apikey_text_t name,
+    char nearest[APIKEY_LABEL_MAX + 1])
+{
+    unsigned        i, distance, best;
+    apikey_text_t   plan;
+
+    nearest[0] = '\0';
+    best = (name.len + 2) / 3 + 1;
+
+    for (i = 0; i < plans->count; i++) {
+        plan = plans->list[i].name;
+        distance = apikey_text_distance(name, plan);
+
+        if (distance < best) {
+            best = distance;
+            snprintf(nearest, APIKEY_LABEL_MAX + 1, "%.*s", (int) plan.len,
+                     plan.data);
+        }
+    }
+}
+
+
 static void
 store_plans_take(store_plans_t *plans, apikey_text_t gateway)
 {
     store_plan_t   plan;
     apikey_text_t  lines;
 
-    lines = store_plans_told(plans, gateway);
+    lines = store_plans_text(plans, gateway);
 
     while (lines.len != 0) {
 
@@ -145,7 +197,7 @@ store_plans_take(store_plans_t *plans, apikey_text_t gateway)
 
 
 static apikey_text_t
-store_plans_told(const store_plans_t *plans, apikey_text_t gateway)
+store_plans_text(const store_plans_t *plans, apikey_text_t gateway)
 {
     size_t          i;
     apikey_field_t  told;

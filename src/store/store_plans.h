@@ -37,10 +37,11 @@ const store_plan_t *store_plans_find(const store_plans_t *plans,
     apikey_text_t name, unsigned *count);
 
 /*
- * Do gateways tell of plans, but none of this one?  0, too, if Redis doesn't
- * say.
+ * Is there a plan of that name?  STORE_DONE also where no gateway is there to
+ * say; STORE_ABSENT, and the name of one that may be meant, or "".
  */
-int store_plan_unknown(store_t *store, apikey_text_t name);
+store_rc_e store_plan_check(store_t *store, apikey_text_t name,
+    char nearest[APIKEY_LABEL_MAX + 1]);
 
 /*
  * The counters that the keys of a holder (an org, a project) share: a reply to

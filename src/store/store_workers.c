@@ -84,6 +84,31 @@ store_workers_find(const store_workers_t *workers, apikey_text_t name)
 }
 
 
+const store_worker_t *
+store_workers_peppered(const store_workers_t *workers,
+    const char print[APIKEY_PEPPER_PRINT])
+{
+    unsigned              i;
+    apikey_text_t         ours;
+    const store_worker_t *worker;
+
+    ours = (apikey_text_t) { print, APIKEY_PEPPER_PRINT };
+
+    for (i = 0; i < workers->count; i++) {
+        worker = &workers->list[i];
+
+        if (worker->silent <= STORE_WORKER_SILENT
+            && worker->pepper.len == APIKEY_PEPPER_PRINT
+            && !apikey_text_equal(worker->pepper, ours))
+        {
+            return worker;
+        }
+    }
+
+    return NULL;
+}
+
+
 store_rc_e
 store_workers_prune(store_t *store, const store_workers_t *workers)
 {
@@ -133,8 +158,8 @@ store_worker_forget(store_t *store, const store_name_t *name,
 
 
 /*
- * "TIME VERSION SINCE", of which a later version may say more.  Names and
- * versions are shown on terminals: others than in ASCII are no worker's.
+ * "TIME VERSION SINCE PEPPER", of which a later version may say more.  Names
+ * and versions are shown on terminals: others than in ASCII are no worker's.
  */
 
 static int
@@ -172,6 +197,8 @@ store_worker_parse(store_worker_t *worker, const apikey_field_t *told)
     {
         return -1;
     }
+
+    worker->pepper = apikey_text_word(&words);
 
     return 0;
 }

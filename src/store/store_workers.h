@@ -14,6 +14,7 @@
 typedef struct {
     apikey_text_t   name;         /* HOST:PID */
     apikey_text_t   version;
+    apikey_text_t   pepper;       /* its print; empty: not known */
     uint64_t        since;        /* Unix seconds */
     uint64_t        heard;        /* the last heartbeat */
     uint64_t        silent;       /* seconds since then */
@@ -34,6 +35,10 @@ void store_workers_free(store_workers_t *workers);
 
 const store_worker_t *store_workers_find(const store_workers_t *workers,
     apikey_text_t name);
+
+/* A registered one whose pepper has another print, or NULL. */
+const store_worker_t *store_workers_peppered(const store_workers_t *workers,
+    const char print[APIKEY_PEPPER_PRINT]);
 
 /*
  * Forgets those that went without saying so, with their plans.  One that comes back right now

@@ -19,6 +19,8 @@ static const route_t  routes[] = {
 
     { "GET", "/api/keys", 0, api_list },
     { "POST", "/api/keys", ROUTE_ADMIN, api_create },
+    { "DELETE", "/api/keys", ROUTE_ADMIN, api_delete_matching },
+    { "POST", "/api/verify", 0, api_verify },
     { "GET", "/api/facets", 0, api_facets },
     { "GET", "/api/keys/{id}", 0, api_show },
     { "PATCH", "/api/keys/{id}", ROUTE_ADMIN, api_edit },

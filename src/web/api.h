@@ -35,6 +35,8 @@ unsigned api_session_end(request_t *request);
 
 /* api_list.c */
 unsigned api_list(request_t *request);
+
+/* api_facets.c */
 unsigned api_facets(request_t *request);
 
 /* api_keys.c */
@@ -46,6 +48,8 @@ unsigned api_disable(request_t *request);
 unsigned api_enable(request_t *request);
 unsigned api_revoke(request_t *request);
 unsigned api_delete(request_t *request);
+unsigned api_verify(request_t *request);
+unsigned api_delete_matching(request_t *request);
 unsigned api_delete_service(request_t *request);
 unsigned api_delete_project(request_t *request);
 unsigned api_usage(request_t *request);

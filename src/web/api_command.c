@@ -79,11 +79,20 @@ api_command(request_t *request, task_t *task, const member_t *members,
 
     task_free(task);
 
+    if (outcome.status == TASK_DONE && outcome.rev[0] != '\0') {
+        http_add(request, "ETag", "\"%s\"", outcome.rev);
+    }
+
     if (outcome.status == TASK_DONE && outcome.json != NULL) {
         return http_answer(request, status, outcome.json);
     }
 
     json_decref(outcome.json);
+
+    if (outcome.stale || outcome.unlike) {
+        return http_error(request, outcome.stale ? 412 : 422, NULL, "%s",
+                          outcome.complaint.message);
+    }
 
     return api_complained(request, &outcome, members);
 }
@@ -101,6 +110,16 @@ api_option(request_t *request, task_t *task, const member_t *member,
 
     if (member->type == MEMBER_PERMISSIONS && json_is_object(value)) {
         return api_option_permissions(request, task, member, value);
+    }
+
+    if (member->type == MEMBER_FLAG) {
+
+        if (json_is_true(value)) {
+            task_add(task, member->option, "");
+        }
+
+        return json_is_boolean(value)
+               ? 0 : api_wrong(request, member, "neither true nor false");
     }
 
     if (json_is_string(value)) {
@@ -225,7 +244,8 @@ api_complained(request_t *request, const task_outcome_t *outcome,
         return http_error(request, 400, field, "%s", complaint->message);
 
     default:   /* TASK_REFUSED */
-        return http_error(request, complaint->absent ? 404 : 409, field, "%s",
-                          complaint->message);
+        return http_error(request, field != NULL ? 400
+                                   : complaint->absent ? 404 : 409, field,
+                          "%s", complaint->message);
     }
 }

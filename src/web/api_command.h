@@ -14,6 +14,7 @@
 typedef enum {
     MEMBER_TEXT = 0,
     MEMBER_LIST,           /* of texts: an option that may be repeated */
+    MEMBER_FLAG,           /* true or false */
     MEMBER_TIME,           /* a text, or Unix seconds */
     MEMBER_LENGTH,         /* a text, or seconds */
     MEMBER_PERMISSIONS     /* a text, or {"resource":["action"]} */

@@ -3,23 +3,26 @@
  * them is read from Redis.
  */
 
-#define _GNU_SOURCE   /* qsort_r, strcasestr, hsearch_r */
+#define _GNU_SOURCE   /* qsort_r */
 
-#include <search.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <sodium.h>
 
 #include "store/memory.h"
 
 #include "api.h"
+#include "api_filter.h"
 #include "worker.h"
 
 
 #define LIST_LIMIT      50
 #define LIST_LIMIT_MAX  500
 #define LIST_FIRST      1000    /* keys, of the first pages */
-#define FACET_VALUES    100     /* of each */
+#define LIST_CURSOR     1024    /* bytes, as it is sent */
 
 
 typedef enum {
@@ -33,19 +36,18 @@ typedef struct {
     const char     *name;
     list_type_e     type;
     size_t          offset;     /* in a snapshot_key_t */
-    int             filter;     /* also a parameter that it has to equal */
 } list_field_t;
 
 static const list_field_t  list_fields[] = {
-    { "created", LIST_TIME, offsetof(snapshot_key_t, created), 0 },
-    { "name", LIST_TEXT, offsetof(snapshot_key_t, name), 0 },
-    { "status", LIST_STATUS, 0, 0 },
-    { "org", LIST_TEXT, offsetof(snapshot_key_t, org), 1 },
-    { "project", LIST_TEXT, offsetof(snapshot_key_t, project), 1 },
-    { "service", LIST_TEXT, offsetof(snapshot_key_t, service), 1 },
-    { "plan", LIST_TEXT, offsetof(snapshot_key_t, plan), 1 },
-    { "expires", LIST_TIME, offsetof(snapshot_key_t, expires), 0 },
-    { "last_used", LIST_TIME, offsetof(snapshot_key_t, used), 0 }
+    { "created", LIST_TIME, offsetof(snapshot_key_t, created) },
+    { "name", LIST_TEXT, offsetof(snapshot_key_t, name) },
+    { "status", LIST_STATUS, 0 },
+    { "org", LIST_TEXT, offsetof(snapshot_key_t, org) },
+    { "project", LIST_TEXT, offsetof(snapshot_key_t, project) },
+    { "service", LIST_TEXT, offsetof(snapshot_key_t, service) },
+    { "plan", LIST_TEXT, offsetof(snapshot_key_t, plan) },
+    { "expires", LIST_TIME, offsetof(snapshot_key_t, expires) },
+    { "last_used", LIST_TIME, offsetof(snapshot_key_t, used) }
 };
 
 #define LIST_FIELDS  (sizeof(list_fields) / sizeof(list_field_t))
@@ -57,9 +59,11 @@ typedef struct {
     uint64_t             now;
     uint64_t             limit;
     uint64_t             offset;
-    const char          *search;
-    const char          *status;
-    const char          *filters[LIST_FIELDS];
+    filter_t             filter;
+
+    int                  paged;         /* only what comes after that key */
+    const char          *after_status;
+    snapshot_key_t       after;
 } list_query_t;
 
 /* A page. */
@@ -67,32 +71,27 @@ typedef struct {
     size_t           total;
     size_t           count;
     unsigned char    digests[LIST_LIMIT_MAX][APIKEY_DIGEST_SIZE];
+    char             next[LIST_CURSOR];     /* "": it is the last */
 } list_page_t;
 
-typedef struct {
-    const char  *value;
-    size_t       keys;
-} facet_t;
-
-
 static unsigned list_given(request_t *request, list_query_t *query);
+static unsigned list_given_order(request_t *request, list_query_t *query);
+static unsigned list_given_cursor(request_t *request, list_query_t *query);
+static void list_cursor(char cursor[LIST_CURSOR], const snapshot_key_t *key,
+    const list_query_t *query);
 static void list_find(snapshot_t *snapshot, const list_query_t *query,
     list_page_t *page);
 static size_t list_insert(const snapshot_key_t **list, size_t count,
     size_t max, const snapshot_key_t *key, const list_query_t *query);
-static int list_matches(const snapshot_key_t *key, const list_query_t *query);
 static int list_compare(const void *one, const void *two, void *data);
 static int list_order(const snapshot_key_t *a, const snapshot_key_t *b,
     const list_query_t *query);
 static int list_read(worker_t *worker, const list_page_t *page,
     json_t *keys);
+static const char *list_status(const snapshot_key_t *key,
+    const list_query_t *query);
 static const char *list_text(const snapshot_key_t *key,
     const list_field_t *field);
-static json_t *facet_values(const snapshot_t *snapshot,
-    const list_field_t *field);
-static size_t facet_count(const snapshot_t *snapshot,
-    const list_field_t *field, facet_t *facets);
-static int facet_compare_keys(const void *one, const void *two);
 
 
 unsigned
@@ -132,9 +131,11 @@ api_list(request_t *request)
 
     if (rc == 0) {
         (void) http_answer(request, 200,
-                           json_pack("{s:I,s:O}",
+                           json_pack("{s:I,s:O,s:s?}",
                                      "total", (json_int_t) page->total,
-                                     "keys", keys));
+                                     "keys", keys,
+                                     "next", page->next[0] ? page->next
+                                                           : NULL));
     } else {
         (void) worker_failed(request, worker);
     }
@@ -147,85 +148,38 @@ api_list(request_t *request)
 }
 
 
-unsigned
-api_facets(request_t *request)
-{
-    char          why[SNAPSHOT_WHY];
-    json_t       *facets;
-    unsigned      i;
-    snapshot_t   *snapshot;
-
-    if (http_query_check(request, "") != 0) {
-        return request->status;
-    }
-
-    snapshot = &request->console->snapshot;
-
-    if (snapshot_open(snapshot, why) != 0) {
-        return http_error(request, 503, NULL, "%s", why);
-    }
-
-    facets = json_object();
-
-    for (i = 0; i < LIST_FIELDS; i++) {
-        if (list_fields[i].filter) {
-            json_object_set_new(facets, list_fields[i].name,
-                                facet_values(snapshot, &list_fields[i]));
-        }
-    }
-
-    snapshot_close(snapshot);
-
-    return http_answer(request, 200, facets);
-}
-
-
 static unsigned
 list_given(request_t *request, list_query_t *query)
 {
-    unsigned     i;
-    const char  *value;
-    static const char *const  statuses[] = {
-        "active", "disabled", "revoked", "expired", "early", "unreadable"
-    };
-
     memset(query, 0, sizeof(list_query_t));
 
     query->limit = LIST_LIMIT;
 
-    if (http_query_check(request, "q status org project service plan sort "
-                                  "order limit offset")
+    if (http_query_check(request, API_FILTERS " sort order limit offset "
+                                  "cursor")
         != 0
         || http_query_number(request, "limit", 1, LIST_LIMIT_MAX,
                              &query->limit)
            != 0
         || http_query_number(request, "offset", 0, INT32_MAX, &query->offset)
-           != 0)
+           != 0
+        || api_filter(request, &query->filter) != 0
+        || list_given_order(request, query) != 0)
     {
         return request->status;
     }
 
-    query->search = http_query(request, "q");
-    query->status = http_query(request, "status");
+    return list_given_cursor(request, query);
+}
+
+
+static unsigned
+list_given_order(request_t *request, list_query_t *query)
+{
+    unsigned     i;
+    const char  *value;
+
     query->sort = &list_fields[0];
-
-    for (i = 0; query->status != NULL && i < 6; i++) {
-        if (strcmp(statuses[i], query->status) == 0) {
-            break;
-        }
-    }
-
-    if (i == 6) {
-        return http_error(request, 400, "status", "not active, disabled, "
-                          "revoked, expired, early or unreadable");
-    }
-
-    for (i = 0; i < LIST_FIELDS; i++) {
-        if (list_fields[i].filter) {
-            query->filters[i] = http_query(request, list_fields[i].name);
-        }
-    }
-
     value = http_query(request, "sort");
 
     for (i = 0; value != NULL && i < LIST_FIELDS; i++) {
@@ -253,32 +207,138 @@ list_given(request_t *request, list_query_t *query)
 }
 
 
+/*
+ * A cursor says behind which key a page begins: by what keys are sorted, the
+ * direction, the key's id, and its value, a line each.  So it holds though that
+ * key is deleted, and others come before it.
+ */
+
+static void
+list_cursor(char cursor[LIST_CURSOR], const snapshot_key_t *key,
+    const list_query_t *query)
+{
+    int    n;
+    char   text[LIST_CURSOR / 2];
+
+    n = snprintf(text, sizeof(text), "%s\n%s\n%s\n", query->sort->name,
+                 query->descending ? "desc" : "asc", key->id);
+
+    switch (query->sort->type) {
+
+    case LIST_TIME:
+        n += snprintf(text + n, sizeof(text) - n, "%llu", (unsigned long long)
+                      *(const uint64_t *) ((const char *) key
+                                           + query->sort->offset));
+        break;
+
+    case LIST_STATUS:
+        n += snprintf(text + n, sizeof(text) - n, "%s",
+                      list_status(key, query));
+        break;
+
+    default:   /* LIST_TEXT */
+        n += snprintf(text + n, sizeof(text) - n, "%s",
+                      list_text(key, query->sort));
+    }
+
+    (void) sodium_bin2base64(cursor, LIST_CURSOR, (unsigned char *) text, n,
+                             sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+
+static unsigned
+list_given_cursor(request_t *request, list_query_t *query)
+{
+    char           text[LIST_CURSOR];
+    char          *line[4], *p;
+    size_t         len;
+    unsigned       i;
+    const char    *cursor, *kept;
+
+    cursor = http_query(request, "cursor");
+
+    if (cursor == NULL) {
+        return 0;
+    }
+
+    if (query->offset != 0
+        || sodium_base642bin((unsigned char *) text, sizeof(text) - 1, cursor,
+                             strlen(cursor), NULL, &len, NULL,
+                             sodium_base64_VARIANT_URLSAFE_NO_PADDING)
+           != 0)
+    {
+        return http_error(request, 400, "cursor", "not one that was given");
+    }
+
+    text[len] = '\0';
+    kept = http_keep(request, "%s", text);
+    p = (char *) kept;
+
+    for (i = 0; p != NULL && i < 4; i++) {
+        line[i] = strsep(&p, "\n");
+    }
+
+    if (i != 4
+        || strcmp(line[0], query->sort->name) != 0
+        || strcmp(line[1], query->descending ? "desc" : "asc") != 0)
+    {
+        return http_error(request, 400, "cursor",
+                          "not one of this sort and order");
+    }
+
+    query->paged = 1;
+    query->after.id = line[2];
+    query->after_status = line[3];
+
+    p = (char *) &query->after + query->sort->offset;
+
+    if (query->sort->type == LIST_TIME) {
+        *(uint64_t *) p = strtoull(line[3], NULL, 10);
+
+    } else if (query->sort->type == LIST_TEXT) {
+        *(const char **) p = line[3];
+    }
+
+    return 0;
+}
+
+
 static void
 list_find(snapshot_t *snapshot, const list_query_t *query, list_page_t *page)
 {
-    size_t                  i, end, kept;
+    size_t                  i, end, kept, rest;
+    const snapshot_key_t   *key, *after;
     const snapshot_key_t  **found;
 
     /* Of the first pages only what is shown, and before it, is sorted. */
 
     end = query->offset + query->limit;
     kept = 0;
+    rest = 0;
+    after = &query->after;
 
     found = must(malloc((snapshot->count + 1) * sizeof(snapshot_key_t *)));
 
     for (i = 0; i < snapshot->count; i++) {
+        key = snapshot->list[i];
 
-        if (!list_matches(snapshot->list[i], query)) {
+        if (!api_filter_matches(&query->filter, key, query->now)) {
             continue;
         }
 
         page->total++;
 
+        if (query->paged && list_compare(&after, &key, (void *) query) >= 0) {
+            continue;
+        }
+
+        rest++;
+
         if (end > LIST_FIRST) {
-            found[kept++] = snapshot->list[i];
+            found[kept++] = key;
 
         } else {
-            kept = list_insert(found, kept, end, snapshot->list[i], query);
+            kept = list_insert(found, kept, end, key, query);
         }
     }
 
@@ -290,6 +350,10 @@ list_find(snapshot_t *snapshot, const list_query_t *query, list_page_t *page)
     for (i = query->offset; i < kept && i < end; i++) {
         memcpy(page->digests[page->count++], found[i]->digest,
                APIKEY_DIGEST_SIZE);
+    }
+
+    if (page->count != 0 && rest > end) {
+        list_cursor(page->next, found[end - 1], query);
     }
 
     free(found);
@@ -333,35 +397,6 @@ list_insert(const snapshot_key_t **list, size_t count, size_t max,
 
 
 static int
-list_matches(const snapshot_key_t *key, const list_query_t *query)
-{
-    unsigned  i;
-
-    for (i = 0; i < LIST_FIELDS; i++) {
-        if (query->filters[i] != NULL
-            && strcmp(list_text(key, &list_fields[i]), query->filters[i])
-               != 0)
-        {
-            return 0;
-        }
-    }
-
-    if (query->status != NULL
-        && strcmp(snapshot_status(key, query->now), query->status) != 0)
-    {
-        return 0;
-    }
-
-    return query->search == NULL
-           || strcasestr(key->name, query->search) != NULL
-           || strcasestr(key->id, query->search) != NULL
-           || strcasestr(key->org, query->search) != NULL
-           || strcasestr(key->project, query->search) != NULL
-           || strcasestr(key->service, query->search) != NULL;
-}
-
-
-static int
 list_compare(const void *one, const void *two, void *data)
 {
     const list_query_t *query = data;
@@ -401,8 +436,8 @@ list_order(const snapshot_key_t *a, const snapshot_key_t *b,
     } else {
 
         if (query->sort->type == LIST_STATUS) {
-            text_a = snapshot_status(a, query->now);
-            text_b = snapshot_status(b, query->now);
+            text_a = list_status(a, query);
+            text_b = list_status(b, query);
 
         } else {
             text_a = list_text(a, query->sort);
@@ -449,88 +484,15 @@ list_read(worker_t *worker, const list_page_t *page, json_t *keys)
 
 
 static const char *
+list_status(const snapshot_key_t *key, const list_query_t *query)
+{
+    return (key == &query->after) ? query->after_status
+                                  : snapshot_status(key, query->now);
+}
+
+
+static const char *
 list_text(const snapshot_key_t *key, const list_field_t *field)
 {
     return *(const char *const *) ((const char *) key + field->offset);
-}
-
-
-static json_t *
-facet_values(const snapshot_t *snapshot, const list_field_t *field)
-{
-    size_t     i, count;
-    json_t    *values;
-    facet_t   *facets;
-
-    facets = must(malloc((snapshot->count + 1) * sizeof(facet_t)));
-    count = facet_count(snapshot, field, facets);
-
-    qsort(facets, count, sizeof(facet_t), facet_compare_keys);
-
-    values = json_array();
-
-    for (i = 0; i < count && i < FACET_VALUES; i++) {
-        json_array_append_new(values,
-                              json_pack("{s:s,s:I}",
-                                        "value", facets[i].value,
-                                        "keys", (json_int_t) facets[i].keys));
-    }
-
-    free(facets);
-
-    return values;
-}
-
-
-/* Every value there is; returns how many. */
-
-static size_t
-facet_count(const snapshot_t *snapshot, const list_field_t *field,
-    facet_t *facets)
-{
-    ENTRY                 entry, *known;
-    size_t                i, count;
-    struct hsearch_data   table;
-
-    memset(&table, 0, sizeof(table));
-
-    if (hcreate_r(snapshot->count + 1, &table) == 0) {
-        (void) must(NULL);
-    }
-
-    for (i = 0, count = 0; i < snapshot->count; i++) {
-        entry.key = (char *) list_text(snapshot->list[i], field);
-        entry.data = &facets[count];
-
-        if (*entry.key == '\0') {
-            continue;
-        }
-
-        (void) hsearch_r(entry, ENTER, &known, &table);
-
-        if (known->data == &facets[count]) {
-            facets[count].value = entry.key;
-            facets[count++].keys = 0;
-        }
-
-        ((facet_t *) known->data)->keys++;
-    }
-
-    hdestroy_r(&table);
-
-    return count;
-}
-
-
-static int
-facet_compare_keys(const void *one, const void *two)
-{
-    const facet_t  *a = one;
-    const facet_t  *b = two;
-
-    if (a->keys != b->keys) {
-        return (a->keys > b->keys) ? -1 : 1;
-    }
-
-    return strcmp(a->value, b->value);
 }

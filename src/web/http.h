@@ -30,6 +30,8 @@ typedef struct {
     const char              *session;      /* its id; NULL: none */
 
     json_t                  *body;         /* NULL: none */
+    store_retry_t            retry;        /* by its Idempotency-Key */
+    unsigned                 retrying:1;   /* it has one */
     json_t                  *kept;         /* texts of this request */
 
     unsigned                 status;       /* of the answer; 0: none yet */

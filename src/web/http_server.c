@@ -20,7 +20,8 @@
 
 /* Of these only the first would be seen: whoever came before, another. */
 static const char *const  http_once[] = {
-    "Authorization", "Content-Length", "Content-Type", "Host", "Origin",
+    "Authorization", "Content-Length", "Content-Type", "Host",
+    "Idempotency-Key", "If-Match", "Origin",
     "Transfer-Encoding", "X-CSRF-Token", "X-Forwarded-For",
     "X-Forwarded-Proto"
 };

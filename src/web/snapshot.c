@@ -518,7 +518,7 @@ snapshot_make(const stored_t *stored)
     snapshot_key_t   *key;
     apikey_record_t  *record;
     static const char *const  texts[] = {
-        "id", "name", "org", "project", "service", "plan"
+        "id", "name", "org", "project", "service", "plan", "scopes", "hint"
     };
 
     size = sizeof(snapshot_key_t);
@@ -537,6 +537,8 @@ snapshot_make(const stored_t *stored)
     key->project = snapshot_text(&to, stored_get(stored, "project"));
     key->service = snapshot_text(&to, stored_get(stored, "service"));
     key->plan = snapshot_text(&to, stored_get(stored, "plan"));
+    key->scopes = snapshot_text(&to, stored_get(stored, "scopes"));
+    key->hint = snapshot_text(&to, stored_get(stored, "hint"));
 
     key->created = stored_number(stored, "created");
     key->expires = stored_number(stored, "expires");

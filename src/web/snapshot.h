@@ -3,7 +3,7 @@
 
 /*
  * Every key, in memory, as far as the web console searches and sorts by it:
- * about 350 bytes a key.  It is read once, then kept up to date by what is
+ * about 400 bytes a key.  It is read once, then kept up to date by what is
  * published of each change: before it is looked at, a PING on the connection
  * that hears of changes says, by its answer, that all that was changed before
  * has been heard of.  When that connection ends, everything is read again.
@@ -31,6 +31,8 @@ typedef struct snapshot_key_s {
     const char             *project;
     const char             *service;
     const char             *plan;
+    const char             *scopes;
+    const char             *hint;
     uint64_t                created;     /* Unix seconds; 0: absent */
     uint64_t                expires;
     uint64_t                not_before;

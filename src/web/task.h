@@ -11,6 +11,7 @@
 
 #include "store/complain.h"
 #include "store/store.h"
+#include "store/store_retry.h"
 
 
 #define TASK_OPERANDS  2
@@ -32,6 +33,10 @@ typedef struct {
 
     task_option_t   *options;
     unsigned         option_count;
+
+    const char      *key;        /* to be verified */
+    const char      *match;      /* If-Match; NULL: none */
+    store_retry_t   *retry;      /* its name and body; NULL: it has none */
 } task_t;
 
 
@@ -47,6 +52,9 @@ typedef struct {
     task_status_e   status;
     json_t         *json;          /* what it says; NULL: nothing */
     complaint_t     complaint;     /* unless it is done */
+    char            rev[24];       /* of the record; "": none */
+    unsigned        stale:1;       /* it isn't that of match */
+    unsigned        unlike:1;      /* another request has that retry's name */
 } task_outcome_t;
 
 

@@ -81,6 +81,9 @@ test_names(void)
     t.len = apikey_names_pool(out, p, "org", text("acme"), text("pro"));
     is_text(t, "apikey:org:{acme}:pro", "pool of an org");
 
+    t.len = apikey_names_retry(out, p, text("0af3"));
+    is_text(t, "apikey:retry:0af3", "retry");
+
     t.len = apikey_names_templates(out, p);
     is_text(t, "apikey:templates", "templates");
 

@@ -5,6 +5,7 @@
 static void test_words(void);
 static void test_equal(void);
 static void test_number(void);
+static void test_distance(void);
 
 
 int
@@ -13,6 +14,7 @@ main(void)
     test_words();
     test_equal();
     test_number();
+    test_distance();
 
     return done_testing();
 }
@@ -105,4 +107,48 @@ test_number(void)
             ok(n == rows[i].value, "its value");
         }
     }
+}
+
+
+static void
+test_distance(void)
+{
+    char           a[80], b[80];
+    size_t         i;
+    apikey_text_t  one, two;
+
+    static const struct {
+        const char  *a;
+        const char  *b;
+        unsigned     distance;
+    } rows[] = {
+        { "", "", 0 },
+        { "", "pro", 3 },
+        { "pro", "pro", 0 },
+        { "Pro", "pRO", 0 },
+        { "profesional", "professional", 1 },
+        { "professionaal", "professional", 1 },
+        { "professionak", "professional", 1 },
+        { "porfessional", "professional", 1 },
+        { "@", "`", 1 },
+        { "free", "pro", 3 },
+        { "kitten", "sitting", 3 }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        is_number(apikey_text_distance(text(rows[i].a), text(rows[i].b)),
+                  rows[i].distance, "from \"%s\" to \"%s\"", rows[i].a,
+                  rows[i].b);
+        is_number(apikey_text_distance(text(rows[i].b), text(rows[i].a)),
+                  rows[i].distance, "and back");
+    }
+
+    memset(a, 'a', sizeof(a));
+    memset(b, 'b', sizeof(b));
+
+    one = (apikey_text_t) { a, sizeof(a) };
+    two = (apikey_text_t) { b, sizeof(b) };
+
+    is_number(apikey_text_distance(one, two), APIKEY_TEXT_NEAR,
+              "of long texts only the beginning counts");
 }

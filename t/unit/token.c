@@ -12,6 +12,8 @@ static void test_generate(void);
 static void test_form(void);
 static void test_prefix_and_id(void);
 static void test_pepper(void);
+static void test_pepper_print(void);
+static void test_hint(void);
 static void test_digest(void);
 static void test_hex(void);
 
@@ -30,6 +32,8 @@ main(void)
     test_form();
     test_prefix_and_id();
     test_pepper();
+    test_pepper_print();
+    test_hint();
     test_digest();
     test_hex();
 
@@ -330,6 +334,51 @@ test_pepper(void)
               "64 bytes and a newline");
     is_number(pepper.len, 64, "are the key");
     ok(memcmp(pepper.key, buf, 64) == 0, "as they are");
+}
+
+
+static void
+test_pepper_print(void)
+{
+    char              first[APIKEY_PEPPER_PRINT], second[APIKEY_PEPPER_PRINT];
+    size_t            i;
+    const char       *why;
+    apikey_text_t     content;
+    apikey_pepper_t   pepper;
+
+    content = text("0123456789abcdef0123456789abcdef");
+    (void) apikey_pepper_set(&pepper, content, &why);
+
+    apikey_pepper_print(first, &pepper);
+    apikey_pepper_print(second, &pepper);
+    ok(memcmp(first, second, APIKEY_PEPPER_PRINT) == 0,
+       "the print of a pepper is always the same");
+
+    for (i = 0; i < APIKEY_PEPPER_PRINT; i++) {
+        if (strchr("0123456789abcdef", first[i]) == NULL) {
+            break;
+        }
+    }
+
+    is_number(i, APIKEY_PEPPER_PRINT, "of hexadecimal digits");
+
+    content = text("0123456789abcdef0123456789abcdeX");
+    (void) apikey_pepper_set(&pepper, content, &why);
+
+    apikey_pepper_print(second, &pepper);
+    ok(memcmp(first, second, APIKEY_PEPPER_PRINT) != 0,
+       "that of another is another");
+}
+
+
+static void
+test_hint(void)
+{
+    is_text(apikey_token_hint(text("ak_0123456789abcd")), "abcd",
+            "the end of a key");
+    is_text(apikey_token_hint(text("0123456789ab")), "89ab", "12 characters");
+    is_text(apikey_token_hint(text("0123456789a")), "", "11 are too few");
+    is_text(apikey_token_hint(text("")), "", "none");
 }
 
 
