@@ -21,20 +21,21 @@
  *   Pwebhooks          hash: name of a webhook => id of the latest event that
  *                      it has taken
  *   Ptemplates         hash: template => JSON
- *   Pplans             hash: "HOST:PID" of one worker of each gateway => its
+ *   Pplans             hash: "HOST:TAG:PID" of a worker of each gateway => its
  *                      plans, a line each: "PLAN LIMITS [per=org | per=project]
  *                      [mode=leased] [default]", LIMITS as
  *                      apikey_limits_parse() takes them, default if it is that
  *                      of a location; they hold as long as the worker registers
- *   Pgateways          hash: "HOST:PID" of a gateway's worker => "TIME VERSION
- *                      SINCE", in Unix seconds by Redis's clock, TIME being
+ *   Pgateways          hash: "HOST:TAG:PID" of a gateway's worker => "TIME
+ *                      VERSION SINCE", TAG being random, one of each gateway,
+ *                      times in Unix seconds by Redis's clock, TIME being
  *                      that of its last heartbeat, one a second; it is removed
  *                      by a worker that leaves, and stands still after one
  *                      that was killed
  *   Pchanges           channel: "DIGEST REV" after each write of a record, or
  *                      "DIGEST REV TOKEN" if the writer waits for the workers;
  *                      TOKEN: 16 random base62 digits
- *   Packs:TOKEN        channel: "HOST:PID" of each worker, for each message
+ *   Packs:TOKEN        channel: "HOST:TAG:PID" of each worker, for each message
  *                      with that token, once it has dropped what it had cached
  */
 
