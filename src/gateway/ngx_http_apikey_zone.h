@@ -24,7 +24,7 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_LAYOUT      7      /* of all below */
+#define NGX_HTTP_APIKEY_LAYOUT      8      /* of all below */
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
 #define NGX_HTTP_APIKEY_ZONE_SLOTS  1024   /* a power of two */
 
