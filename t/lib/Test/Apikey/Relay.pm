@@ -8,8 +8,6 @@ package Test::Apikey::Relay;
 #   my $relay = relay($redis);      nginx(TEXT, redis => $relay)
 #   $relay->hold                    answers, from now on
 #   $relay->wait_held               until a record or a verdict is among them
-#   $relay->wait_told(N)            until so many messages have gone to workers
-#                                   since hold()
 #   $relay->release
 #   $relay->deafen                  who listens is cut off, and listens in vain
 #   $relay->listen                  until now
@@ -45,7 +43,7 @@ sub relay {
 sub hold {
     my ($self) = @_;
 
-    unlink map { "$self->{path}.$_" } qw(held told);
+    unlink "$self->{path}.held";
     $self->_touch('hold');
 }
 
@@ -61,19 +59,10 @@ sub wait_held {
     return Test::Apikey::wait_for(sub { -e "$self->{path}.held" });
 }
 
-sub wait_told {
-    my ($self, $n) = @_;
-
-    return Test::Apikey::wait_for(sub {
-        (-s "$self->{path}.told" || 0) >= $n;
-    });
-}
-
 sub _touch {
-    my ($self, $what, $text) = @_;
+    my ($self, $what) = @_;
 
     open my $f, '>>', "$self->{path}.$what" or die "$self->{path}: $!";
-    print $f $text // '';
     close $f;
 }
 
@@ -121,10 +110,6 @@ sub _serve {
             } else {
                 $at{$c->{peer}}{listens} = 1 if $bytes =~ /SUBSCRIBE/;
                 syswrite $c->{peer}, $bytes;
-
-                if ($c->{listens} && $bytes =~ /\r\nmessage\r\n/) {
-                    $self->_touch('told', '.');
-                }
             }
         }
 
