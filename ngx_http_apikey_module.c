@@ -112,8 +112,8 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
       NULL },
 
     { ngx_string("apikey"),
-      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_http_apikey_enum_slot,
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE12,
+      ngx_http_apikey_enable,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, enable),
       &ngx_http_apikey_enables },
@@ -244,6 +244,13 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
       offsetof(ngx_http_apikey_loc_conf_t, preflight),
       &ngx_http_apikey_preflights },
 
+    { ngx_string("apikey_cut"),
+      NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_apikey_loc_conf_t, cut),
+      NULL },
+
     { ngx_string("apikey_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_apikey_report,
@@ -330,6 +337,7 @@ ngx_http_apikey_init(ngx_conf_t *cf)
         ngx_uint_t              queries;  /* only where they hold keys */
     } handlers[] = {
         { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_apikey_mask_handler, 1, 1 },
+        { NGX_HTTP_REWRITE_PHASE, ngx_http_apikey_location_handler, 1, 0 },
         { NGX_HTTP_PREACCESS_PHASE, ngx_http_apikey_preaccess_handler, 0, 0 },
         { NGX_HTTP_ACCESS_PHASE, ngx_http_apikey_access_handler, 0, 0 },
         { NGX_HTTP_PRECONTENT_PHASE, ngx_http_apikey_passed_handler, 1, 0 },
@@ -370,7 +378,9 @@ ngx_http_apikey_init(ngx_conf_t *cf)
 
     if (ngx_http_apikey_hidden_init(cf) != NGX_OK
         || ngx_http_apikey_metrics_add(cf) != NGX_OK
-        || ngx_http_apikey_single_keep(cf) != NGX_OK)
+        || ngx_http_apikey_single_keep(cf) != NGX_OK
+        || ngx_http_apikey_path_add(cf) != NGX_OK
+        || ngx_http_apikey_body_init(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -387,6 +397,7 @@ ngx_http_apikey_init_module(ngx_cycle_t *cycle)
     amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_apikey_module);
 
     if (amcf) {
+        ngx_http_apikey_watch_init();
         ngx_http_apikey_metrics_loaded(amcf);
 
         if (amcf->queries.nelts) {

@@ -14,6 +14,7 @@ use Test::More;
 use Test::Apikey;
 
 my $redis = redis();
+my $up = upstream();
 my $port = free_port();
 
 my $nginx = nginx(<<"CONF");
@@ -41,6 +42,14 @@ my $nginx = nginx(<<"CONF");
 
     log_format kinds \$kind;
 
+    map \$http_user_agent \$bot {
+        default "";
+        ~^bot-(.*)\$ \$1;
+    }
+
+    limit_req_zone \$bot zone=bots:1m rate=1000r/s;
+    limit_conn_zone \$bot zone=many:1m;
+
     server {
         listen 127.0.0.1:$port;
         apikey on;
@@ -59,6 +68,55 @@ my $nginx = nginx(<<"CONF");
         location ~ ^/hosts/(\\w+) {
             apikey_bind org \$tenant;
             apikey_bind project \$1;
+            try_files /none =204;
+        }
+
+        location ~ ^/req/([^/]+)/ {
+            limit_req zone=bots burst=1000;
+            apikey_bind org \$1;
+            try_files /none =204;
+        }
+
+        location ~ ^/conn/([^/]+)/ {
+            limit_conn many 1000;
+            apikey_bind org \$1;
+            try_files /none =204;
+        }
+
+        location ~ ^/set/([^/]+)/ {
+            set \$copy \$bot;
+            apikey_bind org \$1;
+            try_files /none =204;
+        }
+
+        location ~ ^/if/([^/]+)/ {
+            if (\$http_user_agent ~ ^bot-(.*)\$) {
+                set \$copy \$1;
+            }
+
+            apikey_bind org \$1;
+            proxy_pass http://127.0.0.1:$up->{port};
+            proxy_set_header X-Echo-Status 204;
+        }
+
+        location ~ ^/break/([^/]+)/([^/]+)/ {
+            rewrite ^/break/[^/]+/(.*)/ /\$1 break;
+            apikey_bind org \$1;
+            try_files /none =204;
+        }
+
+        location ~ ^/named/([^/]+)/ {
+            limit_req zone=bots burst=1000;
+            try_files /none \@named;
+        }
+
+        location \@named {
+            apikey_bind org \$1;
+            try_files /none =204;
+        }
+
+        location /plain/ {
+            apikey_bind org \$1;
             try_files /none =204;
         }
 
@@ -88,6 +146,24 @@ is(ask('/hosts/apollo', Host => 'acme.test')->status, 204,
 is(ask('/hosts/other', Host => 'acme.test')->status, 403, 'and another');
 is(ask('/redirected/apollo/acme')->status, 204, 'where a request arrives');
 is(ask('/redirected/acme/apollo')->status, 403, 'and another tenant there');
+
+# What a client may send isn't the tenant.
+
+my $forger = create_key('--org', 'acme');
+
+sub forge {
+    my ($uri, $bot) = @_;
+
+    return get($port, $uri, 'X-API-Key' => $forger->{key},
+               'User-Agent' => "bot-$bot");
+}
+
+for my $by (qw(req conn set if break named)) {
+    is(forge("/$by/victim/acme/", 'acme')->status, 403, "forged, by $by");
+    is(forge("/$by/acme/victim/", 'victim')->status, 204, 'and not');
+}
+
+is(forge('/plain/x', 'acme')->status, 403, 'where the path gives no $1');
 
 my $used;
 

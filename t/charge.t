@@ -25,6 +25,7 @@ my $nginx = nginx(<<"CONF");
     server {
         listen 127.0.0.1:$port;
         apikey on;
+        apikey_cut off;
         apikey_charge \$upstream_http_x_tokens;
         log_subrequest on;
 

@@ -55,6 +55,11 @@ sub accepted {
 
 for (
     [ 'apikey', 'maybe', qr/none of "off", "on", "optional"/ ],
+    [ 'apikey', 'on methods=GET', qr/unknown parameter/, 'methods=GET' ],
+    [ 'apikey', 'optional GET', qr/unknown parameter/, 'GET' ],
+    [ 'apikey', 'optional methods=HEAD', qr/list GET/, 'methods=HEAD' ],
+    [ 'apikey', 'optional methods=', qr/empty/, 'methods=' ],
+    [ 'apikey_cut', 'maybe', qr/"on" or "off"/ ],
     [ 'apikey_hide', 'maybe', qr/"on" or "off"/ ],
     [ 'apikey_format', 'hex', qr/none of "checksum", "any"/ ],
     [ 'apikey_limit', 'dry', qr/none of "off", "on", "dry_run"/ ],
@@ -289,5 +294,29 @@ accepted(server('apikey_guard zone=a:1m rate=20r/m;'
 accepted('apikey_prefix "' . 'x' x 64 . '";', 'a prefix of 64 bytes');
 accepted(server('apikey_default_plan p;') . 'apikey_plan p 1r/s;',
          'a plan that is defined further down');
+
+# Anonymous requests are bound by no rule for keys.
+
+for my $rule ('apikey_require a:read', 'apikey_resource a',
+              'apikey_bind org a') {
+    my ($name) = $rule =~ /(\w+)/;
+
+    for (
+        [ "location /a { apikey optional; $rule; }", 1, 'location "/a"' ],
+        [ "apikey optional; location /a { $rule; }", 1, 'location "/a"' ],
+        [ "apikey optional; $rule; location /a { }", 1, 'server "here"' ],
+        [ "$rule; location /a { apikey optional methods=GET; }", 0 ],
+        [ "apikey optional methods=GET; location /a { $rule; }", 0 ],
+        [ "apikey on; $rule; location /a { }", 0 ],
+    ) {
+        my ($text, $warned, $where) = @$_;
+        my $r = nginx_test(server("server_name here; $text") . "\n");
+        my @warnings = $r->{err} =~ /\[warn\].*not bound by.*/g;
+
+        is("$r->{exit} " . @warnings, "0 $warned", $text);
+        like($warnings[0], qr/\Q$where\E: .*"$name"/, 'where, and by what')
+            if $warned;
+    }
+}
 
 done_testing();

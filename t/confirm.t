@@ -63,6 +63,22 @@ sub statuses {
 ok(registered(), 'apikey gateways lists the workers of all gateways')
     or diag join ' ', 'listed', gateways(), 'running', workers();
 
+# Containers share the names of their hosts, and pids: names have more.
+
+my %known = map {
+    my $gateway = $_;
+    map { $_ => $gateway } $gateway->workers;
+} @gateways;
+my %tags;
+
+for my $name (@{$redis->cmd('HKEYS', 'apikey:gateways')}) {
+    my ($tag, $pid) = $name =~ /^[^:]+:(\w{6}):(\d+)$/ or next;
+    $tags{$tag}{$known{$pid}} = 1;
+}
+
+is_deeply([ map { scalar keys %$_ } values %tags ], [ 1, 1 ],
+          'each gateway has a name of its own');
+
 my ($passed, $confirmed, $after) = (0, 0, '');
 
 for (1 .. 50) {
@@ -103,9 +119,9 @@ my ($pid) = $gateways[0]->workers;
 kill 'STOP', $pid;
 wait_for(sub { slurp("/proc/$pid/stat") =~ /\) T / });
 
-# to whoever looks, however late, it has just been there
+# to whoever looks, though late, it has just been there
 my ($name) = grep { /:$pid$/ } @{$redis->cmd('HKEYS', 'apikey:gateways')};
-my $just_now = '4000000000 1.0.0 1';
+my $just_now = join ' ', $redis->cmd('TIME')->[0] + 5, '1.0.0 1';
 $redis->cmd('HSET', 'apikey:gateways', $name, $just_now);
 
 # the others may have to wait for the CPU

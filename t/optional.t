@@ -60,6 +60,16 @@ $server
             try_files /none =204;
         }
 
+        location /read {
+            apikey optional methods=GET;
+            apikey_resource things;
+            try_files /none =204;
+
+            location /read/inside {
+                try_files /none =204;
+            }
+        }
+
         location /cost {
             apikey_cost \$arg_cost;
             try_files /none =204;
@@ -91,6 +101,26 @@ sub from {
 }
 
 sub result { $_[0]->status . ' ' . $_[0]->header('X-Result') }
+
+
+# By some methods only.
+
+my $writer = create_key('--scope', 'things:*')->{key};
+
+my $n = 0;
+
+sub other { 'X-Real-IP' => '192.0.2.' . (50 + $n++) }
+
+is(result(request($port, $_, '/read', other())), '204 anonymous', $_)
+    for qw(GET HEAD);
+is(result(request($port, $_, '/read', other())), '401 missing',
+   "$_ needs a key") for qw(POST PUT DELETE OPTIONS PROPFIND);
+is(result(request($port, 'POST', '/read', 'X-API-Key' => $writer)), '204 ok',
+   'which may');
+is(result(request($port, 'POST', '/read', 'X-API-Key' => $key)), '403 scope',
+   'or not');
+is(result(request($port, 'POST', '/read/inside', other())), '401 missing',
+   'a location inside');
 
 
 # Counted by address.

@@ -143,7 +143,7 @@ sub gateway {
     $redis->cmd('HSET', 'apikey:plans', "$name:1", $plans);
 }
 
-my ($host) = $teller =~ /(.*):/;
+my ($host) = $teller =~ /^([^:]+)/;
 
 gateway('~other', "free 9r/300d 99r/360d\nslide 9r/300d algorithm=sliding\n");
 is(@{limits($free)}, 2, 'a plan that two gateways have alike');

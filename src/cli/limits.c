@@ -475,7 +475,7 @@ limits_json(limits_output_t *output, const limits_of_t *of,
 }
 
 
-/* "slide", "slide (default)", "slide at HOST:PID", "... and 2 more" */
+/* "slide", "slide (default)", "slide at HOST:TAG:PID", "... and 2 more" */
 
 static void
 limits_name(table_t *table, const limits_of_t *of)

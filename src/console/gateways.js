@@ -61,7 +61,7 @@ export function gateways({ main, signal, title, admin }) {
 
 
 function host(name) {
-    return name.replace(/:\d+$/, '');
+    return name.replace(/(:\w{6})?:\d+$/, '');
 }
 
 

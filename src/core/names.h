@@ -26,13 +26,14 @@
  *                      again, for a day; HEX: 32 digits, of whose request it is
  *                      and of its Idempotency-Key; see store_retry.h
  *   Ptemplates         hash: template => JSON
- *   Pplans             hash: "HOST:PID" of one worker of each gateway => its
+ *   Pplans             hash: "HOST:TAG:PID" of a worker of each gateway => its
  *                      plans, a line each: "PLAN LIMITS [per=org | per=project]
  *                      [mode=leased] [default]", LIMITS as
  *                      apikey_limits_parse() takes them, default if it is that
  *                      of a location; they hold as long as the worker registers
- *   Pgateways          hash: "HOST:PID" of a gateway's worker => "TIME VERSION
- *                      SINCE PEPPER", in Unix seconds by Redis's clock, TIME
+ *   Pgateways          hash: "HOST:TAG:PID" of a gateway's worker => "TIME
+ *                      VERSION SINCE PEPPER", TAG being random, one of each
+ *                      gateway, times in Unix seconds by Redis's clock, TIME
  *                      being that of its last heartbeat, one a second, and
  *                      PEPPER as apikey_pepper_print() has it, or "-" of a
  *                      worker that is about to end; it is removed by a worker
@@ -40,7 +41,7 @@
  *   Pchanges           channel: "DIGEST REV" after each write of a record, or
  *                      "DIGEST REV TOKEN" if the writer waits for the workers;
  *                      TOKEN: 16 random base62 digits
- *   Packs:TOKEN        channel: "HOST:PID" of each worker, for each message
+ *   Packs:TOKEN        channel: "HOST:TAG:PID" of each worker, for each message
  *                      with that token, once it has dropped what it had cached
  */
 

@@ -139,6 +139,8 @@ typedef struct {
 typedef struct ngx_http_apikey_main_conf_s  ngx_http_apikey_main_conf_t;
 typedef struct ngx_http_apikey_ctx_s  ngx_http_apikey_ctx_t;
 typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
+typedef struct ngx_http_apikey_changes_s  ngx_http_apikey_changes_t;
+typedef struct ngx_http_apikey_cut_s  ngx_http_apikey_cut_t;
 typedef struct ngx_http_apikey_zone_s  ngx_http_apikey_zone_t;
 typedef struct ngx_http_apikey_guard_s  ngx_http_apikey_guard_t;
 typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
@@ -211,11 +213,14 @@ struct ngx_http_apikey_main_conf_s {
     ngx_uint_t                    counting;    /* apikey_usage somewhere */
     ngx_array_t                   hidden;      /* ngx_http_apikey_hidden_t * */
     ngx_array_t                   queries;     /* of all servers */
+    ngx_int_t                     request_uri; /* index of the variable */
 
     /* of the worker */
     ngx_http_apikey_seat_t       *seat;
     ngx_redis_t                  *client;
     ngx_http_apikey_cache_t      *cache;
+    ngx_http_apikey_changes_t    *changes;
+    ngx_http_apikey_cut_t        *cut;
     ngx_http_apikey_watch_t      *watch;
     ngx_http_apikey_usage_t      *usage;       /* NULL: not counting */
     ngx_http_apikey_events_t     *events;      /* NULL: another worker's */
@@ -232,6 +237,7 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t                    enable;
+    ngx_array_t                  *anonymous;   /* ngx_str_t; NULL: any method */
     ngx_array_t                  *sources;     /* ngx_http_apikey_source_t */
     ngx_flag_t                    hide;
     ngx_flag_t                    shared_cache;
@@ -257,6 +263,7 @@ typedef struct {
     ngx_str_t                     realm;
     ngx_str_t                     challenge;   /* WWW-Authenticate */
     ngx_uint_t                    preflight;
+    ngx_flag_t                    cut;
 
     ngx_http_apikey_score_t      *score;       /* of what is decided here */
     ngx_uint_t                    report;      /* apikey_status */
@@ -281,6 +288,8 @@ typedef struct {
     ngx_str_t                     packed;      /* its fields, as they came */
 } ngx_http_apikey_entry_t;
 
+
+#define NGX_HTTP_APIKEY_QUESTIONS   5        /* to Redis, to decide once */
 
 #define NGX_HTTP_APIKEY_FIELDS      256                       /* of a record */
 #define NGX_HTTP_APIKEY_FIELD_SIZE  (2 + APIKEY_LABEL_MAX)    /* "n:PLAN" */
@@ -317,11 +326,13 @@ struct ngx_http_apikey_ctx_s {
 
     u_char                        digest[APIKEY_DIGEST_SIZE];
     ngx_http_apikey_entry_t      *entry;
+    ngx_http_apikey_entry_t      *former;      /* by which it was counted */
     ngx_http_apikey_meter_t       meter;
     uint64_t                      cost;
     ngx_uint_t                    asked;       /* questions to Redis */
     ngx_redis_command_t          *command;     /* the one under way */
     ngx_http_apikey_stamp_t       stamp;       /* when it was asked */
+    uint32_t                      heard;       /* and of changes, till then */
     ngx_msec_t                    sent;
     uint64_t                      want;        /* of a lease, besides cost */
     uint64_t                      more;        /* of it, once this has passed */
@@ -342,6 +353,12 @@ struct ngx_http_apikey_ctx_s {
     ngx_http_apikey_store_t      *stores;      /* what nginx may cache */
 
     ngx_str_t                     body;        /* of the refusal */
+
+    ngx_chain_t                  *held;        /* of the request's body */
+    ngx_queue_t                   live;        /* ngx_http_apikey_cut.c */
+    ngx_msec_t                    passed;
+    void                         *group;       /* NULL: young, or ending */
+    ngx_http_apikey_result_e      verdict;     /* for which it is ended */
 
     unsigned                      key:1;       /* digest is set */
     unsigned                      own:1;       /* the key has our form */
@@ -368,6 +385,8 @@ struct ngx_http_apikey_ctx_s {
     unsigned                      returned:1;  /* a lease, to make room */
 
     unsigned                      judging:1;   /* since started */
+    unsigned                      reading:1;   /* its body, meanwhile */
+    unsigned                      living:1;    /* live is in a queue */
     unsigned                      written:1;   /* body */
 };
 
@@ -437,15 +456,16 @@ char *ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /* ngx_http_apikey_rules.c */
 
+char *ngx_http_apikey_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_resource(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_apikey_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_bind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* Which methods are told with 405. */
+/* All of them are merged; those of 405 are what they come to. */
 ngx_int_t ngx_http_apikey_rules_merge(ngx_conf_t *cf,
-    ngx_http_apikey_loc_conf_t *conf);
+    ngx_http_apikey_loc_conf_t *prev, ngx_http_apikey_loc_conf_t *conf);
 
 /* ngx_http_apikey_server.c: what is read of files and resolved */
 
@@ -462,6 +482,7 @@ char *ngx_http_apikey_tls(ngx_conf_t *cf, ngx_redis_conf_t *redis);
 
 /* ngx_http_apikey_access.c */
 
+ngx_int_t ngx_http_apikey_location_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_preaccess_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_apikey_passed_handler(ngx_http_request_t *r);
@@ -478,13 +499,48 @@ ngx_http_apikey_ctx_t *ngx_http_apikey_get_ctx(ngx_http_request_t *r);
 
 /* ngx_http_apikey_captures.c */
 
-void ngx_http_apikey_captures_keep(ngx_http_request_t *r,
+/*
+ * Those of the location, before any other regular expression is tried; and
+ * those that were kept, once the location decides.
+ */
+ngx_int_t ngx_http_apikey_captures_keep(ngx_http_request_t *r);
+void ngx_http_apikey_captures_take(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx);
 
 /* Of a directive of the location at which the request has arrived. */
 ngx_int_t ngx_http_apikey_value(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_http_complex_value_t *cv,
     ngx_str_t *value);
+
+/* ngx_http_apikey_path.c */
+
+ngx_int_t ngx_http_apikey_path_add(ngx_conf_t *cf);
+
+/* Before anything is decided by the path. */
+ngx_int_t ngx_http_apikey_path_settle(ngx_http_request_t *r);
+
+/* ngx_http_apikey_body.c */
+
+ngx_int_t ngx_http_apikey_body_init(ngx_conf_t *cf);
+
+/* ngx_http_apikey_end.c */
+
+/*
+ * For its verdict: answered 401 if that can still be, else broken off.  Not
+ * within the handler of a reply of Redis; the context may be gone then.
+ */
+void ngx_http_apikey_end(ngx_http_apikey_ctx_t *ctx);
+
+/* ngx_http_apikey_cut.c */
+
+/* Of a worker; the client is there. */
+ngx_int_t ngx_http_apikey_cut_start(ngx_http_apikey_main_conf_t *amcf,
+    ngx_cycle_t *cycle);
+void ngx_http_apikey_cut_stop(ngx_http_apikey_main_conf_t *amcf);
+
+/* A request with a key passes; and ends. */
+void ngx_http_apikey_cut_add(ngx_http_apikey_ctx_t *ctx);
+void ngx_http_apikey_cut_remove(ngx_http_apikey_ctx_t *ctx);
 
 /* ngx_http_apikey_credential.c */
 
@@ -569,7 +625,10 @@ void ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf);
  */
 ngx_uint_t ngx_http_apikey_apart(ngx_http_apikey_ctx_t *ctx);
 
-/* NGX_AGAIN: asked, the request will be resumed; NGX_DECLINED: can't. */
+/*
+ * NGX_AGAIN: asked, the request will be resumed by its write event or, if it is
+ * reading its body, its read event; NGX_DECLINED: can't.
+ */
 ngx_int_t ngx_http_apikey_ask(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_uint_t spend);
 
@@ -579,10 +638,27 @@ void ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount);
 /* The request ends before the answer. */
 void ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx);
 
+/* Asks for the record only, for no request: whatever it is now. */
+ngx_redis_command_t *ngx_http_apikey_ask_record(ngx_http_apikey_ctx_t *ctx,
+    ngx_redis_handler_pt handler, void *data);
+
 /* Asks for ctx->more of a lease, which no request waits for. */
 void ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx);
 
 /* ngx_http_apikey_answer.c: of type ngx_redis_handler_pt */
+/* Little-endian. */
+u_char *ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes);
+
+/* ngx_http_apikey_answer.c */
+
+/*
+ * To the question of ctx->command, for a request or for none.  NGX_ERROR: Redis
+ * can't answer, and that is logged; else the record is confirmed or unknown.
+ */
+ngx_int_t ngx_http_apikey_take_answer(ngx_http_apikey_ctx_t *ctx,
+    redisReply *reply, ngx_log_t *log);
+
+/* Of type ngx_redis_handler_pt: */
 
 /* ngx_http_apikey_ctx_t: the request goes on in a posted event. */
 void ngx_http_apikey_answered(void *data, redisReply *reply);
@@ -629,6 +705,9 @@ void ngx_http_apikey_zone_enter(ngx_http_apikey_zone_t *zone);
 ngx_uint_t ngx_http_apikey_zone_leave(ngx_http_apikey_zone_t *zone);
 
 /* ngx_http_apikey_watch.c */
+
+/* Before there are workers: what tells them from those of other gateways. */
+void ngx_http_apikey_watch_init(void);
 
 ngx_int_t ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
     ngx_cycle_t *cycle);
@@ -755,6 +834,13 @@ ngx_http_apikey_result_e ngx_http_apikey_policy(ngx_http_request_t *r,
 
 /* Of CORS: a browser asks whether its page may. */
 ngx_uint_t ngx_http_apikey_is_preflight(ngx_http_request_t *r);
+
+/* Of the key by itself, wherever it is used.  NONE: there is no record yet. */
+ngx_http_apikey_result_e ngx_http_apikey_standing(ngx_http_apikey_ctx_t *ctx);
+
+/* By "methods" of "apikey optional". */
+ngx_uint_t ngx_http_apikey_method_anonymous(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf);
 
 /* By apikey_methods, which hold for anonymous requests, too. */
 ngx_uint_t ngx_http_apikey_method_allowed(ngx_http_request_t *r,

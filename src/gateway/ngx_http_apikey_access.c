@@ -4,10 +4,7 @@
  * parts that answer.
  */
 
-#include "ngx_http_apikey.h"
-
-
-#define NGX_HTTP_APIKEY_QUESTIONS  5   /* to Redis, for one request */
+#include "ngx_http_apikey_changes.h"
 
 
 static ngx_int_t ngx_http_apikey_arrive(ngx_http_request_t *r,
@@ -18,10 +15,10 @@ static ngx_int_t ngx_http_apikey_judge_key(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+static void ngx_http_apikey_doubt(ngx_http_apikey_ctx_t *ctx);
+static void ngx_http_apikey_confirm(ngx_http_apikey_ctx_t *ctx);
 static void ngx_http_apikey_recall(ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx);
-static ngx_http_apikey_result_e ngx_http_apikey_standing(
-    ngx_http_apikey_ctx_t *ctx);
 static ngx_uint_t ngx_http_apikey_guarded(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_question(ngx_http_request_t *r,
@@ -29,6 +26,36 @@ static ngx_int_t ngx_http_apikey_question(ngx_http_request_t *r,
 static ngx_int_t ngx_http_apikey_conclude(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_result_e result);
 static void ngx_http_apikey_ended(ngx_http_apikey_ctx_t *ctx);
+
+
+/*
+ * Before any other handler of the rewrite phase: nothing but its path has
+ * chosen the location yet.
+ */
+
+ngx_int_t
+ngx_http_apikey_location_handler(ngx_http_request_t *r)
+{
+    ngx_http_apikey_loc_conf_t  *alcf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_apikey_captures_keep(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
+
+    if (alcf->enable != NGX_HTTP_APIKEY_OFF
+        && ngx_http_apikey_path_settle(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_DECLINED;
+}
 
 
 /*
@@ -197,7 +224,7 @@ ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
     }
 
     ctx->alcf = alcf;
-    ngx_http_apikey_captures_keep(r, ctx);
+    ngx_http_apikey_captures_take(r, ctx);
 
     known = ctx->key;
 
@@ -248,7 +275,9 @@ ngx_http_apikey_judge(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
                : ngx_http_apikey_judge_key(r, alcf, ctx);
     }
 
-    if (alcf->enable == NGX_HTTP_APIKEY_OPTIONAL) {
+    if (alcf->enable == NGX_HTTP_APIKEY_OPTIONAL
+        && ngx_http_apikey_method_anonymous(r, alcf))
+    {
         return ngx_http_apikey_judge_anonymous(r, alcf, ctx);
     }
 
@@ -269,6 +298,10 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
 {
     ngx_int_t                 rc;
     ngx_http_apikey_result_e  result;
+
+    if (ctx->confirmed && ngx_http_apikey_changed(ctx)) {
+        ngx_http_apikey_doubt(ctx);
+    }
 
     if (ctx->unavailable
         && !ctx->confirmed
@@ -348,6 +381,29 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
 }
 
 
+/*
+ * The key may have changed since its record was confirmed: while the answer
+ * was on its way to here, or before an upstream sent the request elsewhere.
+ */
+
+static void
+ngx_http_apikey_doubt(ngx_http_apikey_ctx_t *ctx)
+{
+    ctx->confirmed = 0;
+    ctx->stale = 0;
+    ctx->unavailable = 0;
+}
+
+
+static void
+ngx_http_apikey_confirm(ngx_http_apikey_ctx_t *ctx)
+{
+    ctx->confirmed = 1;
+    ctx->heard = ngx_http_apikey_changes_count(ctx->amcf->changes,
+                                               ctx->digest);
+}
+
+
 /* What the gateway, or at least the worker, knows of the key. */
 
 static void
@@ -360,7 +416,7 @@ ngx_http_apikey_recall(ngx_http_apikey_ctx_t *ctx)
                 ? NGX_HTTP_APIKEY_TRUST_FRESH : NGX_HTTP_APIKEY_TRUST_NONE;
 
         if (ngx_http_apikey_zone_get(ctx->amcf, ctx, trust) == NGX_OK) {
-            ctx->confirmed = 1;
+            ngx_http_apikey_confirm(ctx);
         }
 
     } else if (ctx->amcf->cache) {
@@ -393,7 +449,7 @@ ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    ctx->confirmed = 1;
+    ngx_http_apikey_confirm(ctx);
     ctx->stale = 1;
 
     return NGX_OK;
@@ -432,41 +488,6 @@ ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
     }
 
     return NGX_HTTP_APIKEY_UNAVAILABLE;
-}
-
-
-/* Of the key by itself, wherever it is used.  NONE: there is no record yet. */
-
-static ngx_http_apikey_result_e
-ngx_http_apikey_standing(ngx_http_apikey_ctx_t *ctx)
-{
-    uint64_t          now;
-    apikey_record_t  *record;
-
-    if (ctx->entry == NULL) {
-        return NGX_HTTP_APIKEY_NONE;
-    }
-
-    record = ctx->entry->record;
-
-    /* before Redis has told the time, the question takes care of it */
-    now = ctx->now ? ctx->now / 1000000 : record->not_before;
-
-    switch (apikey_record_usable(record, now)) {
-
-    case APIKEY_IS_REVOKED:
-        return NGX_HTTP_APIKEY_REVOKED;
-
-    case APIKEY_IS_DISABLED:
-        return NGX_HTTP_APIKEY_DISABLED;
-
-    case APIKEY_IS_EXPIRED:
-    case APIKEY_IS_EARLY:
-        return NGX_HTTP_APIKEY_EXPIRED;
-
-    default: /* APIKEY_USABLE */
-        return NGX_HTTP_APIKEY_OK;
-    }
 }
 
 
@@ -550,6 +571,11 @@ ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     }
 
     if (status == 0) {
+
+        if (ctx->key && ctx->alcf->cut && !ctx->living) {
+            ngx_http_apikey_cut_add(ctx);
+        }
+
         return NGX_OK;
     }
 
@@ -575,6 +601,10 @@ ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 static void
 ngx_http_apikey_ended(ngx_http_apikey_ctx_t *ctx)
 {
+    if (ctx->living) {
+        ngx_http_apikey_cut_remove(ctx);
+    }
+
     if (ctx->command) {
         ngx_http_apikey_abandon(ctx);
 
@@ -585,5 +615,9 @@ ngx_http_apikey_ended(ngx_http_apikey_ctx_t *ctx)
 
     if (ctx->entry) {
         ngx_http_apikey_cache_release(ctx->entry);
+    }
+
+    if (ctx->former) {
+        ngx_http_apikey_cache_release(ctx->former);
     }
 }

@@ -26,6 +26,7 @@ static const char *ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
 static const char *ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
+static void ngx_http_apikey_forget(ngx_http_apikey_ctx_t *ctx);
 static void ngx_http_apikey_keep(ngx_http_apikey_ctx_t *ctx);
 static const char *ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx,
     const char *why);
@@ -43,10 +44,33 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
 {
     ngx_http_apikey_ctx_t *ctx = data;
 
-    const char        *why;
     ngx_connection_t  *c;
 
     c = ctx->request->connection;
+
+    if (ngx_http_apikey_take_answer(ctx, reply, c->log) != NGX_OK) {
+
+        if (ctx->spending
+            && ctx->alcf->limit_failure != NGX_HTTP_APIKEY_DENY)
+        {
+            ctx->uncounted = 1;
+
+        } else {
+            ctx->unavailable = 1;
+        }
+    }
+
+    ctx->command = NULL;
+
+    ngx_post_event(ctx->reading ? c->read : c->write, &ngx_posted_events);
+}
+
+
+ngx_int_t
+ngx_http_apikey_take_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply,
+    ngx_log_t *log)
+{
+    const char  *why;
 
     if (reply == NULL) {
         why = "";
@@ -64,35 +88,24 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
         why = ngx_http_apikey_nonsense(ctx, "unexpected type of reply");
     }
 
-    if (why == NULL) {
-
-        if (ctx->amcf->refused
-            && ngx_time() - ctx->amcf->refused > NGX_HTTP_APIKEY_QUIET)
-        {
-            ngx_log_error(NGX_LOG_NOTICE, c->log, 0,
-                          "redis answers as expected again");
-            ctx->amcf->refused = 0;
-        }
-
-    } else {
+    if (why) {
 
         if (reply) {
-            ngx_http_apikey_complain(ctx->amcf, c->log, why, ngx_strlen(why));
+            ngx_http_apikey_complain(ctx->amcf, log, why, ngx_strlen(why));
         }
 
-        if (ctx->spending
-            && ctx->alcf->limit_failure != NGX_HTTP_APIKEY_DENY)
-        {
-            ctx->uncounted = 1;
-
-        } else {
-            ctx->unavailable = 1;
-        }
+        return NGX_ERROR;
     }
 
-    ctx->command = NULL;
+    if (ctx->amcf->refused
+        && ngx_time() - ctx->amcf->refused > NGX_HTTP_APIKEY_QUIET)
+    {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "redis answers as expected again");
+        ctx->amcf->refused = 0;
+    }
 
-    ngx_post_event(c->write, &ngx_posted_events);
+    return NGX_OK;
 }
 
 
@@ -231,12 +244,7 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ngx_http_apikey_failover_end(ctx->amcf, 0);
 
     if (ctx->entry) {
-        ngx_http_apikey_cache_release(ctx->entry);
-        ctx->entry = NULL;
-        ctx->confirmed = 0;
-
-        /* its limits may be the record's own */
-        ngx_memzero(&ctx->meter, sizeof(ngx_http_apikey_meter_t));
+        ngx_http_apikey_forget(ctx);
     }
 
     if (n == 0) {
@@ -269,6 +277,27 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 
 
 /* For all workers of the gateway, in the place of what is used least. */
+
+/* The limits of the meter may be the record's own. */
+
+static void
+ngx_http_apikey_forget(ngx_http_apikey_ctx_t *ctx)
+{
+    if (!ctx->metered) {
+        ngx_memzero(&ctx->meter, sizeof(ngx_http_apikey_meter_t));
+        ngx_http_apikey_cache_release(ctx->entry);
+
+    } else if (ctx->former) {
+        ngx_http_apikey_cache_release(ctx->entry);
+
+    } else {
+        ctx->former = ctx->entry;
+    }
+
+    ctx->entry = NULL;
+    ctx->confirmed = 0;
+}
+
 
 static void
 ngx_http_apikey_keep(ngx_http_apikey_ctx_t *ctx)

@@ -130,6 +130,7 @@ ngx_http_apikey_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
+     *     conf->anonymous = NULL;
      *     conf->resource = { 0, NULL };
      *     conf->default_plan_name = { 0, NULL };
      *     conf->cost = NULL;
@@ -153,6 +154,7 @@ ngx_http_apikey_create_loc_conf(ngx_conf_t *cf)
     conf->headers = NGX_CONF_UNSET_UINT;
     conf->error = NGX_CONF_UNSET_UINT;
     conf->preflight = NGX_CONF_UNSET_UINT;
+    conf->cut = NGX_CONF_UNSET;
     conf->usage = NGX_CONF_UNSET;
 
     return conf;
@@ -168,15 +170,15 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_core_loc_conf_t     *clcf;
     ngx_http_apikey_main_conf_t  *amcf;
 
-    ngx_conf_merge_uint_value(conf->enable, prev->enable, NGX_HTTP_APIKEY_OFF);
+    if (ngx_http_apikey_rules_merge(cf, prev, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     ngx_conf_merge_ptr_value(conf->sources, prev->sources, NULL);
     ngx_conf_merge_value(conf->hide, prev->hide, 1);
     ngx_conf_merge_value(conf->shared_cache, prev->shared_cache, 0);
     ngx_conf_merge_uint_value(conf->format, prev->format,
                               NGX_HTTP_APIKEY_CHECKSUM);
-    ngx_conf_merge_ptr_value(conf->methods, prev->methods, NULL);
-    ngx_conf_merge_ptr_value(conf->rules, prev->rules, NULL);
-    ngx_conf_merge_ptr_value(conf->binds, prev->binds, NULL);
     ngx_conf_merge_str_value(conf->default_plan_name, prev->default_plan_name,
                              "off");
     ngx_conf_merge_uint_value(conf->limit, prev->limit,
@@ -191,11 +193,7 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->realm, prev->realm, "api");
     ngx_conf_merge_uint_value(conf->preflight, prev->preflight,
                               NGX_HTTP_APIKEY_PASS);
-
-    if (conf->resource.data == NULL) {
-        conf->resource = prev->resource;
-        ngx_memcpy(conf->needs, prev->needs, sizeof(conf->needs));
-    }
+    ngx_conf_merge_value(conf->cut, prev->cut, 1);
 
     if (conf->cost == NULL) {
         conf->cost = prev->cost;
@@ -221,7 +219,6 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (ngx_http_apikey_merge_sources(cf, conf) != NGX_CONF_OK
         || ngx_http_apikey_mask_add(cf, conf) != NGX_OK
         || ngx_http_apikey_merge_plan(cf, conf) != NGX_CONF_OK
-        || ngx_http_apikey_rules_merge(cf, conf) != NGX_OK
         || ngx_http_apikey_challenge(cf, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;

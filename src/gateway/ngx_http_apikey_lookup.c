@@ -1,6 +1,6 @@
 /* What the gateway asks Redis, always by the one script decide.lua. */
 
-#include "ngx_http_apikey.h"
+#include "ngx_http_apikey_changes.h"
 
 
 #define NGX_HTTP_APIKEY_FOREVER   ((uint64_t) 1 << 40)  /* five bytes hold it */
@@ -62,6 +62,11 @@ ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ctx->spending = spend;
     ctx->apart = spend && ngx_http_apikey_apart(ctx);
     ctx->sent = ngx_current_msec;
+
+    if (ctx->key && !ctx->apart) {
+        ctx->heard = ngx_http_apikey_changes_count(ctx->amcf->changes,
+                                                   ctx->digest);
+    }
 
     ctx->command = ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide,
                                   &q.args, q.keys, ngx_http_apikey_answered,
@@ -184,6 +189,27 @@ ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx)
 
     ngx_http_apikey_taken_init(taken, ctx);
     ngx_redis_pass_on(ctx->command, ngx_http_apikey_more, taken);
+}
+
+
+ngx_redis_command_t *
+ngx_http_apikey_ask_record(ngx_http_apikey_ctx_t *ctx,
+    ngx_redis_handler_pt handler, void *data)
+{
+    ngx_http_apikey_question_t  q;
+
+    static const apikey_text_t  none = apikey_text("");
+
+    ngx_http_apikey_compose(ctx, &q, none, NULL, 0, 0, 0);
+
+    ctx->sent = ngx_current_msec;
+    ctx->heard = ngx_http_apikey_changes_count(ctx->amcf->changes,
+                                               ctx->digest);
+
+    ctx->command = ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide,
+                                  &q.args, q.keys, handler, data);
+
+    return ctx->command;
 }
 
 

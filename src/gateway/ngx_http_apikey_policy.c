@@ -19,6 +19,39 @@ static size_t ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr);
 
 
 ngx_http_apikey_result_e
+ngx_http_apikey_standing(ngx_http_apikey_ctx_t *ctx)
+{
+    uint64_t          now;
+    apikey_record_t  *record;
+
+    if (ctx->entry == NULL) {
+        return NGX_HTTP_APIKEY_NONE;
+    }
+
+    record = ctx->entry->record;
+
+    /* before Redis has told the time, the question takes care of it */
+    now = ctx->now ? ctx->now / 1000000 : record->not_before;
+
+    switch (apikey_record_usable(record, now)) {
+
+    case APIKEY_IS_REVOKED:
+        return NGX_HTTP_APIKEY_REVOKED;
+
+    case APIKEY_IS_DISABLED:
+        return NGX_HTTP_APIKEY_DISABLED;
+
+    case APIKEY_IS_EXPIRED:
+    case APIKEY_IS_EARLY:
+        return NGX_HTTP_APIKEY_EXPIRED;
+
+    default: /* APIKEY_USABLE */
+        return NGX_HTTP_APIKEY_OK;
+    }
+}
+
+
+ngx_http_apikey_result_e
 ngx_http_apikey_policy(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
@@ -51,6 +84,16 @@ ngx_http_apikey_method_allowed(ngx_http_request_t *r,
 {
     return alcf->methods == NULL
            || ngx_http_apikey_covers(alcf->methods, ngx_http_apikey_method(r));
+}
+
+
+ngx_uint_t
+ngx_http_apikey_method_anonymous(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf)
+{
+    return alcf->anonymous == NULL
+           || ngx_http_apikey_covers(alcf->anonymous,
+                                     ngx_http_apikey_method(r));
 }
 
 

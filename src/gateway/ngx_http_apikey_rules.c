@@ -3,11 +3,60 @@
 #include "ngx_http_apikey.h"
 
 
+static void ngx_http_apikey_rules_warn(ngx_conf_t *cf,
+    ngx_http_apikey_loc_conf_t *conf);
+static ngx_int_t ngx_http_apikey_rules_allow(ngx_conf_t *cf,
+    ngx_http_apikey_loc_conf_t *conf);
 static char *ngx_http_apikey_method_list(ngx_conf_t *cf, ngx_array_t *methods,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_apikey_allow_method(
     ngx_http_apikey_loc_conf_t *conf, ngx_str_t *method);
 static ngx_int_t ngx_http_apikey_find(ngx_array_t *strings, ngx_str_t *value);
+
+
+char *
+ngx_http_apikey_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_apikey_loc_conf_t *alcf = conf;
+
+    char       *rv;
+    ngx_str_t  *value, list;
+
+    value = cf->args->elts;
+
+    rv = ngx_http_apikey_enum_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
+        return rv;
+    }
+
+    if (alcf->enable != NGX_HTTP_APIKEY_OPTIONAL
+        || !ngx_http_apikey_begins(&value[2], "methods="))
+    {
+        return ngx_http_apikey_refuse(cf, cmd, &value[2],
+                                      "unknown parameter");
+    }
+
+    alcf->anonymous = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
+    if (alcf->anonymous == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    list.data = value[2].data + sizeof("methods=") - 1;
+    list.len = value[2].len - (sizeof("methods=") - 1);
+
+    rv = ngx_http_apikey_method_list(cf, alcf->anonymous, &list);
+
+    if (rv == NGX_CONF_OK && alcf->anonymous->nelts == 0) {
+        rv = "HEAD counts as GET: list GET";
+    }
+
+    if (rv != NGX_CONF_OK) {
+        return ngx_http_apikey_refuse(cf, cmd, &value[2], rv);
+    }
+
+    return NGX_CONF_OK;
+}
 
 
 char *
@@ -331,10 +380,86 @@ ngx_http_apikey_bind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+ngx_int_t
+ngx_http_apikey_rules_merge(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *prev,
+    ngx_http_apikey_loc_conf_t *conf)
+{
+    ngx_uint_t                 own;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* a server, or a location that inherits only a part: all is said once */
+
+    own = clcf->name.len == 0
+          || conf->enable != NGX_CONF_UNSET_UINT
+          || conf->rules != NGX_CONF_UNSET_PTR
+          || conf->binds != NGX_CONF_UNSET_PTR
+          || conf->resource.data;
+
+    if (conf->enable == NGX_CONF_UNSET_UINT) {
+        conf->anonymous = prev->anonymous;
+    }
+
+    ngx_conf_merge_uint_value(conf->enable, prev->enable, NGX_HTTP_APIKEY_OFF);
+    ngx_conf_merge_ptr_value(conf->methods, prev->methods, NULL);
+    ngx_conf_merge_ptr_value(conf->rules, prev->rules, NULL);
+    ngx_conf_merge_ptr_value(conf->binds, prev->binds, NULL);
+
+    if (conf->resource.data == NULL) {
+        conf->resource = prev->resource;
+        ngx_memcpy(conf->needs, prev->needs, sizeof(conf->needs));
+    }
+
+    if (own
+        && conf->enable == NGX_HTTP_APIKEY_OPTIONAL
+        && conf->anonymous == NULL)
+    {
+        ngx_http_apikey_rules_warn(cf, conf);
+    }
+
+    return ngx_http_apikey_rules_allow(cf, conf);
+}
+
+
+static void
+ngx_http_apikey_rules_warn(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
+{
+    ngx_str_t                 *name;
+    const char                *rule;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    name = clcf->name.len ? &clcf->name : &cscf->server_name;
+
+    if (conf->rules) {
+        rule = "apikey_require";
+
+    } else if (conf->resource.len) {
+        rule = "apikey_resource";
+
+    } else if (conf->binds) {
+        rule = "apikey_bind";
+
+    } else {
+        return;
+    }
+
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                       "\"apikey optional\" without \"methods=\" in %s \"%V\": "
+                       "anonymous requests are not bound by \"%s\"",
+                       name == &clcf->name ? "location" : "server", name,
+                       rule);
+}
+
+
 /* The methods that any key may use here; empty: any method at all. */
 
-ngx_int_t
-ngx_http_apikey_rules_merge(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
+static ngx_int_t
+ngx_http_apikey_rules_allow(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
 {
     u_char                  *p;
     size_t                   len;

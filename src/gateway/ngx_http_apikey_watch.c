@@ -9,12 +9,16 @@
  * them, until it has to end: who reads them asks whether it still registers.
  */
 
+#include "ngx_http_apikey_changes.h"
 #include "ngx_http_apikey_metrics.h"
 
 
 #define NGX_HTTP_APIKEY_BEAT        1000   /* milliseconds */
 #define NGX_HTTP_APIKEY_UNBEATEN    3500   /* of this worker */
-#define NGX_HTTP_APIKEY_NAME_LEN    (NGX_MAXHOSTNAMELEN + NGX_INT64_LEN + 1)
+#define NGX_HTTP_APIKEY_TAG_LEN     6
+#define NGX_HTTP_APIKEY_NAME_LEN    (NGX_MAXHOSTNAMELEN + 1                   \
+                                     + NGX_HTTP_APIKEY_TAG_LEN + 1            \
+                                     + NGX_INT64_LEN)
 
 
 struct ngx_http_apikey_watch_s {
@@ -52,6 +56,26 @@ static void ngx_http_apikey_watch_leave(ngx_http_apikey_watch_t *watch,
 static void ngx_http_apikey_watch_ignore(void *data, redisReply *reply);
 
 
+/* Of the gateway, as long as its master runs. */
+static ngx_str_t  ngx_http_apikey_tag;
+
+
+/* Containers may share the name of their host, and their pids. */
+
+void
+ngx_http_apikey_watch_init(void)
+{
+    static char  id[APIKEY_ID_SIZE];
+
+    if (ngx_http_apikey_tag.len == 0) {
+        apikey_token_generate_id(id);
+
+        ngx_http_apikey_tag.data = (u_char *) id;
+        ngx_http_apikey_tag.len = NGX_HTTP_APIKEY_TAG_LEN;
+    }
+}
+
+
 ngx_int_t
 ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
     ngx_cycle_t *cycle)
@@ -82,7 +106,8 @@ ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
     p += watch->plans.len;
 
     watch->name.data = (u_char *) p;
-    watch->name.len = ngx_sprintf(watch->name.data, "%V:%P", &cycle->hostname,
+    watch->name.len = ngx_sprintf(watch->name.data, "%V:%V:%P",
+                                  &cycle->hostname, &ngx_http_apikey_tag,
                                   ngx_pid)
                       - watch->name.data;
 
@@ -189,6 +214,8 @@ ngx_http_apikey_watch_up(void *data)
         ngx_http_apikey_zone_doubt(watch->amcf->zone);
     }
 
+    ngx_http_apikey_changes_hear(watch->amcf->changes, NULL);
+
     ngx_http_apikey_watch_beat(&watch->beat);
 }
 
@@ -232,6 +259,8 @@ ngx_http_apikey_watch_message(void *data, ngx_str_t *text)
     if (amcf->zone) {
         ngx_http_apikey_zone_drop(amcf->zone, key);
     }
+
+    ngx_http_apikey_changes_hear(amcf->changes, key);
 
     if (token.len == 0 || token.len > APIKEY_LABEL_MAX) {
         return;

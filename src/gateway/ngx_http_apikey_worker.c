@@ -1,6 +1,6 @@
 /* What a worker has of its own: a client, records, a watch, usage. */
 
-#include "ngx_http_apikey.h"
+#include "ngx_http_apikey_changes.h"
 
 
 static void ngx_http_apikey_worker_cleanup(void *data);
@@ -41,6 +41,12 @@ ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf)
     cln->handler = ngx_http_apikey_worker_cleanup;
     cln->data = amcf;
 
+    if (ngx_http_apikey_changes_start(amcf, cycle->pool) != NGX_OK
+        || ngx_http_apikey_cut_start(amcf, cycle) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (amcf->counting
         && (ngx_http_apikey_usage_start(amcf, cycle->log) != NGX_OK
             || ngx_http_apikey_stream_start(amcf, cycle->log) != NGX_OK
@@ -66,6 +72,10 @@ ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf)
 
     if (amcf->watch) {
         ngx_http_apikey_watch_stop(amcf);
+    }
+
+    if (amcf->cut) {
+        ngx_http_apikey_cut_stop(amcf);
     }
 
     ngx_http_apikey_events_stop(amcf);

@@ -7,6 +7,8 @@ static ngx_int_t ngx_http_apikey_zone_take(ngx_http_apikey_main_conf_t *amcf,
     ngx_http_apikey_ctx_t *ctx, ngx_str_t *packed);
 static ngx_uint_t ngx_http_apikey_zone_trusted(ngx_http_apikey_zone_t *zone,
     ngx_http_apikey_known_t *known, ngx_http_apikey_trust_e trust);
+static uint32_t *ngx_http_apikey_zone_changes(ngx_http_apikey_zone_t *zone,
+    u_char *digest);
 static ngx_http_apikey_known_t *ngx_http_apikey_zone_add(
     ngx_http_apikey_zone_t *zone, u_char *digest, apikey_text_t rev,
     ngx_str_t *packed);
@@ -49,7 +51,7 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     ngx_shmtx_lock(&zone->shpool->mutex);
 
     ctx->stamp.generation = zone->shared->generation;
-    ctx->stamp.changes = zone->shared->changes[ctx->digest[0]];
+    ctx->stamp.changes = *ngx_http_apikey_zone_changes(zone, ctx->digest);
 
     known = (ngx_http_apikey_known_t *)
         ngx_http_apikey_index_find(&zone->shared->known, ctx->digest);
@@ -185,7 +187,8 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
     ngx_shmtx_lock(&zone->shpool->mutex);
 
     if (ctx->stamp.generation != shared->generation
-        || ctx->stamp.changes != shared->changes[ctx->digest[0]])
+        || ctx->stamp.changes
+           != *ngx_http_apikey_zone_changes(zone, ctx->digest))
     {
         goto done;
     }
@@ -262,6 +265,19 @@ ngx_http_apikey_zone_add(ngx_http_apikey_zone_t *zone, u_char *digest,
 }
 
 
+/* The counter of changes that the key shares with others. */
+
+static uint32_t *
+ngx_http_apikey_zone_changes(ngx_http_apikey_zone_t *zone, u_char *digest)
+{
+    ngx_uint_t  slot;
+
+    slot = (digest[0] << 8 | digest[1]) & (NGX_HTTP_APIKEY_ZONE_SLOTS - 1);
+
+    return &zone->shared->changes[slot];
+}
+
+
 void
 ngx_http_apikey_zone_drop(ngx_http_apikey_zone_t *zone, u_char *digest)
 {
@@ -269,7 +285,7 @@ ngx_http_apikey_zone_drop(ngx_http_apikey_zone_t *zone, u_char *digest)
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
-    zone->shared->changes[digest[0]]++;
+    (*ngx_http_apikey_zone_changes(zone, digest))++;
 
     node = ngx_http_apikey_index_find(&zone->shared->known, digest);
 

@@ -6,8 +6,8 @@
  *
  * A record is trusted for "valid" after Redis has confirmed it, if nothing was
  * missed meanwhile.  "generation" grows with each subscription that begins, for
- * what it has missed; "changes" grow with each message, one of 256 counters by
- * the first byte of the digest.  An answer is kept only if neither has grown
+ * what it has missed; "changes" grow with each message, one of many counters by
+ * the first bytes of the digest.  An answer is kept only if neither has grown
  * since the question was sent: a look-up that a revocation overtakes leaves no
  * trace.
  *
@@ -24,8 +24,9 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_LAYOUT      7      /* of all below */
+#define NGX_HTTP_APIKEY_LAYOUT      8      /* of all below */
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
+#define NGX_HTTP_APIKEY_ZONE_SLOTS  1024   /* a power of two */
 
 /* Of one holder: so that it takes 512 bytes. */
 #define NGX_HTTP_APIKEY_LOCAL_WINDOWS  20
@@ -110,7 +111,7 @@ struct ngx_http_apikey_shared_s {
     ngx_http_apikey_index_t       leases;
     ngx_http_apikey_index_t       locals;
     ngx_uint_t                    generation;
-    ngx_uint_t                    changes[256];
+    uint32_t                      changes[NGX_HTTP_APIKEY_ZONE_SLOTS];
     uint64_t                      hits;
     uint64_t                      misses;
     uint64_t                      evicted;     /* records and leases */

@@ -11,6 +11,7 @@
 #define STORE_ACKS_PROBE  5000      /* milliseconds */
 
 
+static void store_acks_add(store_acks_t *acks, uint64_t silent);
 static void store_acks_subscribe(store_t *store, store_acks_t *acks);
 static void store_acks_written(store_acks_t *acks, unsigned server);
 static int store_acks_hear(store_acks_t *acks, uint64_t until);
@@ -23,7 +24,6 @@ static void store_acks_deaf(store_acks_t *acks, const char *why);
 store_rc_e
 store_acks_open(store_t *store)
 {
-    unsigned       i;
     store_acks_t  *acks;
 
     acks = must(calloc(1, sizeof(store_acks_t)));
@@ -31,17 +31,17 @@ store_acks_open(store_t *store)
     acks->redis.fd = -1;
     store->acks = acks;
 
-    if (store_workers_read(store, &acks->workers) != STORE_DONE) {
+    if (store_workers_settle(store, &acks->workers) != STORE_DONE) {
         return STORE_FAILED;
     }
 
     acks->list = must(calloc(acks->workers.count + 1, sizeof(store_ack_t)));
 
-    for (i = 0; i < acks->workers.count; i++) {
+    store_acks_add(acks, STORE_WORKER_SILENT);
 
-        if (acks->workers.list[i].silent <= STORE_WORKER_SILENT) {
-            acks->list[acks->count++].name = acks->workers.list[i].name;
-        }
+    if (acks->count == 0) {
+        /* they were there a moment ago, and didn't say that they leave */
+        store_acks_add(acks, STORE_WORKER_GONE);
     }
 
     if (acks->count != 0) {
@@ -195,6 +195,22 @@ store_ack_confirmed(const store_acks_t *acks, const store_ack_t *ack)
 }
 
 
+/* Those that are silent for no more seconds than that. */
+
+static void
+store_acks_add(store_acks_t *acks, uint64_t silent)
+{
+    unsigned  i;
+
+    for (i = 0; i < acks->workers.count; i++) {
+
+        if (acks->workers.list[i].silent <= silent) {
+            acks->list[acks->count++].name = acks->workers.list[i].name;
+        }
+    }
+}
+
+
 static void
 store_acks_subscribe(store_t *store, store_acks_t *acks)
 {
@@ -273,7 +289,7 @@ store_acks_hear(store_acks_t *acks, uint64_t until)
 }
 
 
-/* "message", channel, HOST:PID */
+/* "message", channel, HOST:TAG:PID */
 
 static void
 store_acks_count(store_acks_t *acks, const reply_t *message)

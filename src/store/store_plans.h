@@ -14,7 +14,7 @@ typedef struct {
     apikey_limits_t   limits;
     const char       *per;            /* "key", "org" or "project" */
     unsigned          fallback:1;     /* the default plan of a location */
-    apikey_text_t    *gateways;       /* HOST:PID of a worker of each */
+    apikey_text_t    *gateways;       /* HOST:TAG:PID of a worker of each */
     unsigned          gateway_count;
 } store_plan_t;
 

@@ -1,9 +1,13 @@
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "memory.h"
 #include "store_call.h"
 #include "store_workers.h"
+
+
+#define STORE_WORKER_BEAT  1500000    /* microseconds: more than one */
 
 
 static store_rc_e store_worker_forget(store_t *store,
@@ -51,13 +55,39 @@ store_workers_read(store_t *store, store_workers_t *workers)
         worker = &workers->list[workers->count];
 
         if (store_worker_parse(worker, &told) == 0) {
-            worker->silent = (worker->heard < now) ? now - worker->heard : 0;
+            worker->ahead = (worker->heard > now + STORE_WORKER_SILENT);
+            worker->silent = worker->ahead ? worker->heard - now
+                             : worker->heard < now ? now - worker->heard : 0;
             workers->count++;
         }
     }
 
     qsort(workers->list, workers->count, sizeof(store_worker_t),
           store_worker_order);
+
+    return STORE_DONE;
+}
+
+
+store_rc_e
+store_workers_settle(store_t *store, store_workers_t *workers)
+{
+    unsigned  i;
+
+    if (store_workers_read(store, workers) != STORE_DONE) {
+        return STORE_FAILED;
+    }
+
+    for (i = 0; i < workers->count; i++) {
+
+        if (workers->list[i].ahead) {
+            store_workers_free(workers);
+            usleep(STORE_WORKER_BEAT);
+
+            return store_workers_read(store, workers) == STORE_DONE
+                   ? store_workers_prune(store, workers) : STORE_FAILED;
+        }
+    }
 
     return STORE_DONE;
 }

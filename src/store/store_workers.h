@@ -12,12 +12,13 @@
 
 
 typedef struct {
-    apikey_text_t   name;         /* HOST:PID */
+    apikey_text_t   name;         /* HOST:TAG:PID */
     apikey_text_t   version;
     apikey_text_t   pepper;       /* its print; empty: not known */
     uint64_t        since;        /* Unix seconds */
     uint64_t        heard;        /* the last heartbeat */
-    uint64_t        silent;       /* seconds since then */
+    uint64_t        silent;       /* seconds since then, or until then */
+    int             ahead;        /* until then, and longer than a beat */
 } store_worker_t;
 
 
@@ -29,8 +30,18 @@ typedef struct {
 } store_workers_t;
 
 
-/* All that ever were, unless they left: also those that are silent. */
+/*
+ * All that ever were, unless they left: also those that are silent.  Those that
+ * have registered in the future, because Redis's clock was set back, are as
+ * silent as if it were the past.
+ */
 store_rc_e store_workers_read(store_t *store, store_workers_t *workers);
+
+/*
+ * The same, but if there are such ones gives them the time to register
+ * again: only who doesn't is gone.
+ */
+store_rc_e store_workers_settle(store_t *store, store_workers_t *workers);
 void store_workers_free(store_workers_t *workers);
 
 const store_worker_t *store_workers_find(const store_workers_t *workers,
