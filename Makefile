@@ -27,8 +27,8 @@ JOBS        = 2
 
 PACKAGES      = gcc make libc6-dev nginx nginx-dev libhiredis-dev \
                 libsodium-dev libjansson-dev libmicrohttpd-dev libssl-dev \
-                libcurl4-openssl-dev redis-server curl
-TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-14-dev wrk \
+                libcurl4-openssl-dev redis-server redis-sentinel curl
+TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-dev wrk \
                 strace openssl jq chromium chromium-driver groff-base
 
 WARNINGS = -Wall -Wextra -Werror
