@@ -1,8 +1,12 @@
 # make            build/ngx_http_apikey_module.so and build/apikey
-# make deps       installs the Debian packages that building and testing need
+# make deps       installs the Debian packages that developing needs; make
+#                 deps-build those that building needs
 # make demo       a tour of a gateway and its console on loopback; ONCE=1 ends
 #                 after that
 # make test       everything in t/
+# make test-debian SUITE=trixie
+#                 all of that from nothing, in a minimal root of that release,
+#                 as a user with sudo and as root
 # make bench      CPU time a request, beside bare nginx
 # make install    the module, the program and its man page; DESTDIR, PREFIX,
 #                 MODULES_DIR
@@ -13,6 +17,7 @@
 # make matrix     builds with each nginx of NGINX_SRC="DIR DIR...", gcc and clang
 # make clean
 #
+# JOBS=4          tests at a time
 # NGINX_SRC=DIR   nginx's source in place of Debian's nginx-dev; demo and test
 #                 then run the nginx made of it.  Needed for static, test-asan.
 # CC=clang
@@ -23,13 +28,16 @@ NGINX_SRC   = /usr/share/nginx/src
 PREFIX      = /usr/local
 MODULES_DIR = $(shell PATH=$$PATH:/usr/sbin nginx -V 2>&1 \
               | sed -n "s/.*--modules-path=\([^ ]*\).*/\1/p")
-JOBS        = 2
+JOBS        = 4
+USERS       = user root
 
-PACKAGES      = gcc make libc6-dev nginx nginx-dev libhiredis-dev \
-                libsodium-dev libjansson-dev libmicrohttpd-dev libssl-dev \
-                libcurl4-openssl-dev redis-server curl
-TEST_PACKAGES = perl python3 libnginx-mod-nchan clang libclang-rt-14-dev wrk \
-                strace openssl jq chromium chromium-driver groff-base
+BUILD_PACKAGES = gcc make libc6-dev nginx-dev libhiredis-dev libsodium-dev \
+                 libjansson-dev libmicrohttpd-dev libssl-dev \
+                 libcurl4-openssl-dev
+DEMO_PACKAGES  = $(BUILD_PACKAGES) nginx redis-server curl
+TEST_PACKAGES  = $(DEMO_PACKAGES) redis-sentinel perl python3 clang \
+                 libclang-rt-dev wrk strace openssl jq chromium \
+                 chromium-driver groff-base
 
 WARNINGS = -Wall -Wextra -Werror
 CFLAGS   = -g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
@@ -75,8 +83,8 @@ cli_libs  = -l:libhiredis.a -ljansson -lsodium -lmicrohttpd -lssl -lcrypto \
 pure_libs = -l:libhiredis.a -lsodium
 
 
-.PHONY: all build deps deps-run demo test prove units bench install static \
-        test-asan test-valgrind coverage matrix clean
+.PHONY: all build deps deps-build deps-demo demo test test-debian prove units \
+        bench install static test-asan test-valgrind coverage matrix clean
 .DELETE_ON_ERROR:
 
 all build: $(BUILD)/ngx_http_apikey_module.so $(BUILD)/apikey $(BUILD)/apikey.1
@@ -268,25 +276,53 @@ endif
 
 
 deps:
-	@t/deps $(PACKAGES) $(TEST_PACKAGES)
+	@t/deps $(TEST_PACKAGES)
+	@$(MAKE) --no-print-directory -s $(BUILD)/nchan
 
-deps-run:
-	@t/deps $(PACKAGES)
+deps-build:
+	@t/deps $(BUILD_PACKAGES)
 
-demo: deps-run
+deps-demo:
+	@t/deps $(DEMO_PACKAGES)
+
+# Of the nginx that is installed.
+
+$(BUILD)/nchan: $(wildcard /var/lib/dpkg/info/nginx.list)
+	@t/unpack $@ libnginx-mod-nchan
+
+$(BUILD)/lua: $(wildcard /var/lib/dpkg/info/nginx.list)
+	@t/unpack $@ libnginx-mod-http-lua libnginx-mod-http-ndk \
+	    lua-resty-core lua-nginx-redis
+
+demo: deps-demo
 	@$(MAKE) -s all
 	@BUILD=$(out) ONCE=$(ONCE) t/demo/run
 
 test: deps
-	@$(MAKE) --no-print-directory prove
+	@$(MAKE) --no-print-directory -j$(shell nproc) prove
+
+# They wait more than they compute.  Those that take longest begin.
+
+long = t/revoke.t t/fuzz.t t/build.t t/usage_flush.t t/cli_cluster_moves.t
 
 prove: all units $(fuzz) $(BUILD)/fuzz/nginx/modules \
-       $(BUILD)/fuzz/nginx/libfuzzer.so
-	prove -j$(JOBS) t/*.t
+       $(BUILD)/fuzz/nginx/libfuzzer.so $(BUILD)/nchan
+	prove -j$(JOBS) $(long) $(filter-out $(long),$(wildcard t/*.t))
+
+# All of it twice: USERS=user is the half that .ci/run takes, because there the
+# tests of this machine are root's.
+
+test-debian:
+	@t/deps mmdebstrap iproute2
+	@test -n "$(SUITE)" \
+	|| { echo "make test-debian SUITE=bookworm, trixie or forky" >&2; exit 1; }
+	@for user in $(USERS); do \
+	    t/debian $(SUITE) $$user || exit; \
+	done
 
 bench: deps
-	@t/deps libnginx-mod-http-lua lua-nginx-redis
-	@$(MAKE) --no-print-directory all
+	@t/deps lua-resty-lrucache
+	@$(MAKE) --no-print-directory all $(BUILD)/lua
 	@BUILD=$(out) t/bench/run
 
 # Which a slower module and program don't concern aren't among these.

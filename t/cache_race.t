@@ -34,6 +34,12 @@ sub relay {
     while (1) {
         my @ready = IO::Select->new($listen, map { $_->{socket} } values %at)
                     ->can_read(0.01);
+        my $holds = -e $hold;
+
+        # in the order in which Redis said it
+        if (!$holds) {
+            syswrite $_->[0], $_->[1] for splice @late;
+        }
 
         for my $s (@ready) {
             if ($s == $listen) {
@@ -52,7 +58,7 @@ sub relay {
                 delete @at{$s, $c->{peer}};
                 close $_ for $s, $c->{peer};
 
-            } elsif ($c->{server} && !$c->{listens} && -e $hold) {
+            } elsif ($c->{server} && !$c->{listens} && $holds) {
                 push @late, [ $c->{peer}, $bytes ];
 
                 # a record's answer is longer than some heartbeats of workers
@@ -67,10 +73,6 @@ sub relay {
                     print $f '.';
                 }
             }
-        }
-
-        if (!-e $hold) {
-            syswrite $_->[0], $_->[1] for splice @late;
         }
     }
 }

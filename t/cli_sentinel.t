@@ -23,8 +23,6 @@ my $pepper = Test::Apikey::pepper_file();
 my @at = split ' ', $group->addresses;
 my $key;
 
-delete @ENV{grep { /^APIKEY_/ } keys %ENV};
-
 sub program {
     my ($url, @args) = @_;
 

@@ -18,8 +18,6 @@ my $pepper = Test::Apikey::pepper_file();
 my $program = "$Test::Apikey::BUILD/apikey";
 my $r;
 
-delete @ENV{grep { /^APIKEY_/ } keys %ENV};
-
 
 # Redis by any URL.
 
@@ -84,6 +82,21 @@ CONF
 $r = run($program, '--config', $conf, 'list');
 is($r->{exit}, 3, 'from the file');
 like($r->{err}, qr/127\.0\.0\.1:1:/, 'its Redis');
+
+{
+    local $ENV{APIKEY_CONFIG} = $conf;
+
+    $r = run($program, 'list');
+    is($r->{exit}, 3, 'from the file that the environment names');
+    like($r->{err}, qr/127\.0\.0\.1:1:/, 'its Redis');
+
+    $r = run($program, '--config', '/dev/null', '--redis', "redis://$at",
+             'list');
+    is($r->{exit}, 0, 'unless an option names one') or diag $r->{err};
+
+    $ENV{APIKEY_CONFIG} = '/nonexistent';
+    is(run($program, 'list')->{exit}, 2, 'where there has to be one');
+}
 
 {
     local $ENV{APIKEY_REDIS} = "redis://$at";

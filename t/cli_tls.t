@@ -21,8 +21,6 @@ my $stranger = authority('another authority');
 my $program = "$Test::Apikey::BUILD/apikey";
 my $pepper = Test::Apikey::pepper_file();
 
-delete @ENV{grep { /^APIKEY_/ } keys %ENV};
-
 sub server {
     my ($cert, %opt) = @_;
     my $redis = redis(tls => { %$cert, ca => $ca->{cert}, %opt });
@@ -137,7 +135,7 @@ refused('another name', 'refused for "other.test": [Hh]ostname mismatch',
 refused('another address', 'refused for "127.0.0.2": IP address mismatch',
         '--redis', $url, @ca, '--tls-name', '127.0.0.2');
 
-my (undef, $expired) = server($ca->issue('IP:127.0.0.1', days => -1));
+my (undef, $expired) = server($ca->issue('IP:127.0.0.1', expired => 1));
 refused('expired', 'certificate has expired',
         '--redis', "rediss://127.0.0.1:$expired", @ca);
 

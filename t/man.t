@@ -17,7 +17,8 @@ my $root = $Test::Apikey::ROOT;
 my $path = "$Test::Apikey::BUILD/apikey.1";
 my $page = slurp($path);
 
-my $printed = run('groff', '-man', '-ww', '-Tascii', '-P-cbou', $path);
+my $printed = run('groff', '-man', '-rLL=78n', '-ww', '-Tascii', '-P-cbou',
+                  $path);
 
 is($printed->{exit}, 0, 'groff prints it');
 is($printed->{err}, '', 'without a warning');

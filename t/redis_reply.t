@@ -139,6 +139,7 @@ my %broken = (
     'no protocol'        => "HTTP/1.1 400 Bad Request\r\n\r\n",
     'noise'              => join('', map { chr } reverse 1 .. 255) . "\r\n",
     'a huge list'        => "*2000000000\r\n",
+    'the most that hiredis takes' => "*4294967295\r\n",
     'more than an int'   => "*4294967297\r\n+x\r\n",
     'a list, too long'   => "*99999999999999999999\r\n",
     'a negative list'    => "*-2\r\n",

@@ -77,8 +77,10 @@ for my $smuggled (
         my $c = dial($port)->send(join "\r\n", "$method /api/keys HTTP/1.1",
                                   @$headers, '', $rest);
 
+        # libmicrohttpd 1.0 has a status for encodings that it doesn't know
         $r = $c->response;
-        is($r->status, 400, "$method: $name");
+        like($r->status, $name =~ /encoding/ ? qr/^(?:400|501)\z/ : qr/^400\z/,
+             "$method: $name");
         ok($c->closed, 'the connection ends');
         is($c->read(0.01), '', 'and nothing follows');
     }
@@ -111,7 +113,7 @@ sub begun {
 
 is(begun($bytes), 200, "stream $_") for 1 .. 8;
 is(begun($bytes), 429, 'one too many of a viewer');
-is(begun($bytes =~ s/Bearer .*/Bearer $console->{admin}/r), 200,
+is(begun($bytes =~ s/Bearer [^\r]+/Bearer $console->{admin}/r), 200,
    'an admin has one');
 
 $_->close for splice @streams;

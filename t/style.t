@@ -20,6 +20,7 @@ my @files = grep { -T } glob join ' ', qw(
     src/*/*.[ch] src/*/*.lua src/*/*.js src/*/*.css src/*/*.html src/*/embed
     t/*.t t/lib/Test/*.pm t/lib/Test/*/*.pm t/unit/* t/fuzz/*.[ch]
     t/fuzz/nginx/*.[ch] t/fuzz/nginx/*/*.[ch] t/bench/* t/demo/* t/deps
+    t/debian t/unpack t/walk
     contrib/* docs/*.md docs/apikey.1
 );
 

@@ -181,7 +181,7 @@ refused('a wildcard of another level', '[Hh]ostname mismatch',
         "tls=on tls_ca=$ca->{cert} tls_name=a.b.redis.test",
         "127.0.0.1:$named->{tls}{port}");
 
-my $expired = server($ca->issue('IP:127.0.0.1', days => -1));
+my $expired = server($ca->issue('IP:127.0.0.1', expired => 1));
 refused('expired', 'certificate has expired',
         "tls=on tls_ca=$ca->{cert}", "127.0.0.1:$expired->{tls}{port}");
 

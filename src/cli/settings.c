@@ -59,6 +59,7 @@ static const setting_t  settings_known[] = {
 int
 settings_read(settings_t *settings, const options_t *options)
 {
+    int          given;
     char       **to;
     unsigned     i;
     const char  *path;
@@ -67,8 +68,13 @@ settings_read(settings_t *settings, const options_t *options)
 
     path = options_value(options, "config");
 
-    if (settings_read_file(settings, path ? path : SETTINGS_FILE,
-                           path != NULL)
+    if (path == NULL) {
+        path = getenv("APIKEY_CONFIG");
+    }
+
+    given = path != NULL && *path != '\0';
+
+    if (settings_read_file(settings, given ? path : SETTINGS_FILE, given)
         != 0)
     {
         return -1;

@@ -383,7 +383,7 @@ ngx_redis_receive(ngx_redis_connection_t *conn, redisReply *reply)
 
         /* "unknown command", then the command's words: they may be secrets */
 
-        words = ngx_strstr(reply->str, ", with args");
+        words = strstr(reply->str, ", with args");
 
         if (words) {
             *words = '\0';

@@ -6,12 +6,20 @@
 #define NGX_REDIS_ARRAY_MAX     16384   /* each slot of a Cluster by itself */
 
 
-static void *ngx_redis_create_array(const redisReadTask *task, int elements);
+#if (HIREDIS_MAJOR >= 1)
+typedef size_t  ngx_redis_elements_t;
+#else
+typedef int     ngx_redis_elements_t;
+#endif
+
+
+static void *ngx_redis_create_array(const redisReadTask *task,
+    ngx_redis_elements_t elements);
 
 
 static redisReplyObjectFunctions  ngx_redis_reply_functions;
 static void                    *(*ngx_redis_hiredis_array)(
-    const redisReadTask *task, int elements);
+    const redisReadTask *task, ngx_redis_elements_t elements);
 
 
 ngx_int_t
@@ -89,7 +97,8 @@ ngx_redis_reader_create(void)
 /* hiredis allocates whatever number of elements a server announces */
 
 static void *
-ngx_redis_create_array(const redisReadTask *task, int elements)
+ngx_redis_create_array(const redisReadTask *task,
+    ngx_redis_elements_t elements)
 {
     if (elements > NGX_REDIS_ARRAY_MAX) {
         return NULL;

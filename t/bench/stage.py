@@ -42,9 +42,9 @@ class Stage:
         self.names = {
             "BENCH": HERE,
             "DIR": self.dir,
+            "LUA": os.path.join(os.path.abspath(build), "lua/usr"),
             "MODULE": shutil.copy(
                 os.path.join(build, "ngx_http_apikey_module.so"), self.dir),
-            "MODULES": modules_path(self.nginx),
             "PEPPER": pepper,
             "PEPPER_FILE": self.write("pepper", pepper),
             "REDIS": redis,
@@ -231,11 +231,3 @@ def nginx_program():
     program = os.environ.get("TEST_NGINX_BINARY") or "nginx"
 
     return shutil.which(program, path=path) or program
-
-
-def modules_path(nginx):
-    built = subprocess.run([nginx, "-V"], stderr=subprocess.PIPE,
-                           text=True).stderr
-    found = re.search(r"--modules-path=(\S+)", built)
-
-    return found[1] if found else "/usr/lib/nginx/modules"

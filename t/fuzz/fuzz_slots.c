@@ -5,13 +5,21 @@
 #define FUZZ_ELEMENTS  1024
 
 
+#if (HIREDIS_MAJOR >= 1)
+typedef size_t  fuzz_elements_t;
+#else
+typedef int     fuzz_elements_t;
+#endif
+
+
 static void fuzz_reply(apikey_text_t bytes);
-static void *fuzz_array(const redisReadTask *task, int elements);
+static void *fuzz_array(const redisReadTask *task, fuzz_elements_t elements);
 static void fuzz_good(const apikey_slots_t *slots);
 static void fuzz_name(apikey_text_t name);
 
 
-static void  *(*hiredis_array)(const redisReadTask *task, int elements);
+static void  *(*hiredis_array)(const redisReadTask *task,
+    fuzz_elements_t elements);
 
 
 /* A name, a newline, an error, a newline, the bytes of a reply. */
@@ -88,7 +96,7 @@ fuzz_reply(apikey_text_t bytes)
 
 
 static void *
-fuzz_array(const redisReadTask *task, int elements)
+fuzz_array(const redisReadTask *task, fuzz_elements_t elements)
 {
     return elements > FUZZ_ELEMENTS ? NULL : hiredis_array(task, elements);
 }

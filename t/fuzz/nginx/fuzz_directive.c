@@ -12,7 +12,7 @@ static char *fuzz_parse(ngx_conf_t *cf, apikey_text_t text);
 int
 fuzz_directive(const uint8_t *data, size_t size)
 {
-    void                       *conf, *loc, *parent;
+    void                       *conf, *srv, *loc, *parent;
     ngx_conf_t                  cf;
     ngx_cycle_t                 cycle;
     ngx_module_t               *modules[2];
@@ -43,12 +43,13 @@ fuzz_directive(const uint8_t *data, size_t size)
          == NGX_OK);
 
     conf = ngx_http_apikey_create_main_conf(&cf);
+    srv = ngx_http_apikey_create_srv_conf(&cf);
     loc = ngx_http_apikey_create_loc_conf(&cf);
     parent = ngx_http_apikey_create_loc_conf(&cf);
-    must(conf != NULL && loc != NULL && parent != NULL);
+    must(conf != NULL && srv != NULL && loc != NULL && parent != NULL);
 
     ctx.main_conf = fuzz_confs(&cf, real->main_conf, conf);
-    ctx.srv_conf = real->srv_conf;
+    ctx.srv_conf = fuzz_confs(&cf, real->srv_conf, srv);
     ctx.loc_conf = fuzz_confs(&cf, real->loc_conf, loc);
 
     /* it remembers the variables */

@@ -105,6 +105,10 @@ require Test::Apikey::Upstream;
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 $SIG{PIPE} = 'IGNORE';
 
+# the program is this test's alone, whatever is set up on this machine
+delete @ENV{grep { /^APIKEY_/ } keys %ENV};
+$ENV{APIKEY_CONFIG} = '/dev/null';
+
 
 sub redis {
     my $redis = Test::Apikey::Redis->new(@_);
@@ -150,9 +154,6 @@ sub apikey {
 
     push @args, '--wait', 60 * $PATIENCE . 's'
         if grep({ $_ =~ $CONFIRMED } @args) && !grep { /^--wait\b/ } @args;
-
-    local @ENV{qw(APIKEY_REDIS APIKEY_PEPPER_FILE APIKEY_REDIS_PREFIX)};
-    delete @ENV{qw(APIKEY_REDIS APIKEY_PEPPER_FILE APIKEY_REDIS_PREFIX)};
 
     return run({ stdin => $opt{stdin} }, "$BUILD/apikey",
                $redis ? ('--redis', $redis->url) : (),

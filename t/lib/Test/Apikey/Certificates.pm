@@ -4,9 +4,10 @@ package Test::Apikey::Certificates;
 #
 #   my $ca = authority(NAME)
 #   $ca->{cert}                   its file
-#   $ca->issue(SANS, days => 1)   {cert, key}: files; SANS is like
-#                                 "DNS:redis.test,IP:127.0.0.1"; expired if
-#                                 days is negative; shares the authority's key
+#   $ca->issue(SANS)              {cert, key}: files; SANS is like
+#                                 "DNS:redis.test,IP:127.0.0.1"; all of them
+#                                 have the same key
+#   $ca->issue(SANS, expired => 1)
 
 use strict;
 use warnings;
@@ -40,15 +41,40 @@ sub authority {
 sub issue {
     my ($self, $sans, %opt) = @_;
     my $path = Test::Apikey::dir() . '/tls' . $count++;
-    my $days = $opt{days} // 1;
-    my $ext = $sans ? "subjectAltName=$sans\n" : "basicConstraints=CA:FALSE\n";
+    my $ext = $sans ? "subjectAltName=$sans" : 'basicConstraints=CA:FALSE';
+    my @valid = $opt{expired}
+                ? qw(-startdate 20200101000000Z -enddate 20200102000000Z)
+                : qw(-days 1);
+    my ($name) = $path =~ m{([^/]+)$};
 
     _openssl(qw(req -new -subj /CN=redis -key), $self->{key}, '-out',
              "$path.csr");
-    Test::Apikey::file(($path =~ m{([^/]+)$})[0] . '.ext', $ext);
-    _openssl(qw(x509 -req -in), "$path.csr", '-CA', $self->{cert}, '-CAkey',
-             $self->{own}, '-set_serial', $count, '-days', $days, '-extfile',
-             "$path.ext", '-out', "$path.crt");
+
+    # x509 -req makes no expired ones in OpenSSL 3.5
+    mkdir $path or die "$path: $!";
+    Test::Apikey::file("$name/index", '');
+    Test::Apikey::file("$name/conf", <<"CONF");
+[ ca ]
+default_ca = this
+
+[ this ]
+database = $path/index
+new_certs_dir = $path
+certificate = $self->{cert}
+private_key = $self->{own}
+rand_serial = yes
+default_md = sha256
+policy = any
+x509_extensions = of_a_server
+
+[ any ]
+commonName = supplied
+
+[ of_a_server ]
+$ext
+CONF
+    _openssl(qw(ca -batch -notext -config), "$path/conf", @valid, '-in',
+             "$path.csr", '-out', "$path.crt");
 
     return { cert => "$path.crt", key => $self->{key} };
 }

@@ -57,6 +57,8 @@ sub write {
     my $workers = $self->{workers};
     my $daemon = $self->{daemon} ? 'on' : 'off';
     my $main = $self->{main} // '';
+    my $files = $main =~ /worker_rlimit_nofile/ ? ''
+                : 'worker_rlimit_nofile 8192;';
     my $events = $self->{events} // '';
     my $user = $> == 0 ? 'user ' . ($ENV{TEST_NGINX_USER} // 'nobody nogroup')
                          . ';' : '';
@@ -72,6 +74,7 @@ $main
 $user
 daemon $daemon;
 worker_processes $workers;
+$files
 pid $dir/nginx.pid;
 error_log $dir/error.log $level;
 
