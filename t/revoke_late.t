@@ -40,6 +40,11 @@ ok(wait_for(sub {
     && $redis->cmd('PUBSUB', 'NUMSUB', 'apikey:changes')->[1] == 2
 }), 'two workers, which listen');
 
+# Redis knows the script, whose answers are what is held.
+
+is(get($_, '/', 'X-API-Key' => create_key()->{key})->status, 200, 'a key')
+    for values %port;
+
 # The results of six requests whose answers are overtaken by the change.
 
 sub overtaken {
