@@ -76,6 +76,14 @@ sub _serve {
         my @ready = IO::Select->new($listen, map { $_->{socket} } values %at)
                     ->can_read(0.01);
 
+        my $hold = -e "$self->{path}.hold";
+
+        # before what comes later
+
+        if (!$hold) {
+            syswrite $_->[0], $_->[1] for splice @late;
+        }
+
         for my $s (@ready) {
             if ($s == $listen) {
                 my $client = $s->accept;
@@ -89,7 +97,6 @@ sub _serve {
 
             my $c = $at{$s} or next;
             my $deaf = -e "$self->{path}.deaf";
-
             my $bytes;
 
             if (!sysread($s, $bytes, 65536)
@@ -98,9 +105,7 @@ sub _serve {
                 delete @at{$s, $c->{peer}};
                 close $_ for $s, $c->{peer};
 
-            } elsif ($c->{server} && !$c->{listens}
-                     && -e "$self->{path}.hold")
-            {
+            } elsif ($c->{server} && !$c->{listens} && $hold) {
                 push @late, [ $c->{peer}, $bytes ];
 
                 # longer than the answers to some heartbeats of workers
@@ -118,10 +123,6 @@ sub _serve {
                 delete @at{$c->{socket}, $c->{peer}};
                 close $_ for $c->{socket}, $c->{peer};
             }
-        }
-
-        if (!-e "$self->{path}.hold") {
-            syswrite $_->[0], $_->[1] for splice @late;
         }
     }
 }
