@@ -1,7 +1,8 @@
 /*
- * import: existing keys, from rows of CSV or JSON.  Rows that can't be taken
- * over are told and passed by; keys that are there already are left alone, so
- * that an import can be run again, or go on after it was interrupted.
+ * import: existing keys, from rows of CSV or JSON, or from what another gateway
+ * has exported.  Rows that can't be taken over are reported and passed by; keys
+ * that are there already are left alone, so that an import can be run again, or
+ * go on after it was interrupted.
  */
 
 #include <errno.h>
@@ -16,17 +17,16 @@
 
 #include <sodium.h>
 
-#include "store/entry.h"
+#include "store/foreign.h"
 #include "store/memory.h"
 
 #include "cli.h"
 #include "given.h"
+#include "import_batch.h"
 #include "tell.h"
 
 
-#define IMPORT_BATCH     1000
-#define IMPORT_POLL      500       /* milliseconds */
-#define IMPORT_PROGRESS  200000    /* microseconds from one to the next */
+#define IMPORT_POLL  500       /* milliseconds */
 
 
 typedef struct {
@@ -34,40 +34,29 @@ typedef struct {
     const char       *path;
     int               fd;
     uint64_t          size;        /* 0: not known */
+    rows_format_e     format;
+    foreign_e         from;        /* FOREIGN_COUNT: our own */
+    attributes_t      scopes;      /* of foreign keys */
+
     rows_t            rows;
     entry_columns_t   columns;
-
-    store_new_t       keys[IMPORT_BATCH];
-    uint32_t          given[IMPORT_BATCH];
-    unsigned          lines[IMPORT_BATCH];
-    unsigned          count;
-
-    unsigned          imported;
-    unsigned          known;
-    unsigned          refused;
-
     unsigned          begun:1;     /* the columns are known, if there are any */
-    unsigned          peppered:1;
-    unsigned          shown:1;     /* progress stands on the terminal */
-    uint64_t          progress;    /* since when */
+
+    import_batch_t   *batch;
 } import_t;
 
 
+static int import_options(import_t *import);
 static int import_open(import_t *import);
 static ssize_t import_read(void *data, char *buf, size_t size);
 static int import_rows(import_t *import);
 static int import_row(import_t *import);
-static int import_digest(import_t *import, entry_t *entry);
-static void import_complete(import_t *import, attributes_t *attributes);
-static int import_flush(import_t *import);
-static int import_existing(import_t *import);
-static void import_compare(import_t *import, unsigned i,
-    const stored_t *stored);
-static void import_drop(import_t *import);
-static void import_refuse(import_t *import, unsigned line, const char *why);
-static void import_progress(import_t *import);
-static void import_progress_clear(import_t *import);
+static int import_foreign(import_t *import);
+static int import_slurp(import_t *import, char **text, size_t *len);
+static int import_foreign_key(void *data, entry_t *entry, unsigned line,
+    const char *lost);
 static void import_print(const import_t *import);
+static void import_free(import_t *import);
 static void import_signal(int signo);
 
 
@@ -77,8 +66,9 @@ static volatile sig_atomic_t  import_stopped;
 int
 command_import(cli_t *cli)
 {
-    int        rc;
-    import_t  *import;
+    int              rc;
+    import_t        *import;
+    import_batch_t  *batch;
 
     rc = cli_operands(cli, 1, 1, "one file, or - for standard input");
 
@@ -91,52 +81,87 @@ command_import(cli_t *cli)
     import->cli = cli;
     import->fd = -1;
 
-    rc = import_open(import);
+    rc = import_options(import);
+
+    if (rc == CLI_DONE) {
+        rc = import_open(import);
+    }
 
     if (rc == CLI_DONE) {
         rc = cli_open(cli);
     }
 
     if (rc == CLI_DONE) {
-        rc = import_rows(import);
-        import_progress_clear(import);
+        batch = import->batch;
 
-        if (import->imported != 0) {
-            tell_imported(cli, import->imported, import->refused);
+        rc = (import->from == FOREIGN_COUNT) ? import_rows(import)
+                                             : import_foreign(import);
+        import_batch_clear(batch);
+
+        if (batch->imported != 0 && !batch->dry) {
+            tell_imported(cli, batch->imported, batch->refused);
         }
 
         import_print(import);
+
+        if (rc == CLI_DONE && (batch->refused != 0 || import_stopped)) {
+            rc = CLI_REFUSED;
+        }
     }
 
-    if (rc == CLI_DONE && (import->refused != 0 || import_stopped)) {
-        rc = CLI_REFUSED;
-    }
-
-    if (import->fd > STDIN_FILENO) {
-        close(import->fd);
-    }
-
-    rows_free(&import->rows);
-    import_drop(import);
-    free(import);
+    import_free(import);
 
     return rc;
 }
 
 
 static int
-import_open(import_t *import)
+import_options(import_t *import)
 {
-    int                rc;
-    struct stat        st;
-    rows_format_e      format;
-    struct sigaction   sa;
+    int               rc;
+    const char       *from, *option;
+    const options_t  *options;
 
-    rc = given_format(import->cli, &format);
+    options = import->cli->options;
+    from = options_value(options, "from");
+    import->from = FOREIGN_COUNT;
+
+    rc = given_format(import->cli, &import->format);
 
     if (rc != CLI_DONE) {
         return rc;
     }
+
+    if (from != NULL) {
+        import->from = foreign_find(from);
+
+        if (import->from == FOREIGN_COUNT) {
+            complain_option("from", from, "must be kong, apisix, tyk, aws, "
+                            "unkey or zuplo");
+            return CLI_USAGE;
+        }
+
+        return given_scopes(import->cli, &import->scopes);
+    }
+
+    option = options_value(options, "plan") ? "plan"
+             : options_value(options, "scope") ? "scope" : NULL;
+
+    if (option != NULL) {
+        complain("option --%s needs --from: rows have their own", option);
+        return CLI_USAGE;
+    }
+
+    return CLI_DONE;
+}
+
+
+static int
+import_open(import_t *import)
+{
+    int                dry;
+    struct stat        st;
+    struct sigaction   sa;
 
     import->path = import->cli->options->operands[0];
 
@@ -153,7 +178,10 @@ import_open(import_t *import)
         import->size = st.st_size;
     }
 
-    rows_init(&import->rows, format, import_read, import);
+    dry = (options_value(import->cli->options, "dry-run") != NULL);
+    import->batch = import_batch_make(import->cli, import->path, dry);
+
+    rows_init(&import->rows, import->format, import_read, import);
 
     /* What is under way is finished, and reading ends. */
 
@@ -199,16 +227,20 @@ import_rows(import_t *import)
     rc = CLI_DONE;
     more = 0;
 
+    import->columns.skip = (options_value(import->cli->options,
+                                          "skip-unknown")
+                            != NULL);
+
     while (rc == CLI_DONE
            && !import_stopped
            && (more = rows_next(&import->rows)) == 1)
     {
-        rc = import_row(import);
-
-        if (rc == CLI_DONE && import->count == IMPORT_BATCH) {
-            rc = import_flush(import);
-            import_progress(import);
+        if (import->size != 0) {
+            import->batch->done = (double) import->rows.source.taken
+                                  / import->size;
         }
+
+        rc = import_row(import);
     }
 
     if (more == -1 && !import_stopped) {
@@ -217,7 +249,7 @@ import_rows(import_t *import)
     }
 
     if (rc == CLI_DONE || rc == CLI_USAGE) {
-        more = import_flush(import);
+        more = import_batch_flush(import->batch);
         rc = more ? more : rc;
     }
 
@@ -230,15 +262,14 @@ import_rows(import_t *import)
 static int
 import_row(import_t *import)
 {
-    int            rc;
-    rows_t        *row;
-    entry_t        entry;
-    store_new_t   *key;
+    int       rc;
+    rows_t   *row;
+    entry_t   entry;
 
     row = &import->rows;
 
     if (row->why != NULL) {
-        import_refuse(import, row->line, row->why);
+        import_batch_refuse(import->batch, row->line, row->why);
 
         return import->begun || row->format == ROWS_JSON ? CLI_DONE
                                                          : CLI_REFUSED;
@@ -247,7 +278,7 @@ import_row(import_t *import)
     if (!import->begun && row->format == ROWS_CSV) {
 
         if (entry_columns(&import->columns, row, entry.why) != APIKEY_OK) {
-            import_refuse(import, row->line, entry.why);
+            import_batch_refuse(import->batch, row->line, entry.why);
             return CLI_REFUSED;
         }
 
@@ -257,30 +288,14 @@ import_row(import_t *import)
 
     rc = (row->format == ROWS_CSV)
          ? entry_csv(&entry, &import->columns, row)
-         : entry_json(&entry, row);
+         : entry_json(&entry, row, import->columns.skip);
 
     if (rc != APIKEY_OK) {
-        import_refuse(import, row->line, entry.why);
+        import_batch_refuse(import->batch, row->line, entry.why);
         rc = CLI_DONE;
 
     } else {
-        rc = import_digest(import, &entry);
-
-        if (rc == CLI_DONE) {
-            import_complete(import, &entry.attributes);
-
-            key = &import->keys[import->count];
-            memcpy(key->digest, entry.digest, APIKEY_DIGEST_SIZE);
-            key->attributes = entry.attributes;
-
-            /* Nothing that was counted ahead of an earlier key is its own. */
-            strcpy(key->reset, "now");
-
-            memset(&entry.attributes, 0, sizeof(attributes_t));
-
-            import->given[import->count] = entry.given;
-            import->lines[import->count++] = row->line;
-        }
+        rc = import_batch_add(import->batch, &entry, row->line, NULL);
     }
 
     attributes_free(&entry.attributes);
@@ -290,264 +305,143 @@ import_row(import_t *import)
 }
 
 
-/* Digests alone need no pepper. */
+/* The whole file is read first: what belongs to a key is in several places. */
 
 static int
-import_digest(import_t *import, entry_t *entry)
+import_foreign(import_t *import)
 {
-    int             rc;
-    const char     *why;
-    apikey_text_t   token;
+    int         rc;
+    char       *text;
+    size_t      len;
+    foreign_t   foreign;
 
-    if (entry->hashed) {
+    rc = import_slurp(import, &text, &len);
+
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    memset(&foreign, 0, sizeof(foreign));
+
+    foreign.now = cli_now(import->cli);
+    foreign.plan = options_value(import->cli->options, "plan");
+    foreign.scopes = attributes_get(&import->scopes, ATTRIBUTE_SCOPES);
+    foreign.key = import_foreign_key;
+    foreign.data = import;
+
+    rc = foreign_read(&foreign, import->from, text, len);
+    memory_wipe(text);
+
+    if (foreign.why[0] != '\0') {
+        import_batch_refuse(import->batch, foreign.line, foreign.why);
+    }
+
+    return (rc == CLI_DONE) ? import_batch_flush(import->batch) : rc;
+}
+
+
+static int
+import_slurp(import_t *import, char **text, size_t *len)
+{
+    char     *more;
+    size_t    size;
+    ssize_t   n;
+
+    *len = 0;
+    size = 65536;
+    *text = memory_take(size);
+
+    while ((n = encoding_read(&import->rows.source, *text + *len, size - *len))
+           > 0)
+    {
+        *len += n;
+
+        if (*len == size) {
+            more = memory_take(2 * size);
+            memcpy(more, *text, size);
+            memory_wipe(*text);
+            *text = more;
+            size *= 2;
+        }
+    }
+
+    if (n == 0) {
         return CLI_DONE;
     }
 
-    if (!import->peppered) {
-        rc = cli_pepper(import->cli);
+    memory_wipe(*text);
 
-        if (rc == CLI_DONE) {
-            rc = cli_pepper_check(import->cli);
-        }
-
-        if (rc != CLI_DONE) {
-            return rc;
-        }
-
-        import->peppered = 1;
+    if (!import_stopped) {
+        complain("\"%s\": %s", import->path, strerror(errno));
     }
 
-    token = (apikey_text_t) { entry->token, entry->token_len };
-
-    apikey_token_digest(entry->digest, token, &import->cli->pepper);
-    (void) attributes_set(&entry->attributes, ATTRIBUTE_HINT,
-                          apikey_token_hint(token), &why);
-
-    return CLI_DONE;
-}
-
-
-/* What a record has to have and the row doesn't say. */
-
-static void
-import_complete(import_t *import, attributes_t *attributes)
-{
-    char         id[APIKEY_ID_SIZE];
-    const char  *why;
-
-    if (attributes->value[ATTRIBUTE_ID] == NULL) {
-        apikey_token_generate_id(id);
-        (void) attributes_set(attributes, ATTRIBUTE_ID,
-                              (apikey_text_t) { id, sizeof(id) }, &why);
-    }
-
-    if (attributes->value[ATTRIBUTE_NAME] == NULL) {
-        (void) attributes_set(attributes, ATTRIBUTE_NAME,
-                              attributes_get(attributes, ATTRIBUTE_ID), &why);
-    }
-
-    if (attributes->value[ATTRIBUTE_STATUS] == NULL) {
-        (void) attributes_set(attributes, ATTRIBUTE_STATUS,
-                              (apikey_text_t) apikey_text("active"), &why);
-    }
-
-    if (attributes->value[ATTRIBUTE_CREATED] == NULL) {
-        (void) attributes_set_time(attributes, ATTRIBUTE_CREATED,
-                                   cli_now(import->cli), &why);
-    }
+    return import_stopped ? CLI_REFUSED : CLI_USAGE;
 }
 
 
 static int
-import_flush(import_t *import)
+import_foreign_key(void *data, entry_t *entry, unsigned line,
+    const char *lost)
 {
-    int          rc;
-    unsigned     i;
-    store_rc_e   done;
+    import_t *import = data;
 
-    done = store_create(&import->cli->store, import->keys, import->count);
-
-    for (i = 0; i < import->count; i++) {
-
-        switch (import->keys[i].result) {
-
-        case STORE_NEW_CREATED:
-            import->imported++;
-            break;
-
-        case STORE_NEW_TAKEN:
-            import_refuse(import, import->lines[i],
-                          "id: is another key's already");
-            break;
-
-        default: /* STORE_NEW_EXISTS, STORE_NEW_PENDING: Redis failed */
-            break;
-        }
+    if (entry == NULL) {
+        import_batch_note(import->batch, line, lost);
+        return CLI_DONE;
     }
 
-    if (done == STORE_DONE) {
-        rc = import_existing(import);
-
-    } else {
-        import_progress_clear(import);
-        rc = cli_failed(import->cli);
+    if (entry->why[0] != '\0') {
+        import_batch_refuse(import->batch, line, entry->why);
+        return CLI_DONE;
     }
 
-    import_drop(import);
-
-    return rc;
-}
-
-
-/* Is what was there already what the rows say? */
-
-static int
-import_existing(import_t *import)
-{
-    unsigned     i;
-    stored_t    *stored[IMPORT_BATCH];
-    store_rc_e   rc;
-
-    rc = store_read_existing(&import->cli->store, import->keys,
-                             import->count, stored);
-
-    for (i = 0; i < import->count; i++) {
-
-        if (rc == STORE_DONE && import->keys[i].result == STORE_NEW_EXISTS) {
-            import_compare(import, i, stored[i]);
-        }
-
-        free(stored[i]);
-    }
-
-    if (rc != STORE_DONE) {
-        import_progress_clear(import);
-        return cli_failed(import->cli);
-    }
-
-    return CLI_DONE;
-}
-
-
-static void
-import_compare(import_t *import, unsigned i, const stored_t *stored)
-{
-    char          why[ENTRY_WHY];
-    size_t        len;
-    attribute_e   attribute;
-
-    if (stored == NULL) {
-        import_refuse(import, import->lines[i],
-                      "was deleted meanwhile: import it again");
-        return;
-    }
-
-    len = 0;
-
-    for (attribute = 0; attribute < ATTRIBUTE_COUNT; attribute++) {
-
-        if (!(import->given[i] & (uint32_t) 1 << attribute)
-            || apikey_text_equal(attributes_get(&import->keys[i].attributes,
-                                                attribute),
-                                 stored_get(stored,
-                                            attribute_name(attribute))))
-        {
-            continue;
-        }
-
-        if (len < sizeof(why)) {
-            len += snprintf(why + len, sizeof(why) - len, "%s%s",
-                            len ? ", " : "is there already, with another ",
-                            attribute_name(attribute));
-        }
-    }
-
-    if (len == 0) {
-        import->known++;
-    } else {
-        import_refuse(import, import->lines[i], why);
-    }
-}
-
-
-static void
-import_drop(import_t *import)
-{
-    unsigned  i;
-
-    for (i = 0; i < import->count; i++) {
-        attributes_free(&import->keys[i].attributes);
-    }
-
-    import->count = 0;
-}
-
-
-static void
-import_refuse(import_t *import, unsigned line, const char *why)
-{
-    import_progress_clear(import);
-
-    complain("\"%s\", line %u: %s", import->path, line, why);
-    import->refused++;
-}
-
-
-/* For people who wait: a line on their terminal. */
-
-static void
-import_progress(import_t *import)
-{
-    uint64_t  now;
-
-    now = redis_clock();
-
-    if (!isatty(STDERR_FILENO) || now - import->progress < IMPORT_PROGRESS) {
-        return;
-    }
-
-    import->progress = now;
-    import->shown = 1;
-
-    fprintf(stderr, "\r\033[K%u keys", import->imported + import->known);
-
-    if (import->size != 0) {
-        fprintf(stderr, ", %.0f %%",
-                100.0 * import->rows.taken / import->size);
-    }
-
-    fflush(stderr);
-}
-
-
-static void
-import_progress_clear(import_t *import)
-{
-    if (import->shown) {
-        fputs("\r\033[K", stderr);
-        import->shown = 0;
-    }
+    return import_stopped ? CLI_REFUSED
+                          : import_batch_add(import->batch, entry, line, lost);
 }
 
 
 static void
 import_print(const import_t *import)
 {
-    if (import_stopped) {
+    const import_batch_t  *batch;
+
+    batch = import->batch;
+
+    if (import_stopped && import->from != FOREIGN_COUNT) {
+        complain("interrupted: import it again to go on");
+
+    } else if (import_stopped) {
         complain("interrupted behind line %u: import it again to go on",
                  import->rows.next - 1);
     }
 
     if (import->cli->json) {
         json_print(json_pack("{s:i,s:i,s:i}",
-                             "imported", (int) import->imported,
-                             "exists", (int) import->known,
-                             "refused", (int) import->refused));
+                             "imported", (int) batch->imported,
+                             "exists", (int) batch->known,
+                             "refused", (int) batch->refused));
         return;
     }
 
-    printf("%u imported, %u known already, %u refused\n", import->imported,
-           import->known, import->refused);
+    printf("%u %simported, %u known already, %u refused\n", batch->imported,
+           batch->dry ? "to be " : "", batch->known, batch->refused);
+}
+
+
+static void
+import_free(import_t *import)
+{
+    if (import->batch != NULL) {
+        import_batch_free(import->batch);
+        rows_free(&import->rows);
+    }
+
+    if (import->fd > STDIN_FILENO) {
+        close(import->fd);
+    }
+
+    attributes_free(&import->scopes);
+    free(import);
 }
 
 

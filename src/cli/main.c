@@ -91,10 +91,13 @@ static const command_t  commands[] = {
       NULL, "Shows what keys were used for, together, by days.",
       "--format csv writes a line for each day and count." },
 
-    { "import", command_import, "FILE", "format force", NULL,
-      "Takes over existing keys from CSV or JSON lines.",
+    { "import", command_import, "FILE",
+      "format from plan scope dry-run skip-unknown force", NULL,
+      "Takes over existing keys from CSV, JSON or another gateway.",
       "Keys are plain, or hashed with this pepper; - is standard input.  What\n"
-      "is known already is left alone, so an import can be run again." },
+      "is known already is left alone, so an import can be run again.\n"
+      "Keys of another gateway get the scopes of --scope, *:* otherwise; with\n"
+      "--plan they have that plan, and no limits of the file." },
 
     { "export", command_export, "", "format " SELECTION_FILTERS, NULL,
       "Writes keys as JSON lines or CSV, for an import.",

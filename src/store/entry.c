@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,13 +19,18 @@
 #define ENTRY_SHOWN    40
 
 
+static unsigned entry_column(apikey_text_t text);
+static int entry_columns_known(const entry_columns_t *columns,
+    const rows_t *row, char why[ENTRY_WHY]);
 static unsigned entry_field(const char *name);
 static int entry_value(entry_t *entry, unsigned field, json_t *value);
 static int entry_text(entry_t *entry, unsigned field, apikey_text_t text);
 static int entry_time(entry_t *entry, attribute_e attribute,
     apikey_text_t text, const char **why);
 static int entry_hash(entry_t *entry, unsigned field, apikey_text_t text);
-static int entry_finish(entry_t *entry);
+static int entry_is_mangled(apikey_text_t text);
+static size_t entry_digits(apikey_text_t text, size_t i);
+static apikey_text_t entry_trim(apikey_text_t text);
 static const char *entry_name(unsigned field);
 static const char *entry_shown(char out[ENTRY_SHOWN + 1], apikey_text_t name);
 static int entry_refuse(char why[ENTRY_WHY], const char *format, ...)
@@ -35,17 +41,13 @@ int
 entry_columns(entry_columns_t *columns, const rows_t *row,
     char why[ENTRY_WHY])
 {
-    char      name[ENTRY_SHOWN + 1];
     unsigned  i, j, hashed;
 
     columns->count = row->count;
     hashed = 0;
 
     for (i = 0; i < row->count; i++) {
-        snprintf(name, sizeof(name), "%.*s", (int) row->fields[i].len,
-                 row->fields[i].data);
-
-        columns->field[i] = entry_field(name);
+        columns->field[i] = entry_column(row->fields[i]);
         hashed |= (columns->field[i] == ENTRY_KEY
                    || columns->field[i] == ENTRY_DIGEST);
     }
@@ -57,11 +59,14 @@ entry_columns(entry_columns_t *columns, const rows_t *row,
                             "\"digest\"");
     }
 
+    if (entry_columns_known(columns, row, why) != APIKEY_OK) {
+        return APIKEY_INVALID;
+    }
+
     for (i = 0; i < row->count; i++) {
 
         if (columns->field[i] == ENTRY_UNKNOWN) {
-            return entry_refuse(why, "column \"%s\": no such field",
-                                entry_shown(name, row->fields[i]));
+            columns->field[i] = ENTRY_IGNORED;
         }
 
         for (j = 0; j < i; j++) {
@@ -81,8 +86,9 @@ entry_columns(entry_columns_t *columns, const rows_t *row,
 int
 entry_csv(entry_t *entry, const entry_columns_t *columns, const rows_t *row)
 {
-    int       rc;
-    unsigned  i;
+    int            rc;
+    unsigned       i;
+    apikey_text_t  text;
 
     memset(entry, 0, sizeof(entry_t));
 
@@ -94,7 +100,13 @@ entry_csv(entry_t *entry, const entry_columns_t *columns, const rows_t *row)
     }
 
     for (i = 0; i < row->count; i++) {
-        rc = entry_text(entry, columns->field[i], row->fields[i]);
+        text = row->fields[i];
+
+        if (columns->field[i] != ATTRIBUTE_NAME) {
+            text = entry_trim(text);
+        }
+
+        rc = entry_text(entry, columns->field[i], text);
 
         if (rc != APIKEY_OK) {
             return rc;
@@ -106,7 +118,7 @@ entry_csv(entry_t *entry, const entry_columns_t *columns, const rows_t *row)
 
 
 int
-entry_json(entry_t *entry, const rows_t *row)
+entry_json(entry_t *entry, const rows_t *row, int skip)
 {
     int            rc;
     char           shown[ENTRY_SHOWN + 1];
@@ -144,6 +156,10 @@ entry_json(entry_t *entry, const rows_t *row)
         json_object_foreach(json, name, value) {
             field = entry_field(name);
 
+            if (field == ENTRY_UNKNOWN && skip) {
+                continue;
+            }
+
             rc = (field == ENTRY_UNKNOWN)
                  ? entry_refuse(entry->why, "%s: no such field",
                                 entry_shown(shown,
@@ -164,6 +180,89 @@ entry_json(entry_t *entry, const rows_t *row)
     json_decref(json);
 
     return rc;
+}
+
+
+int
+entry_set(entry_t *entry, const char *name, apikey_text_t text)
+{
+    return entry_text(entry, entry_field(name), text);
+}
+
+
+int
+entry_finish(entry_t *entry)
+{
+    if (!entry->hashed && entry->token_len == 0) {
+        return entry_refuse(entry->why, "neither a key nor a digest");
+    }
+
+    if (!attributes_lives(&entry->attributes)) {
+        return entry_refuse(entry->why, "expires is not after not_before");
+    }
+
+    return APIKEY_OK;
+}
+
+
+static unsigned
+entry_column(apikey_text_t text)
+{
+    char    name[ENTRY_SHOWN + 1];
+    size_t  i;
+
+    text = entry_trim(text);
+
+    if (text.len > ENTRY_SHOWN) {
+        return ENTRY_UNKNOWN;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        name[i] = (text.data[i] == ' ' || text.data[i] == '-')
+                  ? '_' : tolower((unsigned char) text.data[i]);
+    }
+
+    name[i] = '\0';
+
+    return entry_field(name);
+}
+
+
+/* Refuses them all together, so that a file is mended at once. */
+
+static int
+entry_columns_known(const entry_columns_t *columns, const rows_t *row,
+    char why[ENTRY_WHY])
+{
+    char      list[ENTRY_WHY], name[ENTRY_SHOWN + 1];
+    size_t    len;
+    unsigned  i, unknown;
+
+    len = 0;
+    unknown = 0;
+
+    for (i = 0; i < row->count && !columns->skip; i++) {
+
+        if (columns->field[i] != ENTRY_UNKNOWN) {
+            continue;
+        }
+
+        unknown++;
+
+        if (len < sizeof(list)) {
+            len += snprintf(list + len, sizeof(list) - len, "%s\"%s\"",
+                            unknown > 1 ? ", " : "",
+                            entry_shown(name, row->fields[i]));
+        }
+    }
+
+    if (unknown == 0) {
+        return APIKEY_OK;
+    }
+
+    return entry_refuse(why, "column%s %.*s: no such field%s",
+                        unknown > 1 ? "s" : "", ENTRY_WHY - 40, list,
+                        unknown > 1 ? "s" : "");
 }
 
 
@@ -322,6 +421,11 @@ entry_hash(entry_t *entry, unsigned field, apikey_text_t text)
         return APIKEY_OK;
     }
 
+    if (entry_is_mangled(text)) {
+        return entry_refuse(entry->why, "key: was shortened by a spreadsheet: "
+                            "make its column text there");
+    }
+
     if (apikey_token_check(text) != APIKEY_OK) {
         return entry_refuse(entry->why, "key: not 1 to %d printable "
                             "characters without space and comma",
@@ -335,18 +439,67 @@ entry_hash(entry_t *entry, unsigned field, apikey_text_t text)
 }
 
 
+/* "1.23E+15", or "####" of a column that was too narrow. */
+
 static int
-entry_finish(entry_t *entry)
+entry_is_mangled(apikey_text_t text)
 {
-    if (!entry->hashed && entry->token_len == 0) {
-        return entry_refuse(entry->why, "neither a key nor a digest");
+    size_t  i;
+
+    for (i = 0; i < text.len && text.data[i] == '#'; i++) {
+        /* void */
     }
 
-    if (!attributes_lives(&entry->attributes)) {
-        return entry_refuse(entry->why, "expires is not after not_before");
+    if (i == text.len && i > 2) {
+        return 1;
     }
 
-    return APIKEY_OK;
+    i = entry_digits(text, 0);
+
+    if (i > 0 && i < text.len
+        && (text.data[i] == '.' || text.data[i] == ','))
+    {
+        i = entry_digits(text, i + 1);
+    }
+
+    return i > 0
+           && i + 2 < text.len
+           && (text.data[i] == 'E' || text.data[i] == 'e')
+           && text.data[i + 1] == '+'
+           && entry_digits(text, i + 2) == text.len;
+}
+
+
+/* Where the digits from there on end. */
+
+static size_t
+entry_digits(apikey_text_t text, size_t i)
+{
+    while (i < text.len && text.data[i] >= '0' && text.data[i] <= '9') {
+        i++;
+    }
+
+    return i;
+}
+
+
+/* Without the blanks around. */
+
+static apikey_text_t
+entry_trim(apikey_text_t text)
+{
+    while (text.len > 0 && (*text.data == ' ' || *text.data == '\t')) {
+        text.data++;
+        text.len--;
+    }
+
+    while (text.len > 0 && (text.data[text.len - 1] == ' '
+                            || text.data[text.len - 1] == '\t'))
+    {
+        text.len--;
+    }
+
+    return text;
 }
 
 

@@ -19,6 +19,7 @@
 typedef struct {
     unsigned         field[ROWS_FIELDS];
     unsigned         count;
+    unsigned         skip:1;       /* pass by columns of an unknown name */
 } entry_columns_t;
 
 
@@ -36,13 +37,23 @@ typedef struct {
 
 /*
  * All of these return APIKEY_OK, or APIKEY_INVALID and why.  The first row of
- * CSV is read by entry_columns().
+ * CSV is read by entry_columns(): names in any case, with blanks, hyphens or
+ * underscores between their words.
  */
 int entry_columns(entry_columns_t *columns, const rows_t *row,
     char why[ENTRY_WHY]);
 int entry_csv(entry_t *entry, const entry_columns_t *columns,
     const rows_t *row);
-int entry_json(entry_t *entry, const rows_t *row);
+int entry_json(entry_t *entry, const rows_t *row, int skip);
+
+/*
+ * A field by its name, one by one: into an entry that was all zero at first.
+ * Lists may be given piece by piece; empty text is absent.
+ */
+int entry_set(entry_t *entry, const char *name, apikey_text_t text);
+
+/* Is that all that a key needs?  Closes what entry_set() has begun. */
+int entry_finish(entry_t *entry);
 
 
 #endif /* APIKEY_CLI_ENTRY_H */

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "memory.h"
 #include "rows.h"
@@ -17,10 +18,23 @@ typedef enum {
 } rows_state_e;
 
 
+typedef enum {
+    ROWS_NO_ARRAY = 0,
+    ROWS_IN_ARRAY,
+    ROWS_BEHIND_ARRAY
+} rows_array_e;
+
+
 static int rows_block(rows_t *rows);
 static int rows_more(rows_t *rows);
 static int rows_begin(rows_t *rows);
+static void rows_begin_json(rows_t *rows, size_t n);
+static void rows_begin_csv(rows_t *rows, size_t n);
+static char rows_separator(const char *line, size_t len);
+static int rows_end(rows_t *rows);
+static int rows_char(rows_t *rows, unsigned char c);
 static int rows_line(rows_t *rows, unsigned char c);
+static int rows_value(rows_t *rows, unsigned char c);
 static int rows_csv(rows_t *rows, unsigned char c);
 static int rows_csv_quoted(rows_t *rows, unsigned char c);
 static void rows_append(rows_t *rows, unsigned char c);
@@ -32,14 +46,16 @@ static void rows_refuse(rows_t *rows, const char *why);
 
 
 void
-rows_init(rows_t *rows, rows_format_e format, rows_read_pt read, void *data)
+rows_init(rows_t *rows, rows_format_e format, encoding_read_pt read,
+    void *data)
 {
     memset(rows, 0, sizeof(rows_t));
 
     rows->format = format;
-    rows->read = read;
-    rows->data = data;
+    rows->separator = ',';
     rows->next = 1;
+
+    encoding_init(&rows->source, read, data);
 
     rows->block = must(malloc(ROWS_BLOCK));
     rows->text = must(malloc(ROWS_SIZE));
@@ -69,12 +85,8 @@ rows_next(rows_t *rows)
 
             if (rc == 0) {
 
-                if (rows->state == ROWS_BEGUN && rows->count == 0) {
+                if (rows_end(rows)) {
                     return 0;
-                }
-
-                if (rows->state == ROWS_QUOTED) {
-                    rows_refuse(rows, "a quote is opened and never closed");
                 }
 
                 break;
@@ -83,8 +95,7 @@ rows_next(rows_t *rows)
             c = rows->block[rows->at++];
             rows->next += (c == '\n');
 
-            ended = (rows->format == ROWS_CSV) ? rows_csv(rows, c)
-                                               : rows_line(rows, c);
+            ended = rows_char(rows, c);
         }
 
     } while (!rows_row(rows));
@@ -98,6 +109,7 @@ rows_free(rows_t *rows)
 {
     memory_wipe(rows->block);
     memory_wipe(rows->text);
+    encoding_free(&rows->source);
     memset(rows, 0, sizeof(rows_t));
 }
 
@@ -107,7 +119,8 @@ rows_block(rows_t *rows)
 {
     int  rc;
 
-    if (rows->taken == 0) {
+    if (!rows->begun) {
+        rows->begun = 1;
         rc = rows_begin(rows);
 
         if (rc != 1 || rows->at < rows->end) {
@@ -129,21 +142,20 @@ rows_more(rows_t *rows)
 {
     ssize_t  n;
 
-    n = rows->read(rows->data, rows->block + rows->end,
-                   ROWS_BLOCK - rows->end);
+    n = encoding_read(&rows->source, rows->block + rows->end,
+                      ROWS_BLOCK - rows->end);
 
     if (n <= 0) {
         return n;
     }
 
     rows->end += n;
-    rows->taken += n;
 
     return 1;
 }
 
 
-/* The byte order mark, and what the first byte behind it looks like. */
+/* What the first line looks like. */
 
 static int
 rows_begin(rows_t *rows)
@@ -159,20 +171,10 @@ rows_begin(rows_t *rows)
             return -1;
         }
 
-        if (rows->at == 0
-            && rows->end >= 3
-            && memcmp(rows->block, "\xef\xbb\xbf", 3) == 0)
-        {
-            rows->at = 3;
-        }
-
-        n = rows->at + rows_blank(rows->block + rows->at,
-                                  rows->end - rows->at);
-
-        /* Less than a mark, or only blanks, tells nothing yet. */
+        n = rows_blank(rows->block, rows->end);
 
     } while (rc == 1
-             && (rows->end < 3 || n == rows->end)
+             && memchr(rows->block + n, '\n', rows->end - n) == NULL
              && rows->end < ROWS_BLOCK);
 
     c = (n < rows->end) ? rows->block[n] : '\0';
@@ -181,11 +183,173 @@ rows_begin(rows_t *rows)
         rows->format = (c == '{' || c == '[') ? ROWS_JSON : ROWS_CSV;
     }
 
+    if (rows->format == ROWS_CSV) {
+        rows_begin_csv(rows, n);
+
+    } else if (c == '[') {
+        rows_begin_json(rows, n);
+    }
+
     return rows->at < rows->end || rc == 1;
 }
 
 
-/* These two return 1 at the row's end. */
+/* What stands before the first value of an array. */
+
+static void
+rows_begin_json(rows_t *rows, size_t n)
+{
+    while (rows->at <= n) {
+        rows->next += (rows->block[rows->at++] == '\n');
+    }
+
+    rows->array = ROWS_IN_ARRAY;
+    rows->line = rows->next;
+}
+
+
+/* The line "sep=;" is a spreadsheet's own, and no row. */
+
+static void
+rows_begin_csv(rows_t *rows, size_t n)
+{
+    size_t       len;
+    const char  *line, *end;
+
+    line = rows->block + n;
+    end = memchr(line, '\n', rows->end - n);
+    len = (end != NULL) ? (size_t) (end - line) : rows->end - n;
+
+    if (len > 0 && line[len - 1] == '\r') {
+        len--;
+    }
+
+    if (len != sizeof("sep=;") - 1
+        || strncasecmp(line, "sep=", 4) != 0
+        || strchr(",;\t|", line[4]) == NULL)
+    {
+        rows->separator = rows_separator(line, len);
+        return;
+    }
+
+    rows->separator = line[4];
+    end = (end != NULL) ? end + 1 : rows->block + rows->end;
+
+    while (rows->block + rows->at < end) {
+        rows->next += (rows->block[rows->at++] == '\n');
+    }
+
+    rows->line = rows->next;
+}
+
+
+static char
+rows_separator(const char *line, size_t len)
+{
+    char      best;
+    size_t    i, quoted, j;
+    unsigned  most, count[3];
+
+    static const char  separators[] = ",;\t";
+
+    memset(count, 0, sizeof(count));
+    quoted = 0;
+
+    for (i = 0; i < len; i++) {
+        quoted ^= (line[i] == '"');
+
+        for (j = 0; j < 3; j++) {
+            count[j] += (!quoted && line[i] == separators[j]);
+        }
+    }
+
+    best = ',';
+    most = 0;
+
+    for (j = 0; j < 3; j++) {
+        if (count[j] > most) {
+            most = count[j];
+            best = separators[j];
+        }
+    }
+
+    return best;
+}
+
+
+/* Nothing more can be read: was there a row, and is it a whole one? */
+
+static int
+rows_end(rows_t *rows)
+{
+    if (rows->array == ROWS_IN_ARRAY) {
+        rows->array = ROWS_BEHIND_ARRAY;
+        rows_refuse(rows, "the array isn't closed: is the file whole?");
+        return 0;
+    }
+
+    if (rows->state == ROWS_BEGUN && rows->count == 0) {
+        return 1;
+    }
+
+    if (rows->state == ROWS_QUOTED) {
+        rows_refuse(rows, "a quote is opened and never closed");
+    }
+
+    return 0;
+}
+
+
+/* Returns 1 at the row's end, as do those that it calls. */
+
+static int
+rows_char(rows_t *rows, unsigned char c)
+{
+    if (rows->format == ROWS_CSV) {
+        return rows_csv(rows, c);
+    }
+
+    return (rows->array == ROWS_IN_ARRAY) ? rows_value(rows, c)
+                                          : rows_line(rows, c);
+}
+
+
+/*
+ * In an array a value ends at a comma or the array's bracket; newlines are
+ * blanks, and the row begins where its first other character is.
+ */
+
+static int
+rows_value(rows_t *rows, unsigned char c)
+{
+    if (rows->string) {
+        rows->string = (c != '"' || rows->escape);
+        rows->escape = (c == '\\' && !rows->escape);
+
+    } else if (rows->depth == 0 && (c == ',' || c == ']')) {
+        rows->array = (c == ',') ? ROWS_IN_ARRAY : ROWS_BEHIND_ARRAY;
+        return 1;
+
+    } else if (c == '"') {
+        rows->string = 1;
+
+    } else if (c == '{' || c == '[') {
+        rows->depth++;
+
+    } else if ((c == '}' || c == ']') && rows->depth > 0) {
+        rows->depth--;
+    }
+
+    if (rows->len == 0 && rows_blank((char *) &c, 1) == 1) {
+        rows->line = rows->next;
+        return 0;
+    }
+
+    rows_append_plain(rows, c);
+
+    return 0;
+}
+
 
 static int
 rows_line(rows_t *rows, unsigned char c)
@@ -208,14 +372,15 @@ rows_csv(rows_t *rows, unsigned char c)
         return rows_csv_quoted(rows, c);
     }
 
+    if (c == (unsigned char) rows->separator) {
+        rows_field(rows);
+        return 0;
+    }
+
     switch (c) {
 
     case '\n':
         return 1;
-
-    case ',':
-        rows_field(rows);
-        return 0;
 
     case '"':
         if (rows->state == ROWS_BEGUN) {
@@ -254,15 +419,16 @@ rows_csv_quoted(rows_t *rows, unsigned char c)
 
     if (rows->state == ROWS_QUOTE) {
 
+        if (c == (unsigned char) rows->separator) {
+            rows_field(rows);
+            return 0;
+        }
+
         switch (c) {
 
         case '"':
             rows->state = ROWS_QUOTED;
             rows_append(rows, c);
-            return 0;
-
-        case ',':
-            rows_field(rows);
             return 0;
 
         case '\r':

@@ -3,8 +3,11 @@
 
 /*
  * The rows of a file that is read once, in a bounded piece of memory: lines of
- * JSON, or records of CSV as RFC 4180 has it (quotes, CRLF or LF, commas and
- * newlines in quoted fields; a byte order mark is passed by).
+ * JSON, the values of a JSON array, or records of CSV as RFC 4180 has it
+ * (quotes, CRLF or LF, commas and newlines in quoted fields).  Fields of CSV are
+ * separated by a comma, a semicolon or a tab: by the character that a line
+ * "sep=;" before the first row names, else by that of which the first row has
+ * most.
  *
  * Where quotes are wrong, it isn't known where a field ends; such a row is
  * refused, and what is read next is still judged by the quotes.  So nobody
@@ -13,9 +16,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "core/text.h"
+
+#include "encoding.h"
 
 
 #define ROWS_FIELDS  64
@@ -29,19 +33,20 @@ typedef enum {
 } rows_format_e;
 
 
-/* As read(2): bytes, 0 at the end, or -1. */
-typedef ssize_t (*rows_read_pt)(void *data, char *buf, size_t size);
-
-
 typedef struct {
-    rows_read_pt     read;
-    void            *data;
+    encoding_t       source;
     rows_format_e    format;     /* known after the first row */
+    char             separator;  /* of CSV */
 
     char            *block;      /* what was read and isn't yet looked at */
     size_t           at;
     size_t           end;
-    uint64_t         taken;      /* bytes */
+
+    unsigned         array;      /* a rows_array_e */
+    unsigned         depth;      /* within a value of an array */
+    unsigned         string:1;
+    unsigned         escape:1;
+    unsigned         begun:1;
 
     char            *text;       /* the row's fields, one after another */
     size_t           len;
@@ -50,13 +55,13 @@ typedef struct {
 
     unsigned         line;       /* where the row begins, from 1 */
     unsigned         next;       /* where the next one does */
-    apikey_text_t    fields[ROWS_FIELDS];   /* of JSON one: the line */
+    apikey_text_t    fields[ROWS_FIELDS];   /* of JSON one: the value */
     unsigned         count;
     const char      *why;        /* the row is refused; NULL: it isn't */
 } rows_t;
 
 
-void rows_init(rows_t *rows, rows_format_e format, rows_read_pt read,
+void rows_init(rows_t *rows, rows_format_e format, encoding_read_pt read,
     void *data);
 
 /* 1: the next row that isn't empty, 0: there is none, -1: read() failed. */

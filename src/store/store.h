@@ -101,6 +101,10 @@ store_rc_e store_read_id(store_t *store, apikey_text_t id,
 /* Creates many at once, each or not according to its result. */
 store_rc_e store_create(store_t *store, store_new_t *keys, unsigned count);
 
+/* The same without a write: STORE_NEW_PENDING is what would be created. */
+store_rc_e store_create_try(store_t *store, store_new_t *keys,
+    unsigned count);
+
 /*
  * The records, to be freed, of those keys whose result is STORE_NEW_EXISTS;
  * NULL of others, and of what is gone by now.

@@ -52,6 +52,63 @@ store_create(store_t *store, store_new_t *keys, unsigned count)
 
 
 store_rc_e
+store_create_try(store_t *store, store_new_t *keys, unsigned count)
+{
+    char            hex[APIKEY_DIGEST_HEX];
+    unsigned        i;
+    store_rc_e      rc;
+    reply_t        *reply;
+    store_name_t    name;
+    apikey_text_t   argv[3];
+
+    for (i = 0; i < count; i++) {
+        keys[i].result = STORE_NEW_PENDING;
+        keys[i].indexed = 0;
+    }
+
+    if (store_create_find(store, keys, count) != STORE_DONE) {
+        return STORE_FAILED;
+    }
+
+    argv[0] = store_text("HGET");
+
+    for (i = 0; i < count; i++) {
+        if (keys[i].result == STORE_NEW_PENDING) {
+            argv[2] = attributes_get(&keys[i].attributes, ATTRIBUTE_ID);
+            store_name_ids(store, &name, apikey_names_bucket(argv[2]));
+            argv[1] = name.text;
+            store_append(store, argv, 3);
+        }
+    }
+
+    rc = STORE_DONE;
+
+    for (i = 0; i < count; i++) {
+
+        if (keys[i].result != STORE_NEW_PENDING) {
+            continue;
+        }
+
+        reply = store_reply(store);
+
+        if (reply == NULL) {
+            rc = STORE_FAILED;
+
+        } else if (reply_text(reply).data != NULL
+                   && !apikey_text_equal(reply_text(reply),
+                                         store_hex(hex, keys[i].digest)))
+        {
+            keys[i].result = STORE_NEW_TAKEN;
+        }
+
+        reply_free(reply);
+    }
+
+    return rc;
+}
+
+
+store_rc_e
 store_read_existing(store_t *store, const store_new_t *keys, unsigned count,
     stored_t **stored)
 {
