@@ -1,6 +1,8 @@
 # make            build/ngx_http_apikey_module.so and build/apikey
 # make deps       installs the Debian packages that developing needs; make
 #                 deps-build those that building needs
+# make deps-npm   what some tests need of npm, in build/npm; those are skipped
+#                 without it
 # make demo       a tour of a gateway and its console on loopback; ONCE=1 ends
 #                 after that
 # make test       everything in t/
@@ -32,7 +34,7 @@ JOBS        = 4
 USERS       = user root
 
 BUILD_PACKAGES = gcc make libc6-dev nginx-dev libhiredis-dev libsodium-dev \
-                 libjansson-dev libmicrohttpd-dev libssl-dev \
+                 libjansson-dev libyaml-dev libmicrohttpd-dev libssl-dev \
                  libcurl4-openssl-dev
 DEMO_PACKAGES  = $(BUILD_PACKAGES) nginx redis-server curl
 TEST_PACKAGES  = $(DEMO_PACKAGES) redis-sentinel perl python3 clang \
@@ -79,12 +81,13 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 compile = $(CC) $(CFLAGS) $(WARNINGS) -Isrc -I$(BUILD) -MMD -MP
 
 cli_libs  = -l:libhiredis.a -ljansson -lsodium -lmicrohttpd -lssl -lcrypto \
-            -lcurl
+            -lcurl -lyaml -lm
 pure_libs = -l:libhiredis.a -lsodium
 
 
-.PHONY: all build deps deps-build deps-demo demo test test-debian prove units \
-        bench install static test-asan test-valgrind coverage matrix clean
+.PHONY: all build deps deps-build deps-demo deps-npm demo test test-debian \
+        prove units bench install static test-asan test-valgrind coverage \
+        matrix clean
 .DELETE_ON_ERROR:
 
 all build: $(BUILD)/ngx_http_apikey_module.so $(BUILD)/apikey $(BUILD)/apikey.1
@@ -140,15 +143,16 @@ units: $(unit)
 
 # What of the program the targets need besides the core.
 
-fuzz_program = $(patsubst %,src/store/%.c,attributes dates entry memory \
-               permissions rows)
+fuzz_program = $(patsubst %,src/store/%.c,attributes dates document encoding \
+               entry memory permissions rows) \
+               $(wildcard src/store/foreign*.c)
 
 $(BUILD)/fuzz/%: t/fuzz/%.c $(pure) $(fuzz_program) $(headers) \
     $(BUILD)/settings
 	@mkdir -p $(@D)
 	clang $(WARNINGS) -g -O1 -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined -Isrc -o $@ $< $(pure) \
-	    $(fuzz_program) $(pure_libs) -ljansson
+	    $(fuzz_program) $(pure_libs) -ljansson -lyaml -lm
 
 # The whole program, with sockets and a clock of the target's own.
 
@@ -293,6 +297,14 @@ $(BUILD)/nchan: $(wildcard /var/lib/dpkg/info/nginx.list)
 $(BUILD)/lua: $(wildcard /var/lib/dpkg/info/nginx.list)
 	@t/unpack $@ libnginx-mod-http-lua libnginx-mod-http-ndk \
 	    lua-resty-core lua-nginx-redis
+
+deps-npm: $(BUILD)/npm/node_modules
+
+$(BUILD)/npm/node_modules: t/npm/package.json
+	@mkdir -p $(@D)
+	cp $< $(@D)
+	npm install --prefix $(@D) --no-audit --no-fund --silent
+	@touch $@
 
 demo: deps-demo
 	@$(MAKE) -s all
