@@ -325,8 +325,8 @@ main_help(const char *name)
 
     printf("\nWhere they aren't given, APIKEY_REDIS, APIKEY_PEPPER_FILE,\n"
            "APIKEY_REDIS_PREFIX, APIKEY_TLS_CA and so on hold, else lines\n"
-           "redis = URL, pepper_file = PATH, redis_prefix = TEXT, tls_ca = FILE\n"
-           "and so on of " SETTINGS_FILE ".\n\n"
+           "redis = URL, pepper_file = PATH, redis_prefix = TEXT, "
+           "tls_ca = FILE\nand so on of " SETTINGS_FILE ".\n\n"
            "Exit status: 0 done, 1 refused or not found, 2 usage, 3 Redis.\n");
 
     return CLI_DONE;
