@@ -141,7 +141,7 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
     { ngx_string("apikey_format"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_http_apikey_enum_slot,
+      ngx_http_apikey_value_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, format),
       &ngx_http_apikey_formats },
@@ -183,7 +183,7 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
     { ngx_string("apikey_limit"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_http_apikey_enum_slot,
+      ngx_http_apikey_value_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, limit),
       &ngx_http_apikey_limits },
@@ -204,7 +204,7 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
     { ngx_string("apikey_limit_failure"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_http_apikey_enum_slot,
+      ngx_http_apikey_value_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, limit_failure),
       &ngx_http_apikey_limit_failures },
@@ -218,14 +218,14 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
     { ngx_string("apikey_headers"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_http_apikey_enum_slot,
+      ngx_http_apikey_value_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, headers),
       &ngx_http_apikey_header_forms },
 
     { ngx_string("apikey_error"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_http_apikey_enum_slot,
+      ngx_http_apikey_value_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, error),
       &ngx_http_apikey_errors },
@@ -239,7 +239,7 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
     { ngx_string("apikey_preflight"),
       NGX_HTTP_APIKEY_MSL_CONF|NGX_CONF_TAKE1,
-      ngx_http_apikey_enum_slot,
+      ngx_http_apikey_value_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_apikey_loc_conf_t, preflight),
       &ngx_http_apikey_preflights },
@@ -291,7 +291,7 @@ static ngx_command_t  ngx_http_apikey_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_apikey_module_ctx = {
-    ngx_http_apikey_add_variables,         /* preconfiguration */
+    ngx_http_apikey_variables_add,         /* preconfiguration */
     ngx_http_apikey_init,                  /* postconfiguration */
 
     ngx_http_apikey_create_main_conf,      /* create main configuration */
@@ -385,7 +385,7 @@ ngx_http_apikey_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    return ngx_http_apikey_filter_init(cf);
+    return ngx_http_apikey_reply_init(cf);
 }
 
 

@@ -95,7 +95,7 @@ typedef struct {
     ngx_http_apikey_place_e       place;
     ngx_str_t                     name;    /* of a header in lower case */
     ngx_uint_t                    hash;    /* of a header, as nginx hashes it */
-    uint64_t                      hidden;  /* bit of ctx->hidden; 0: never */
+    uint64_t                      hidden;  /* its bit; 0: never */
 } ngx_http_apikey_source_t;
 
 
@@ -138,14 +138,14 @@ typedef struct {
 
 typedef struct ngx_http_apikey_main_conf_s  ngx_http_apikey_main_conf_t;
 typedef struct ngx_http_apikey_ctx_s  ngx_http_apikey_ctx_t;
-typedef struct ngx_http_apikey_cache_s  ngx_http_apikey_cache_t;
+typedef struct ngx_http_apikey_records_s  ngx_http_apikey_records_t;
 typedef struct ngx_http_apikey_changes_s  ngx_http_apikey_changes_t;
 typedef struct ngx_http_apikey_cut_s  ngx_http_apikey_cut_t;
 typedef struct ngx_http_apikey_zone_s  ngx_http_apikey_zone_t;
 typedef struct ngx_http_apikey_guard_s  ngx_http_apikey_guard_t;
 typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
 typedef struct ngx_http_apikey_usage_s  ngx_http_apikey_usage_t;
-typedef struct ngx_http_apikey_use_s  ngx_http_apikey_use_t;
+typedef struct ngx_http_apikey_tally_s  ngx_http_apikey_tally_t;
 typedef struct ngx_http_apikey_events_s  ngx_http_apikey_events_t;
 typedef struct ngx_http_apikey_stream_s  ngx_http_apikey_stream_t;
 typedef struct ngx_http_apikey_shared_s  ngx_http_apikey_shared_t;
@@ -218,7 +218,7 @@ struct ngx_http_apikey_main_conf_s {
     /* of the worker */
     ngx_http_apikey_seat_t       *seat;
     ngx_redis_t                  *client;
-    ngx_http_apikey_cache_t      *cache;
+    ngx_http_apikey_records_t      *cache;
     ngx_http_apikey_changes_t    *changes;
     ngx_http_apikey_cut_t        *cut;
     ngx_http_apikey_watch_t      *watch;
@@ -279,7 +279,7 @@ typedef struct {
     ngx_queue_t                   bucket;
     u_char                        digest[APIKEY_DIGEST_SIZE];
     apikey_record_t              *record;
-    ngx_http_apikey_use_t        *use;         /* what is counted; NULL */
+    ngx_http_apikey_tally_t        *use;         /* what is counted; NULL */
     ngx_uint_t                    refs;        /* requests that use it */
     ngx_msec_t                    touched;     /* in the queue */
     ngx_queue_t                   queue;       /* last used first */
@@ -311,83 +311,106 @@ typedef struct {
 typedef void (*ngx_http_apikey_ended_pt)(ngx_http_apikey_ctx_t *ctx);
 
 
+/* The key of a request, and what of it may be seen. */
+typedef struct {
+    u_char                        digest[APIKEY_DIGEST_SIZE];
+    ngx_str_t                     args;      /* the query, its key masked */
+    ngx_str_t                     uri;       /* the same with the path */
+    uint64_t                      hidden;    /* variables of hidden keys */
+    ngx_str_t                     standin;   /* what they are instead */
+
+    unsigned                      key:1;     /* There is one; digest is set. */
+    unsigned                      own:1;     /* It has the form of our keys. */
+    unsigned                      malformed:1;  /* It can't be a key. */
+    unsigned                      masked:1;  /* args and uri are set. */
+} ngx_http_apikey_credential_t;
+
+
+/* What Redis is asked of the key, and what is known of its record. */
+typedef struct {
+    ngx_redis_command_t          *command;   /* under way; NULL: none */
+    ngx_uint_t                    asked;     /* how often */
+    ngx_http_apikey_stamp_t       stamp;     /* of the zone, when asked */
+    uint32_t                      heard;     /* of changes, when asked */
+    ngx_msec_t                    sent;
+    uint64_t                      want;      /* of a lease, besides cost */
+    uint64_t                      more;      /* of it, once this has passed */
+
+    unsigned                      confirmed:1;    /* The record holds. */
+    unsigned                      stale:1;   /* It held until Redis went. */
+    unsigned                      unknown:1; /* Redis has no such record. */
+    unsigned                      unavailable:1;  /* Redis can't answer. */
+    unsigned                      spending:1;     /* The question counts. */
+    unsigned                      apart:1;   /* It is about counters only. */
+} ngx_http_apikey_question_t;
+
+
+/* What the request is counted in, how much it counts, what came of it. */
+typedef struct {
+    ngx_http_apikey_meter_t       meter;
+    uint64_t                      cost;
+    apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
+    apikey_quota_t                quota;
+    ngx_http_apikey_entry_t      *former;    /* by which it was counted */
+
+    unsigned                      priced:1;  /* cost is set, or priceless is. */
+    unsigned                      priceless:1;    /* The cost is no number. */
+    unsigned                      metered:1; /* counters and quota are set. */
+    unsigned                      counted:1; /* The cost has been added. */
+    unsigned                      limited:1; /* The cost didn't fit. */
+    unsigned                      uncounted:1;    /* Redis can't count it. */
+    unsigned                      allowed:1; /* It passes although uncounted. */
+    unsigned                      local:1;   /* It was counted here instead. */
+    unsigned                      returned:1;     /* A lease made room. */
+} ngx_http_apikey_count_t;
+
+
+/* What the client is answered. */
+typedef struct {
+    ngx_http_apikey_result_e      result;
+    ngx_uint_t                    status;    /* refused with; 0: passed */
+    ngx_str_t                     body;      /* of the refusal */
+
+    unsigned                      written:1; /* The body has been sent. */
+} ngx_http_apikey_answer_t;
+
+
 /* The decision about a client's request. */
 struct ngx_http_apikey_ctx_s {
     ngx_http_request_t           *request;
     ngx_http_apikey_ended_pt      ended;
     ngx_http_apikey_main_conf_t  *amcf;
-    ngx_http_apikey_loc_conf_t   *alcf;        /* that decides */
-    ngx_str_t                     method;      /* as the client sent it */
-    ngx_uint_t                    method_bit;  /* NGX_HTTP_GET, ... */
+    ngx_http_apikey_loc_conf_t   *alcf;      /* that decides */
+    ngx_str_t                     method;    /* as the client sent it */
+    ngx_uint_t                    method_bit;     /* NGX_HTTP_GET, ... */
 
-    int                          *captures;    /* $1 where it has arrived */
+    int                          *captures;  /* $1 where it has arrived */
     ngx_uint_t                    ncaptures;
     u_char                       *captures_data;
 
-    u_char                        digest[APIKEY_DIGEST_SIZE];
-    ngx_http_apikey_entry_t      *entry;
-    ngx_http_apikey_entry_t      *former;      /* by which it was counted */
-    ngx_http_apikey_meter_t       meter;
-    uint64_t                      cost;
-    ngx_uint_t                    asked;       /* questions to Redis */
-    ngx_redis_command_t          *command;     /* the one under way */
-    ngx_http_apikey_stamp_t       stamp;       /* when it was asked */
-    uint32_t                      heard;       /* and of changes, till then */
-    ngx_msec_t                    sent;
-    uint64_t                      want;        /* of a lease, besides cost */
-    uint64_t                      more;        /* of it, once this has passed */
+    ngx_http_apikey_credential_t  credential;
+    ngx_http_apikey_entry_t      *entry;     /* the record; NULL: not known */
+    uint64_t                      now;       /* Redis's clock, microseconds */
+    ngx_http_apikey_question_t    question;
+    ngx_http_apikey_count_t       count;
+    ngx_http_apikey_answer_t      answer;
 
-    uint64_t                      now;         /* Redis's clock, microseconds */
-    apikey_counter_t              counters[APIKEY_WINDOWS_MAX];
-    apikey_quota_t                quota;
-
-    ngx_http_apikey_result_e      result;
-    ngx_uint_t                    status;      /* refused with; 0: passed */
     ngx_msec_t                    started;
-    ngx_msec_t                    spent;       /* milliseconds deciding */
-    ngx_str_t                     args;        /* the query, its key masked */
-    ngx_str_t                     uri;         /* the same with the path */
+    ngx_msec_t                    spent;     /* milliseconds deciding */
 
-    uint64_t                      hidden;      /* variables of hidden keys */
-    ngx_str_t                     standin;     /* what they are instead */
-    ngx_http_apikey_store_t      *stores;      /* what nginx may cache */
+    ngx_http_apikey_store_t      *stores;    /* what nginx may cache */
+    ngx_chain_t                  *held;      /* of the request's body */
 
-    ngx_str_t                     body;        /* of the refusal */
-
-    ngx_chain_t                  *held;        /* of the request's body */
-    ngx_queue_t                   live;        /* ngx_http_apikey_cut.c */
+    ngx_queue_t                   live;      /* ngx_http_apikey_cut.c */
     ngx_msec_t                    passed;
-    void                         *group;       /* NULL: young, or ending */
-    ngx_http_apikey_result_e      verdict;     /* for which it is ended */
+    void                         *group;     /* NULL: young, or ending */
+    ngx_http_apikey_result_e      verdict;   /* for which it is ended */
 
-    unsigned                      key:1;       /* digest is set */
-    unsigned                      own:1;       /* the key has our form */
-    unsigned                      malformed:1;
-    unsigned                      masked:1;    /* args and uri are set */
-    unsigned                      admitted:1;  /* by the guard */
-    unsigned                      bad:1;       /* that is counted */
-
-    unsigned                      confirmed:1; /* the record holds */
-    unsigned                      stale:1;     /* as far as anyone can tell */
-    unsigned                      unknown:1;   /* Redis knows no record */
-    unsigned                      unavailable:1;
-
-    unsigned                      priced:1;    /* cost is set */
-    unsigned                      priceless:1; /* and is no number */
-    unsigned                      spending:1;  /* the question counts */
-    unsigned                      apart:1;     /* where the record isn't */
-    unsigned                      metered:1;   /* counters are set */
-    unsigned                      counted:1;   /* cost has been added */
-    unsigned                      limited:1;   /* cost didn't fit */
-    unsigned                      uncounted:1; /* Redis can't count it */
-    unsigned                      allowed:1;   /* and that is no reason */
-    unsigned                      local:1;     /* counted here instead */
-    unsigned                      returned:1;  /* a lease, to make room */
-
-    unsigned                      judging:1;   /* since started */
-    unsigned                      reading:1;   /* its body, meanwhile */
-    unsigned                      living:1;    /* live is in a queue */
-    unsigned                      written:1;   /* body */
+    unsigned                      admitted:1;     /* The guard lets it in. */
+    unsigned                      bad:1;     /* The guard has counted it. */
+    unsigned                      judging:1; /* started is set. */
+    unsigned                      reading:1; /* The body is read meanwhile. */
+    unsigned                      living:1;  /* live is in a queue. */
 };
 
 
@@ -441,17 +464,17 @@ char *ngx_http_apikey_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* ngx_http_apikey_directive.c */
+/* ngx_http_apikey_value.c */
 
 /* Says why a directive's value is wrong; returns NGX_CONF_ERROR. */
-char *ngx_http_apikey_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_http_apikey_value_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *value, const char *why);
 
-char *ngx_http_apikey_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_http_apikey_value_enum(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* The name and size of "zone=NAME:SIZE". */
-char *ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_http_apikey_value_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *value, ngx_str_t *name, ssize_t *size);
 
 /* ngx_http_apikey_rules.c */
@@ -495,7 +518,7 @@ ngx_http_apikey_ctx_t *ngx_http_apikey_ctx_create(ngx_http_request_t *r,
     ngx_http_apikey_ended_pt ended);
 
 /* The request's decision, if there is one, redirected or not. */
-ngx_http_apikey_ctx_t *ngx_http_apikey_get_ctx(ngx_http_request_t *r);
+ngx_http_apikey_ctx_t *ngx_http_apikey_ctx_get(ngx_http_request_t *r);
 
 /* ngx_http_apikey_captures.c */
 
@@ -508,7 +531,7 @@ void ngx_http_apikey_captures_take(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx);
 
 /* Of a directive of the location at which the request has arrived. */
-ngx_int_t ngx_http_apikey_value(ngx_http_request_t *r,
+ngx_int_t ngx_http_apikey_captures_value(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_http_complex_value_t *cv,
     ngx_str_t *value);
 
@@ -529,7 +552,7 @@ ngx_int_t ngx_http_apikey_body_init(ngx_conf_t *cf);
  * For its verdict: answered 401 if that can still be, else broken off.  Not
  * within the handler of a reply of Redis; the context may be gone then.
  */
-void ngx_http_apikey_end(ngx_http_apikey_ctx_t *ctx);
+void ngx_http_apikey_end_request(ngx_http_apikey_ctx_t *ctx);
 
 /* ngx_http_apikey_cut.c */
 
@@ -548,7 +571,7 @@ void ngx_http_apikey_cut_remove(ngx_http_apikey_ctx_t *ctx);
  * Looks for the key in the location's sources; sets the digest or
  * malformed, hides what is to be hidden, masks what is logged.
  */
-ngx_int_t ngx_http_apikey_credential(ngx_http_request_t *r,
+ngx_int_t ngx_http_apikey_credential_find(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 
 /* ngx_http_apikey_query.c */
@@ -623,27 +646,27 @@ void ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf);
  * record, so there they are a question of their own, once the record is
  * confirmed.
  */
-ngx_uint_t ngx_http_apikey_apart(ngx_http_apikey_ctx_t *ctx);
+ngx_uint_t ngx_http_apikey_lookup_apart(ngx_http_apikey_ctx_t *ctx);
 
 /*
  * NGX_AGAIN: asked, the request will be resumed by its write event or, if it is
  * reading its body, its read event; NGX_DECLINED: can't.
  */
-ngx_int_t ngx_http_apikey_ask(ngx_http_request_t *r,
+ngx_int_t ngx_http_apikey_lookup_ask(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_uint_t spend);
 
 /* Adds to the counters of a request that has passed; nobody waits for it. */
-void ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount);
+void ngx_http_apikey_lookup_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount);
 
 /* The request ends before the answer. */
-void ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx);
+void ngx_http_apikey_lookup_abandon(ngx_http_apikey_ctx_t *ctx);
 
 /* Asks for the record only, for no request: whatever it is now. */
-ngx_redis_command_t *ngx_http_apikey_ask_record(ngx_http_apikey_ctx_t *ctx,
-    ngx_redis_handler_pt handler, void *data);
+ngx_redis_command_t *ngx_http_apikey_lookup_ask_record(
+    ngx_http_apikey_ctx_t *ctx, ngx_redis_handler_pt handler, void *data);
 
-/* Asks for ctx->more of a lease, which no request waits for. */
-void ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx);
+/* Asks for ctx->question.more of a lease, which no request waits for. */
+void ngx_http_apikey_lookup_ask_lease(ngx_http_apikey_ctx_t *ctx);
 
 /* ngx_http_apikey_answer.c: of type ngx_redis_handler_pt */
 /* Little-endian. */
@@ -652,22 +675,22 @@ u_char *ngx_http_apikey_pack(u_char *p, uint64_t n, ngx_uint_t bytes);
 /* ngx_http_apikey_answer.c */
 
 /*
- * To the question of ctx->command, for a request or for none.  NGX_ERROR: Redis
+ * To the question of ctx->question.command, for a request or for none.  NGX_ERROR: Redis
  * can't answer, and that is logged; else the record is confirmed or unknown.
  */
-ngx_int_t ngx_http_apikey_take_answer(ngx_http_apikey_ctx_t *ctx,
+ngx_int_t ngx_http_apikey_answer_take(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply, ngx_log_t *log);
 
 /* Of type ngx_redis_handler_pt: */
 
 /* ngx_http_apikey_ctx_t: the request goes on in a posted event. */
-void ngx_http_apikey_answered(void *data, redisReply *reply);
+void ngx_http_apikey_answer_decision(void *data, redisReply *reply);
 
 /* ngx_http_apikey_taken_t, which is freed: for nobody who waits. */
-void ngx_http_apikey_more(void *data, redisReply *reply);
+void ngx_http_apikey_answer_lease(void *data, redisReply *reply);
 
 /* ngx_http_apikey_main_conf_t */
-void ngx_http_apikey_added(void *data, redisReply *reply);
+void ngx_http_apikey_answer_added(void *data, redisReply *reply);
 
 /* ngx_http_apikey_zone_conf.c */
 
@@ -714,7 +737,7 @@ ngx_int_t ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
 void ngx_http_apikey_watch_stop(ngx_http_apikey_main_conf_t *amcf);
 
 /* Does the worker hear of changes, and does everybody know it? */
-ngx_uint_t ngx_http_apikey_watching(ngx_http_apikey_main_conf_t *amcf);
+ngx_uint_t ngx_http_apikey_watch_trusted(ngx_http_apikey_main_conf_t *amcf);
 
 /* Says so in the worker's seat. */
 void ngx_http_apikey_watch_sample(ngx_http_apikey_main_conf_t *amcf);
@@ -761,7 +784,7 @@ void ngx_http_apikey_local_charge(ngx_http_apikey_ctx_t *ctx,
 /* ngx_http_apikey_failover.c */
 
 /* For a request; logs that it begins. */
-void ngx_http_apikey_failover(ngx_http_apikey_ctx_t *ctx,
+void ngx_http_apikey_failover_begin(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_failover_e by);
 
 /* Redis has confirmed a record or, if counted, counted. */
@@ -769,10 +792,10 @@ void ngx_http_apikey_failover_end(ngx_http_apikey_main_conf_t *amcf,
     ngx_uint_t counted);
 
 /* Has it stood in for Redis in what was decided of the request? */
-ngx_uint_t ngx_http_apikey_failed_over(ngx_http_apikey_ctx_t *ctx,
+ngx_uint_t ngx_http_apikey_failover_served(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_failover_e by);
 
-ngx_uint_t ngx_http_apikey_failing_over(ngx_http_apikey_metrics_t *metrics,
+ngx_uint_t ngx_http_apikey_failover_active(ngx_http_apikey_metrics_t *metrics,
     ngx_http_apikey_failover_e by);
 const char *ngx_http_apikey_failover_name(ngx_http_apikey_failover_e by);
 
@@ -802,55 +825,56 @@ ngx_int_t ngx_http_apikey_score_handler(ngx_http_request_t *r);
 
 char *ngx_http_apikey_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* ngx_http_apikey_cache.c */
+/* ngx_http_apikey_records.c */
 
-ngx_http_apikey_cache_t *ngx_http_apikey_cache_create(ngx_log_t *log);
-void ngx_http_apikey_cache_destroy(ngx_http_apikey_cache_t *cache);
+ngx_http_apikey_records_t *ngx_http_apikey_records_create(ngx_log_t *log);
+void ngx_http_apikey_records_destroy(ngx_http_apikey_records_t *cache);
 
 /* As ngx_http_apikey_zone_expect(). */
-void ngx_http_apikey_cache_expect(ngx_http_apikey_cache_t *cache,
+void ngx_http_apikey_records_expect(ngx_http_apikey_records_t *cache,
     u_char *digest);
 
 /* Both hold the entry for the caller, who releases it. */
-ngx_http_apikey_entry_t *ngx_http_apikey_cache_get(
-    ngx_http_apikey_cache_t *cache, u_char *digest);
-ngx_http_apikey_entry_t *ngx_http_apikey_cache_put(
-    ngx_http_apikey_cache_t *cache, u_char *digest,
+ngx_http_apikey_entry_t *ngx_http_apikey_records_get(
+    ngx_http_apikey_records_t *cache, u_char *digest);
+ngx_http_apikey_entry_t *ngx_http_apikey_records_put(
+    ngx_http_apikey_records_t *cache, u_char *digest,
     const apikey_field_t *fields, ngx_uint_t count, const char **why);
 
 /* The fields of an entry, which point into packed; returns their number. */
-ngx_uint_t ngx_http_apikey_cache_unpack(ngx_str_t *packed,
+ngx_uint_t ngx_http_apikey_records_unpack(ngx_str_t *packed,
     apikey_field_t *fields, ngx_uint_t max);
 
-void ngx_http_apikey_cache_drop(ngx_http_apikey_cache_t *cache,
+void ngx_http_apikey_records_drop(ngx_http_apikey_records_t *cache,
     u_char *digest);
-void ngx_http_apikey_cache_release(ngx_http_apikey_entry_t *entry);
+void ngx_http_apikey_records_release(ngx_http_apikey_entry_t *entry);
 
 /* ngx_http_apikey_policy.c */
 
 /* NGX_HTTP_APIKEY_OK, or what the entry's record lacks at this location. */
-ngx_http_apikey_result_e ngx_http_apikey_policy(ngx_http_request_t *r,
+ngx_http_apikey_result_e ngx_http_apikey_policy_judge(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 
 /* Of CORS: a browser asks whether its page may. */
-ngx_uint_t ngx_http_apikey_is_preflight(ngx_http_request_t *r);
+ngx_uint_t ngx_http_apikey_policy_preflight(ngx_http_request_t *r);
 
 /* Of the key by itself, wherever it is used.  NONE: there is no record yet. */
-ngx_http_apikey_result_e ngx_http_apikey_standing(ngx_http_apikey_ctx_t *ctx);
+ngx_http_apikey_result_e ngx_http_apikey_policy_standing(
+    ngx_http_apikey_ctx_t *ctx);
 
 /* By "methods" of "apikey optional". */
-ngx_uint_t ngx_http_apikey_method_anonymous(ngx_http_request_t *r,
+ngx_uint_t ngx_http_apikey_policy_anonymous(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf);
 
 /* By apikey_methods, which hold for anonymous requests, too. */
-ngx_uint_t ngx_http_apikey_method_allowed(ngx_http_request_t *r,
+ngx_uint_t ngx_http_apikey_policy_method(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf);
 
 /*
  * What counts as one client: an IPv4 address, or the 8 bytes of an IPv6
  * network; 0 for a unix socket.
  */
-size_t ngx_http_apikey_client(ngx_http_request_t *r, u_char **addr);
+size_t ngx_http_apikey_client_address(ngx_http_request_t *r, u_char **addr);
 
 /* ngx_http_apikey_guard.c */
 
@@ -889,7 +913,7 @@ char *ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* NGX_DECLINED: not a whole number, and that is logged. */
-ngx_int_t ngx_http_apikey_amount(ngx_http_request_t *r,
+ngx_int_t ngx_http_apikey_amount_eval(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_http_complex_value_t *cv,
     const char *directive, uint64_t *amount);
 
@@ -903,29 +927,29 @@ ngx_int_t ngx_http_apikey_charge_handler(ngx_http_request_t *r);
 char *ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* All of them as Pplans has them (names.h), in memory of the pool. */
-ngx_int_t ngx_http_apikey_plans_text(ngx_http_apikey_main_conf_t *amcf,
+ngx_int_t ngx_http_apikey_plan_list(ngx_http_apikey_main_conf_t *amcf,
     ngx_pool_t *pool, ngx_str_t *text);
 
 /* NULL: there is none. */
-ngx_http_apikey_plan_t *ngx_http_apikey_find_plan(
+ngx_http_apikey_plan_t *ngx_http_apikey_plan_find(
     ngx_http_apikey_main_conf_t *amcf, apikey_text_t name);
 
 /*
  * NGX_OK: the request is to be counted, and its meter and cost are set;
  * NGX_DECLINED: it isn't; NGX_ERROR: nobody can tell, so it must not pass.
  */
-ngx_int_t ngx_http_apikey_price(ngx_http_request_t *r,
+ngx_int_t ngx_http_apikey_limiter_price(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 
 /*
  * NGX_OK: the gateway has counted the request by itself, or needn't;
  * NGX_DECLINED: Redis has to, or nobody can.
  */
-ngx_int_t ngx_http_apikey_spend(ngx_http_apikey_loc_conf_t *alcf,
+ngx_int_t ngx_http_apikey_limiter_spend(ngx_http_apikey_loc_conf_t *alcf,
     ngx_http_apikey_ctx_t *ctx);
 
 /* The result of a request that may pass, but for its limits. */
-ngx_http_apikey_result_e ngx_http_apikey_limited(
+ngx_http_apikey_result_e ngx_http_apikey_limiter_result(
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_result_e passed);
 
@@ -968,7 +992,7 @@ void ngx_http_apikey_stream_add(ngx_http_apikey_main_conf_t *amcf,
 
 /* ngx_http_apikey_reply.c */
 
-ngx_int_t ngx_http_apikey_filter_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_apikey_reply_init(ngx_conf_t *cf);
 
 /* ngx_http_apikey_result.c */
 
@@ -983,7 +1007,7 @@ const char *ngx_http_apikey_result_message(ngx_http_apikey_result_e result);
 
 /* ngx_http_apikey_variables.c */
 
-ngx_int_t ngx_http_apikey_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_apikey_variables_add(ngx_conf_t *cf);
 
 /* While the configuration is read; NULL: there is none of that name. */
 ngx_http_variable_t *ngx_http_apikey_find_variable(ngx_conf_t *cf,

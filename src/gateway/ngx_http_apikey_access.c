@@ -7,25 +7,25 @@
 #include "ngx_http_apikey_changes.h"
 
 
-static ngx_int_t ngx_http_apikey_arrive(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_access_arrive(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf);
-static ngx_int_t ngx_http_apikey_judge(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_access_judge(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
-static ngx_int_t ngx_http_apikey_judge_key(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_access_judge_key(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
-static ngx_int_t ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_access_judge_anonymous(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
-static void ngx_http_apikey_doubt(ngx_http_apikey_ctx_t *ctx);
-static void ngx_http_apikey_confirm(ngx_http_apikey_ctx_t *ctx);
-static void ngx_http_apikey_recall(ngx_http_apikey_ctx_t *ctx);
-static ngx_int_t ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx);
-static ngx_uint_t ngx_http_apikey_guarded(ngx_http_request_t *r,
+static void ngx_http_apikey_access_doubt(ngx_http_apikey_ctx_t *ctx);
+static void ngx_http_apikey_access_confirm(ngx_http_apikey_ctx_t *ctx);
+static void ngx_http_apikey_access_recall(ngx_http_apikey_ctx_t *ctx);
+static ngx_int_t ngx_http_apikey_access_stale(ngx_http_apikey_ctx_t *ctx);
+static ngx_uint_t ngx_http_apikey_access_guarded(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
-static ngx_int_t ngx_http_apikey_question(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_access_ask(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_uint_t spend);
-static ngx_int_t ngx_http_apikey_conclude(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_access_conclude(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_result_e result);
-static void ngx_http_apikey_ended(ngx_http_apikey_ctx_t *ctx);
+static void ngx_http_apikey_access_ended(ngx_http_apikey_ctx_t *ctx);
 
 
 /*
@@ -77,7 +77,7 @@ ngx_http_apikey_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    return ngx_http_apikey_arrive(r, alcf) == NGX_OK
+    return ngx_http_apikey_access_arrive(r, alcf) == NGX_OK
            ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -108,14 +108,14 @@ ngx_http_apikey_access_handler(ngx_http_request_t *r)
     if (ctx == NULL) {
         /* another module has cut the preaccess phase short */
 
-        if (ngx_http_apikey_arrive(r, alcf) != NGX_OK) {
+        if (ngx_http_apikey_access_arrive(r, alcf) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
         ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
     }
 
-    if (ctx->command) {
+    if (ctx->question.command) {
         return NGX_AGAIN;
     }
 
@@ -124,7 +124,7 @@ ngx_http_apikey_access_handler(ngx_http_request_t *r)
         ctx->started = ngx_current_msec;
     }
 
-    rc = ngx_http_apikey_judge(r, alcf, ctx);
+    rc = ngx_http_apikey_access_judge(r, alcf, ctx);
 
     if (rc == NGX_AGAIN) {
         /* a client that goes away ends the request, and with it the question */
@@ -150,7 +150,7 @@ ngx_http_apikey_access_handler(ngx_http_request_t *r)
 
     /* rc is a result */
 
-    return ngx_http_apikey_conclude(r, ctx, rc);
+    return ngx_http_apikey_access_conclude(r, ctx, rc);
 }
 
 
@@ -166,12 +166,12 @@ ngx_http_apikey_passed_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
 
-    if (ctx == NULL || ctx->status == 0) {
+    if (ctx == NULL || ctx->answer.status == 0) {
         return NGX_DECLINED;
     }
 
     if (r->err_status == 0) {
-        ctx->status = 0;
+        ctx->answer.status = 0;
 
     } else {
         /* of our refusal, an error_page, which keeps the headers only */
@@ -197,9 +197,9 @@ ngx_http_apikey_ended_handler(ngx_http_request_t *r)
     if (alcf->enable != NGX_HTTP_APIKEY_OFF
         && alcf->hide
         && r == r->main
-        && ngx_http_apikey_get_ctx(r) == NULL)
+        && ngx_http_apikey_ctx_get(r) == NULL)
     {
-        (void) ngx_http_apikey_arrive(r, alcf);
+        (void) ngx_http_apikey_access_arrive(r, alcf);
     }
 
     return NGX_OK;
@@ -209,15 +209,16 @@ ngx_http_apikey_ended_handler(ngx_http_request_t *r)
 /* At a location: for the first time, or redirected from another one. */
 
 static ngx_int_t
-ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
+ngx_http_apikey_access_arrive(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf)
 {
     ngx_uint_t              known;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r);
+    ctx = ngx_http_apikey_ctx_get(r);
 
     if (ctx == NULL) {
-        ctx = ngx_http_apikey_ctx_create(r, ngx_http_apikey_ended);
+        ctx = ngx_http_apikey_ctx_create(r, ngx_http_apikey_access_ended);
         if (ctx == NULL) {
             return NGX_ERROR;
         }
@@ -226,24 +227,24 @@ ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
     ctx->alcf = alcf;
     ngx_http_apikey_captures_take(r, ctx);
 
-    known = ctx->key;
+    known = ctx->credential.key;
 
-    if (ngx_http_apikey_credential(r, alcf, ctx) != NGX_OK) {
+    if (ngx_http_apikey_credential_find(r, alcf, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (ctx->key && !known) {
+    if (ctx->credential.key && !known) {
         /* nothing that was decided of an anonymous request holds for the key */
-        ctx->confirmed = 0;
-        ctx->counted = 0;
-        ctx->limited = 0;
+        ctx->question.confirmed = 0;
+        ctx->count.counted = 0;
+        ctx->count.limited = 0;
     }
 
     /* what one location has counted no other counts again */
-    ctx->metered = ctx->counted || ctx->limited;
-    ctx->local = ctx->local && ctx->metered;
-    ctx->allowed = 0;
-    ctx->priced = 0;
+    ctx->count.metered = ctx->count.counted || ctx->count.limited;
+    ctx->count.local = ctx->count.local && ctx->count.metered;
+    ctx->count.allowed = 0;
+    ctx->count.priced = 0;
 
     ngx_http_set_ctx(r, ctx, ngx_http_apikey_module);
 
@@ -254,31 +255,32 @@ ngx_http_apikey_arrive(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf)
 /* Returns a result, NGX_AGAIN while Redis is asked, or NGX_ERROR. */
 
 static ngx_int_t
-ngx_http_apikey_judge(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
-    ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_access_judge(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
     if (alcf->preflight == NGX_HTTP_APIKEY_PASS
-        && ngx_http_apikey_is_preflight(r))
+        && ngx_http_apikey_policy_preflight(r))
     {
         return NGX_HTTP_APIKEY_PREFLIGHT;
     }
 
-    if (ctx->malformed
-        || (ctx->key && !ctx->own && alcf->format == NGX_HTTP_APIKEY_CHECKSUM))
+    if (ctx->credential.malformed
+        || (ctx->credential.key && !ctx->credential.own
+            && alcf->format == NGX_HTTP_APIKEY_CHECKSUM))
     {
         return NGX_HTTP_APIKEY_MALFORMED;
     }
 
-    if (ctx->key) {
-        return ngx_http_apikey_guarded(r, alcf, ctx)
+    if (ctx->credential.key) {
+        return ngx_http_apikey_access_guarded(r, alcf, ctx)
                ? NGX_HTTP_APIKEY_GUARDED
-               : ngx_http_apikey_judge_key(r, alcf, ctx);
+               : ngx_http_apikey_access_judge_key(r, alcf, ctx);
     }
 
     if (alcf->enable == NGX_HTTP_APIKEY_OPTIONAL
-        && ngx_http_apikey_method_anonymous(r, alcf))
+        && ngx_http_apikey_policy_anonymous(r, alcf))
     {
-        return ngx_http_apikey_judge_anonymous(r, alcf, ctx);
+        return ngx_http_apikey_access_judge_anonymous(r, alcf, ctx);
     }
 
     return NGX_HTTP_APIKEY_MISSING;
@@ -293,63 +295,64 @@ ngx_http_apikey_judge(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
  */
 
 static ngx_int_t
-ngx_http_apikey_judge_key(ngx_http_request_t *r,
+ngx_http_apikey_access_judge_key(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
     ngx_int_t                 rc;
     ngx_http_apikey_result_e  result;
 
-    if (ctx->confirmed && ngx_http_apikey_changed(ctx)) {
-        ngx_http_apikey_doubt(ctx);
+    if (ctx->question.confirmed && ngx_http_apikey_changes_since(ctx)) {
+        ngx_http_apikey_access_doubt(ctx);
     }
 
-    if (ctx->unavailable
-        && !ctx->confirmed
-        && ngx_http_apikey_stale(ctx) != NGX_OK)
+    if (ctx->question.unavailable
+        && !ctx->question.confirmed
+        && ngx_http_apikey_access_stale(ctx) != NGX_OK)
     {
         return NGX_HTTP_APIKEY_UNAVAILABLE;
     }
 
     if (ctx->entry == NULL) {
-        ngx_http_apikey_recall(ctx);
+        ngx_http_apikey_access_recall(ctx);
     }
 
-    if (ctx->unknown) {
+    if (ctx->question.unknown) {
         return NGX_HTTP_APIKEY_UNKNOWN;
     }
 
-    result = ngx_http_apikey_standing(ctx);
+    result = ngx_http_apikey_policy_standing(ctx);
 
     if (result == NGX_HTTP_APIKEY_OK) {
-        result = ngx_http_apikey_policy(r, alcf, ctx);
+        result = ngx_http_apikey_policy_judge(r, alcf, ctx);
     }
 
-    if (ctx->confirmed && result != NGX_HTTP_APIKEY_OK) {
+    if (ctx->question.confirmed && result != NGX_HTTP_APIKEY_OK) {
         return result;
     }
 
     rc = NGX_DECLINED;
 
     if (result == NGX_HTTP_APIKEY_OK) {
-        rc = ngx_http_apikey_price(r, alcf, ctx);
+        rc = ngx_http_apikey_limiter_price(r, alcf, ctx);
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
         }
 
         if (rc == NGX_OK
-            && ctx->confirmed
-            && ngx_http_apikey_spend(alcf, ctx) == NGX_OK)
+            && ctx->question.confirmed
+            && ngx_http_apikey_limiter_spend(alcf, ctx) == NGX_OK)
         {
             rc = NGX_DECLINED;
         }
 
-        if (ctx->confirmed && rc == NGX_DECLINED) {
-            return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_OK);
+        if (ctx->question.confirmed && rc == NGX_DECLINED) {
+            return ngx_http_apikey_limiter_result(alcf, ctx,
+                                                  NGX_HTTP_APIKEY_OK);
         }
 
-        if (ctx->uncounted) {
-            if (ctx->confirmed) {
+        if (ctx->count.uncounted) {
+            if (ctx->question.confirmed) {
                 return NGX_HTTP_APIKEY_UNAVAILABLE;
             }
 
@@ -357,24 +360,29 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
         }
     }
 
-    if (rc == NGX_OK && !ctx->confirmed && ngx_http_apikey_apart(ctx)) {
+    if (rc == NGX_OK
+        && !ctx->question.confirmed
+        && ngx_http_apikey_lookup_apart(ctx))
+    {
         rc = NGX_DECLINED;
     }
 
     /* rc == NGX_OK: count it, NGX_DECLINED: only confirm the record */
 
-    if (!ctx->unavailable
-        && ngx_http_apikey_question(r, ctx, rc == NGX_OK) == NGX_AGAIN)
+    if (!ctx->question.unavailable
+        && ngx_http_apikey_access_ask(r, ctx, rc == NGX_OK) == NGX_AGAIN)
     {
         return NGX_AGAIN;
     }
 
-    if (!ctx->stale && ngx_http_apikey_stale(ctx) == NGX_OK) {
-        return ngx_http_apikey_judge_key(r, alcf, ctx);
+    if (!ctx->question.stale && ngx_http_apikey_access_stale(ctx) == NGX_OK) {
+        return ngx_http_apikey_access_judge_key(r, alcf, ctx);
     }
 
-    if (ctx->confirmed && ngx_http_apikey_spend(alcf, ctx) == NGX_OK) {
-        return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_OK);
+    if (ctx->question.confirmed
+        && ngx_http_apikey_limiter_spend(alcf, ctx) == NGX_OK)
+    {
+        return ngx_http_apikey_limiter_result(alcf, ctx, NGX_HTTP_APIKEY_OK);
     }
 
     return NGX_HTTP_APIKEY_UNAVAILABLE;
@@ -387,40 +395,41 @@ ngx_http_apikey_judge_key(ngx_http_request_t *r,
  */
 
 static void
-ngx_http_apikey_doubt(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_access_doubt(ngx_http_apikey_ctx_t *ctx)
 {
-    ctx->confirmed = 0;
-    ctx->stale = 0;
-    ctx->unavailable = 0;
+    ctx->question.confirmed = 0;
+    ctx->question.stale = 0;
+    ctx->question.unavailable = 0;
 }
 
 
 static void
-ngx_http_apikey_confirm(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_access_confirm(ngx_http_apikey_ctx_t *ctx)
 {
-    ctx->confirmed = 1;
-    ctx->heard = ngx_http_apikey_changes_count(ctx->amcf->changes,
-                                               ctx->digest);
+    ctx->question.confirmed = 1;
+    ctx->question.heard = ngx_http_apikey_changes_count(ctx->amcf->changes,
+                                                        ctx->credential.digest);
 }
 
 
 /* What the gateway, or at least the worker, knows of the key. */
 
 static void
-ngx_http_apikey_recall(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_access_recall(ngx_http_apikey_ctx_t *ctx)
 {
     ngx_http_apikey_trust_e  trust;
 
     if (ctx->amcf->zone) {
-        trust = ngx_http_apikey_watching(ctx->amcf)
+        trust = ngx_http_apikey_watch_trusted(ctx->amcf)
                 ? NGX_HTTP_APIKEY_TRUST_FRESH : NGX_HTTP_APIKEY_TRUST_NONE;
 
         if (ngx_http_apikey_zone_get(ctx->amcf, ctx, trust) == NGX_OK) {
-            ngx_http_apikey_confirm(ctx);
+            ngx_http_apikey_access_confirm(ctx);
         }
 
     } else if (ctx->amcf->cache) {
-        ctx->entry = ngx_http_apikey_cache_get(ctx->amcf->cache, ctx->digest);
+        ctx->entry = ngx_http_apikey_records_get(ctx->amcf->cache,
+                                                 ctx->credential.digest);
     }
 }
 
@@ -428,9 +437,9 @@ ngx_http_apikey_recall(ngx_http_apikey_ctx_t *ctx)
 /* Redis can't be reached: does what it has said before still serve? */
 
 static ngx_int_t
-ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_access_stale(ngx_http_apikey_ctx_t *ctx)
 {
-    if (ctx->stale) {
+    if (ctx->question.stale) {
         return NGX_OK;
     }
 
@@ -439,7 +448,7 @@ ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx)
     }
 
     if (ctx->entry) {
-        ngx_http_apikey_cache_release(ctx->entry);
+        ngx_http_apikey_records_release(ctx->entry);
         ctx->entry = NULL;
     }
 
@@ -449,42 +458,45 @@ ngx_http_apikey_stale(ngx_http_apikey_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    ngx_http_apikey_confirm(ctx);
-    ctx->stale = 1;
+    ngx_http_apikey_access_confirm(ctx);
+    ctx->question.stale = 1;
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
+ngx_http_apikey_access_judge_anonymous(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
-    if (!ngx_http_apikey_method_allowed(r, alcf)) {
+    if (!ngx_http_apikey_policy_method(r, alcf)) {
         return NGX_HTTP_APIKEY_METHOD;
     }
 
-    rc = ngx_http_apikey_price(r, alcf, ctx);
+    rc = ngx_http_apikey_limiter_price(r, alcf, ctx);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
     }
 
-    if (rc == NGX_DECLINED || ngx_http_apikey_spend(alcf, ctx) == NGX_OK) {
-        return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_ANONYMOUS);
+    if (rc == NGX_DECLINED || ngx_http_apikey_limiter_spend(alcf,
+                                                            ctx) == NGX_OK) {
+        return ngx_http_apikey_limiter_result(alcf, ctx,
+                                              NGX_HTTP_APIKEY_ANONYMOUS);
     }
 
-    if (!ctx->uncounted
-        && !ctx->unavailable
-        && ngx_http_apikey_question(r, ctx, 1) == NGX_AGAIN)
+    if (!ctx->count.uncounted
+        && !ctx->question.unavailable
+        && ngx_http_apikey_access_ask(r, ctx, 1) == NGX_AGAIN)
     {
         return NGX_AGAIN;
     }
 
-    if (ngx_http_apikey_spend(alcf, ctx) == NGX_OK) {
-        return ngx_http_apikey_limited(alcf, ctx, NGX_HTTP_APIKEY_ANONYMOUS);
+    if (ngx_http_apikey_limiter_spend(alcf, ctx) == NGX_OK) {
+        return ngx_http_apikey_limiter_result(alcf, ctx,
+                                              NGX_HTTP_APIKEY_ANONYMOUS);
     }
 
     return NGX_HTTP_APIKEY_UNAVAILABLE;
@@ -494,7 +506,7 @@ ngx_http_apikey_judge_anonymous(ngx_http_request_t *r,
 /* Once a request: what has been counted isn't refused any more. */
 
 static ngx_uint_t
-ngx_http_apikey_guarded(ngx_http_request_t *r,
+ngx_http_apikey_access_guarded(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
     ngx_uint_t  wait;
@@ -506,7 +518,7 @@ ngx_http_apikey_guarded(ngx_http_request_t *r,
     wait = alcf->guard ? ngx_http_apikey_guard_wait(r, alcf->guard) : 0;
 
     if (wait) {
-        ctx->quota.retry_after = wait;
+        ctx->count.quota.retry_after = wait;
         return 1;
     }
 
@@ -517,10 +529,10 @@ ngx_http_apikey_guarded(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_apikey_question(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+ngx_http_apikey_access_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ngx_uint_t spend)
 {
-    if (ctx->asked++ == NGX_HTTP_APIKEY_QUESTIONS) {
+    if (ctx->question.asked++ == NGX_HTTP_APIKEY_QUESTIONS) {
         goto unavailable;
     }
 
@@ -531,48 +543,51 @@ ngx_http_apikey_question(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
         goto unavailable;
     }
 
-    if (ngx_http_apikey_ask(r, ctx, spend) == NGX_AGAIN) {
+    if (ngx_http_apikey_lookup_ask(r, ctx, spend) == NGX_AGAIN) {
         return NGX_AGAIN;
     }
 
 unavailable:
 
-    ctx->unavailable = 1;
+    ctx->question.unavailable = 1;
 
     return NGX_DECLINED;
 }
 
 
 static ngx_int_t
-ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
-    ngx_http_apikey_result_e result)
+ngx_http_apikey_access_conclude(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_result_e result)
 {
     ngx_uint_t  status;
 
     status = ngx_http_apikey_result_status(result);
 
-    if (ctx->more) {
-        ngx_http_apikey_ask_more(ctx);
+    if (ctx->question.more) {
+        ngx_http_apikey_lookup_ask_lease(ctx);
     }
 
     ctx->spent += ngx_current_msec - ctx->started;
     ctx->judging = 0;
 
-    if (status == 0 && ctx->status && ctx->status == r->err_status) {
+    if (status == 0
+        && ctx->answer.status
+        && ctx->answer.status == r->err_status)
+    {
         /* an error_page that may be seen: the refusal is still the answer */
         return NGX_OK;
     }
 
-    ctx->result = result;
-    ctx->status = status;
+    ctx->answer.result = result;
+    ctx->answer.status = status;
 
-    if (ctx->stale && result != NGX_HTTP_APIKEY_UNAVAILABLE) {
-        ngx_http_apikey_failover(ctx, NGX_HTTP_APIKEY_BY_STALE);
+    if (ctx->question.stale && result != NGX_HTTP_APIKEY_UNAVAILABLE) {
+        ngx_http_apikey_failover_begin(ctx, NGX_HTTP_APIKEY_BY_STALE);
     }
 
     if (status == 0) {
 
-        if (ctx->key && ctx->alcf->cut && !ctx->living) {
+        if (ctx->credential.key && ctx->alcf->cut && !ctx->living) {
             ngx_http_apikey_cut_add(ctx);
         }
 
@@ -592,32 +607,32 @@ ngx_http_apikey_conclude(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
                   "apikey refused the request: %V",
                   ngx_http_apikey_result_name(result));
 
-    return ctx->status;
+    return ctx->answer.status;
 }
 
 
 /* The request is over, whether Redis has answered or not. */
 
 static void
-ngx_http_apikey_ended(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_access_ended(ngx_http_apikey_ctx_t *ctx)
 {
     if (ctx->living) {
         ngx_http_apikey_cut_remove(ctx);
     }
 
-    if (ctx->command) {
-        ngx_http_apikey_abandon(ctx);
+    if (ctx->question.command) {
+        ngx_http_apikey_lookup_abandon(ctx);
 
-    } else if (ctx->unknown && !ctx->bad && ctx->alcf->guard) {
+    } else if (ctx->question.unknown && !ctx->bad && ctx->alcf->guard) {
         /* answered, but the client had gone */
         ngx_http_apikey_guard_count(ctx->request, ctx->alcf->guard);
     }
 
     if (ctx->entry) {
-        ngx_http_apikey_cache_release(ctx->entry);
+        ngx_http_apikey_records_release(ctx->entry);
     }
 
-    if (ctx->former) {
-        ngx_http_apikey_cache_release(ctx->former);
+    if (ctx->count.former) {
+        ngx_http_apikey_records_release(ctx->count.former);
     }
 }

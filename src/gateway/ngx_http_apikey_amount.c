@@ -25,7 +25,7 @@ ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                               APIKEY_COUNT_MAX, &n)
            != APIKEY_OK)
     {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
                             "not a whole number from 0 to 140737488355328");
     }
 
@@ -34,13 +34,13 @@ ngx_http_apikey_amount_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 ngx_int_t
-ngx_http_apikey_amount(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+ngx_http_apikey_amount_eval(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ngx_http_complex_value_t *cv, const char *directive, uint64_t *amount)
 {
     ngx_str_t      value;
     apikey_text_t  text;
 
-    if (ngx_http_apikey_value(r, ctx, cv, &value) != NGX_OK) {
+    if (ngx_http_apikey_captures_value(r, ctx, cv, &value) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -22,25 +22,25 @@ typedef struct {
 } ngx_http_apikey_verdict_t;
 
 
-static const char *ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx,
+static const char *ngx_http_apikey_answer_verdict(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
-static const char *ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx,
+static const char *ngx_http_apikey_answer_record(ngx_http_apikey_ctx_t *ctx,
     redisReply *reply);
-static void ngx_http_apikey_forget(ngx_http_apikey_ctx_t *ctx);
-static void ngx_http_apikey_keep(ngx_http_apikey_ctx_t *ctx);
-static const char *ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx,
+static void ngx_http_apikey_answer_forget(ngx_http_apikey_ctx_t *ctx);
+static void ngx_http_apikey_answer_keep(ngx_http_apikey_ctx_t *ctx);
+static const char *ngx_http_apikey_answer_distrust(ngx_http_apikey_ctx_t *ctx,
     const char *why);
-static const char *ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict,
-    redisReply *reply, const apikey_limits_t *limits,
-    apikey_counter_t *counters);
-static void ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf,
+static const char *ngx_http_apikey_answer_parse(
+    ngx_http_apikey_verdict_t *verdict, redisReply *reply,
+    const apikey_limits_t *limits, apikey_counter_t *counters);
+static void ngx_http_apikey_answer_complain(ngx_http_apikey_main_conf_t *amcf,
     ngx_log_t *log, const char *text, size_t len);
 
 
 /* The request goes on in the posted event, where it may end itself. */
 
 void
-ngx_http_apikey_answered(void *data, redisReply *reply)
+ngx_http_apikey_answer_decision(void *data, redisReply *reply)
 {
     ngx_http_apikey_ctx_t *ctx = data;
 
@@ -48,26 +48,26 @@ ngx_http_apikey_answered(void *data, redisReply *reply)
 
     c = ctx->request->connection;
 
-    if (ngx_http_apikey_take_answer(ctx, reply, c->log) != NGX_OK) {
+    if (ngx_http_apikey_answer_take(ctx, reply, c->log) != NGX_OK) {
 
-        if (ctx->spending
+        if (ctx->question.spending
             && ctx->alcf->limit_failure != NGX_HTTP_APIKEY_DENY)
         {
-            ctx->uncounted = 1;
+            ctx->count.uncounted = 1;
 
         } else {
-            ctx->unavailable = 1;
+            ctx->question.unavailable = 1;
         }
     }
 
-    ctx->command = NULL;
+    ctx->question.command = NULL;
 
     ngx_post_event(ctx->reading ? c->read : c->write, &ngx_posted_events);
 }
 
 
 ngx_int_t
-ngx_http_apikey_take_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply,
+ngx_http_apikey_answer_take(ngx_http_apikey_ctx_t *ctx, redisReply *reply,
     ngx_log_t *log)
 {
     const char  *why;
@@ -76,22 +76,23 @@ ngx_http_apikey_take_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply,
         why = "";
 
     } else if (reply->type == REDIS_REPLY_STRING) {
-        why = ngx_http_apikey_judged(ctx, reply);
+        why = ngx_http_apikey_answer_verdict(ctx, reply);
 
     } else if (reply->type == REDIS_REPLY_ARRAY) {
-        why = ngx_http_apikey_received(ctx, reply);
+        why = ngx_http_apikey_answer_record(ctx, reply);
 
     } else if (reply->type == REDIS_REPLY_ERROR) {
         why = reply->str;
 
     } else {
-        why = ngx_http_apikey_nonsense(ctx, "unexpected type of reply");
+        why = ngx_http_apikey_answer_distrust(ctx, "unexpected type of reply");
     }
 
     if (why) {
 
         if (reply) {
-            ngx_http_apikey_complain(ctx->amcf, log, why, ngx_strlen(why));
+            ngx_http_apikey_answer_complain(ctx->amcf, log, why,
+                                            ngx_strlen(why));
         }
 
         return NGX_ERROR;
@@ -112,75 +113,79 @@ ngx_http_apikey_take_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply,
 /* The record is as the gateway knows it.  Returns what is wrong, or NULL. */
 
 static const char *
-ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+ngx_http_apikey_answer_verdict(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 {
     const char                *why;
+    const apikey_limits_t     *limits;
     ngx_http_apikey_taken_t    taken;
     ngx_http_apikey_verdict_t  verdict;
 
-    if (ctx->key && ctx->entry == NULL) {
-        return ngx_http_apikey_nonsense(ctx, "verdict on no record");
+    if (ctx->credential.key && ctx->entry == NULL) {
+        return ngx_http_apikey_answer_distrust(ctx, "verdict on no record");
     }
 
-    why = ngx_http_apikey_verdict(&verdict, reply,
-                                  ctx->spending ? ctx->meter.limits : NULL,
-                                  ctx->counters);
+    limits = ctx->question.spending ? ctx->count.meter.limits : NULL;
+
+    why = ngx_http_apikey_answer_parse(&verdict, reply, limits,
+                                       ctx->count.counters);
     if (why) {
-        return ngx_http_apikey_nonsense(ctx, why);
+        return ngx_http_apikey_answer_distrust(ctx, why);
     }
 
     if (verdict.code == NGX_HTTP_APIKEY_UNTIMELY
-        && (!ctx->key
+        && (!ctx->credential.key
             || apikey_record_usable(ctx->entry->record, verdict.now / 1000000)
                == APIKEY_USABLE))
     {
-        return ngx_http_apikey_nonsense(ctx, "verdict against the record");
+        return ngx_http_apikey_answer_distrust(ctx,
+                                               "verdict against the record");
     }
 
     ctx->now = verdict.now;
-    ctx->confirmed = 1;
+    ctx->question.confirmed = 1;
 
-    ngx_http_apikey_failover_end(ctx->amcf, ctx->spending
+    ngx_http_apikey_failover_end(ctx->amcf, ctx->question.spending
                                  && verdict.code != NGX_HTTP_APIKEY_UNTIMELY);
 
-    if (ctx->amcf->zone && ctx->key && !ctx->apart) {
-        ngx_http_apikey_keep(ctx);
+    if (ctx->amcf->zone && ctx->credential.key && !ctx->question.apart) {
+        ngx_http_apikey_answer_keep(ctx);
     }
 
-    if (!ctx->spending || verdict.code == NGX_HTTP_APIKEY_UNTIMELY) {
+    if (!ctx->question.spending || verdict.code == NGX_HTTP_APIKEY_UNTIMELY) {
         return NULL;
     }
 
-    ctx->metered = 1;
-    ctx->limited = verdict.code == NGX_HTTP_APIKEY_REFUSED;
-    ctx->counted = !ctx->limited && ctx->cost;
+    ctx->count.metered = 1;
+    ctx->count.limited = verdict.code == NGX_HTTP_APIKEY_REFUSED;
+    ctx->count.counted = !ctx->count.limited && ctx->count.cost;
 
-    if (ctx->meter.leased) {
+    if (ctx->count.meter.leased) {
         ngx_http_apikey_taken_init(&taken, ctx);
 
-        ngx_memcpy(taken.counters, ctx->counters, sizeof(taken.counters));
+        ngx_memcpy(taken.counters, ctx->count.counters, sizeof(taken.counters));
         taken.now = verdict.now;
         taken.amount = verdict.leased;
-        taken.refused = ctx->limited ? ctx->cost : 0;
+        taken.refused = ctx->count.limited ? ctx->count.cost : 0;
 
         ngx_http_apikey_lease_take(&taken);
 
-        ngx_memcpy(ctx->counters, taken.counters, sizeof(taken.counters));
+        ngx_memcpy(ctx->count.counters, taken.counters, sizeof(taken.counters));
 
         if (taken.spent) {
-            ctx->limited = 0;
-            ctx->counted = 1;
+            ctx->count.limited = 0;
+            ctx->count.counted = 1;
 
-        } else if (taken.returned && !ctx->returned) {
+        } else if (taken.returned && !ctx->count.returned) {
             /* it may fit now: once more */
-            ctx->returned = 1;
-            ctx->metered = 0;
-            ctx->limited = 0;
+            ctx->count.returned = 1;
+            ctx->count.metered = 0;
+            ctx->count.limited = 0;
         }
     }
 
-    apikey_quota(&ctx->quota, ctx->meter.limits, ctx->counters, ctx->now,
-                 ctx->cost, ctx->limited);
+    apikey_quota(&ctx->count.quota, ctx->count.meter.limits,
+                 ctx->count.counters, ctx->now, ctx->count.cost,
+                 ctx->count.limited);
 
     return NULL;
 }
@@ -189,7 +194,7 @@ ngx_http_apikey_judged(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 /* The record is another than the gateway knows, or there is none. */
 
 static const char *
-ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+ngx_http_apikey_answer_record(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 {
     char            key[APIKEY_NAME_SIZE];
     size_t          i, n;
@@ -198,10 +203,10 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     apikey_text_t   expected;
     apikey_field_t  fields[NGX_HTTP_APIKEY_FIELDS + 1];
 
-    if (!ctx->key || ctx->apart
+    if (!ctx->credential.key || ctx->question.apart
         || reply->elements % 2 || reply->elements < 2)
     {
-        return ngx_http_apikey_nonsense(ctx, "malformed record");
+        return ngx_http_apikey_answer_distrust(ctx, "malformed record");
     }
 
     n = reply->elements / 2 - 1;
@@ -217,7 +222,7 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
         if (name->type != REDIS_REPLY_STRING
             || value->type != REDIS_REPLY_STRING)
         {
-            return ngx_http_apikey_nonsense(ctx, "malformed record");
+            return ngx_http_apikey_answer_distrust(ctx, "malformed record");
         }
 
         fields[i].name.data = name->str;
@@ -231,12 +236,12 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     expected.data = key;
     expected.len = apikey_names_record(key,
                                     ngx_http_apikey_text(&ctx->amcf->prefix),
-                                    ctx->digest);
+                                    ctx->credential.digest);
 
     if (!apikey_text_equal(fields[n].name, expected)
         || fields[n].value.len != 7)
     {
-        return ngx_http_apikey_nonsense(ctx, "record of another key");
+        return ngx_http_apikey_answer_distrust(ctx, "record of another key");
     }
 
     ctx->now = apikey_bytes_get(fields[n].value.data, 7);
@@ -244,15 +249,15 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ngx_http_apikey_failover_end(ctx->amcf, 0);
 
     if (ctx->entry) {
-        ngx_http_apikey_forget(ctx);
+        ngx_http_apikey_answer_forget(ctx);
     }
 
     if (n == 0) {
-        ngx_http_apikey_cache_drop(ctx->amcf->cache, ctx->digest);
-        ctx->unknown = 1;
+        ngx_http_apikey_records_drop(ctx->amcf->cache, ctx->credential.digest);
+        ctx->question.unknown = 1;
 
         if (ctx->amcf->zone) {
-            ngx_http_apikey_keep(ctx);
+            ngx_http_apikey_answer_keep(ctx);
         }
 
         return NULL;
@@ -260,16 +265,17 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 
     why = NULL;
 
-    ctx->entry = ngx_http_apikey_cache_put(ctx->amcf->cache, ctx->digest,
-                                           fields, n, &why);
+    ctx->entry = ngx_http_apikey_records_put(ctx->amcf->cache,
+                                             ctx->credential.digest, fields, n,
+                                             &why);
     if (ctx->entry == NULL) {
         return why;
     }
 
-    ctx->confirmed = 1;
+    ctx->question.confirmed = 1;
 
     if (ctx->amcf->zone) {
-        ngx_http_apikey_keep(ctx);
+        ngx_http_apikey_answer_keep(ctx);
     }
 
     return NULL;
@@ -281,26 +287,26 @@ ngx_http_apikey_received(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 /* The limits of the meter may be the record's own. */
 
 static void
-ngx_http_apikey_forget(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_answer_forget(ngx_http_apikey_ctx_t *ctx)
 {
-    if (!ctx->metered) {
-        ngx_memzero(&ctx->meter, sizeof(ngx_http_apikey_meter_t));
-        ngx_http_apikey_cache_release(ctx->entry);
+    if (!ctx->count.metered) {
+        ngx_memzero(&ctx->count.meter, sizeof(ngx_http_apikey_meter_t));
+        ngx_http_apikey_records_release(ctx->entry);
 
-    } else if (ctx->former) {
-        ngx_http_apikey_cache_release(ctx->entry);
+    } else if (ctx->count.former) {
+        ngx_http_apikey_records_release(ctx->entry);
 
     } else {
-        ctx->former = ctx->entry;
+        ctx->count.former = ctx->entry;
     }
 
     ctx->entry = NULL;
-    ctx->confirmed = 0;
+    ctx->question.confirmed = 0;
 }
 
 
 static void
-ngx_http_apikey_keep(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_answer_keep(ngx_http_apikey_ctx_t *ctx)
 {
     ngx_http_apikey_zone_put(ctx->amcf->zone, ctx);
     ngx_http_apikey_lease_return(ctx->amcf);
@@ -310,9 +316,9 @@ ngx_http_apikey_keep(ngx_http_apikey_ctx_t *ctx)
 /* Not the answer to this question; the next ones would be as wrong. */
 
 static const char *
-ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx, const char *why)
+ngx_http_apikey_answer_distrust(ngx_http_apikey_ctx_t *ctx, const char *why)
 {
-    ngx_redis_distrust(ctx->command);
+    ngx_redis_distrust(ctx->question.command);
 
     return why;
 }
@@ -321,8 +327,9 @@ ngx_http_apikey_nonsense(ngx_http_apikey_ctx_t *ctx, const char *why)
 /* Reads a verdict of decide.lua and, if there are limits, its counters. */
 
 static const char *
-ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict, redisReply *reply,
-    const apikey_limits_t *limits, apikey_counter_t *counters)
+ngx_http_apikey_answer_parse(ngx_http_apikey_verdict_t *verdict,
+    redisReply *reply, const apikey_limits_t *limits,
+    apikey_counter_t *counters)
 {
     apikey_text_t  packed;
 
@@ -355,7 +362,7 @@ ngx_http_apikey_verdict(ngx_http_apikey_verdict_t *verdict, redisReply *reply,
 
 
 void
-ngx_http_apikey_more(void *data, redisReply *reply)
+ngx_http_apikey_answer_lease(void *data, redisReply *reply)
 {
     ngx_http_apikey_taken_t *taken = data;
 
@@ -363,8 +370,8 @@ ngx_http_apikey_more(void *data, redisReply *reply)
 
     if (reply
         && reply->type == REDIS_REPLY_STRING
-        && ngx_http_apikey_verdict(&verdict, reply, &taken->limits,
-                                   taken->counters)
+        && ngx_http_apikey_answer_parse(&verdict, reply, &taken->limits,
+                                        taken->counters)
            == NULL
         && verdict.code == NGX_HTTP_APIKEY_PASSED)
     {
@@ -381,12 +388,13 @@ ngx_http_apikey_more(void *data, redisReply *reply)
 
 
 void
-ngx_http_apikey_added(void *data, redisReply *reply)
+ngx_http_apikey_answer_added(void *data, redisReply *reply)
 {
     ngx_http_apikey_main_conf_t *amcf = data;
 
     if (reply && reply->type == REDIS_REPLY_ERROR) {
-        ngx_http_apikey_complain(amcf, ngx_cycle->log, reply->str, reply->len);
+        ngx_http_apikey_answer_complain(amcf, ngx_cycle->log, reply->str,
+                                        reply->len);
     }
 }
 
@@ -398,8 +406,8 @@ ngx_http_apikey_added(void *data, redisReply *reply)
  */
 
 static void
-ngx_http_apikey_complain(ngx_http_apikey_main_conf_t *amcf, ngx_log_t *log,
-    const char *text, size_t len)
+ngx_http_apikey_answer_complain(ngx_http_apikey_main_conf_t *amcf,
+    ngx_log_t *log, const char *text, size_t len)
 {
     ngx_uint_t  level;
 

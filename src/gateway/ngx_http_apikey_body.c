@@ -38,11 +38,11 @@ ngx_http_apikey_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     ngx_chain_t              *out;
     ngx_http_apikey_ctx_t    *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r);
+    ctx = ngx_http_apikey_ctx_get(r);
 
     if (ctx == NULL
-        || !ctx->key
-        || ngx_http_apikey_result_status(ctx->result)
+        || !ctx->credential.key
+        || ngx_http_apikey_result_status(ctx->answer.result)
         || (!ctx->reading && !ngx_http_apikey_body_matters(r, ctx, in)))
     {
         return ngx_http_next_request_body_filter(r, in);
@@ -52,7 +52,7 @@ ngx_http_apikey_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->command) {
+    if (ctx->question.command) {
         return NGX_OK;
     }
 
@@ -73,14 +73,14 @@ ngx_http_apikey_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     /* rc is a result */
 
-    ctx->result = rc;
-    ctx->status = ngx_http_apikey_result_status(rc);
+    ctx->answer.result = rc;
+    ctx->answer.status = ngx_http_apikey_result_status(rc);
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "apikey refused the request after its body: %V",
                   ngx_http_apikey_result_name(rc));
 
-    return ctx->status;
+    return ctx->answer.status;
 }
 
 
@@ -88,7 +88,7 @@ static ngx_uint_t
 ngx_http_apikey_body_matters(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, ngx_chain_t *in)
 {
-    if (!ctx->confirmed || !ngx_http_apikey_changed(ctx)) {
+    if (!ctx->question.confirmed || !ngx_http_apikey_changes_since(ctx)) {
         return 0;
     }
 
@@ -114,9 +114,9 @@ ngx_http_apikey_body_hold(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 {
     if (!ctx->reading) {
         ctx->reading = 1;
-        ctx->asked = 0;
-        ctx->stale = 0;
-        ctx->unavailable = 0;
+        ctx->question.asked = 0;
+        ctx->question.stale = 0;
+        ctx->question.unavailable = 0;
 
         r->request_body->filter_need_buffering = 1;
     }
@@ -130,19 +130,19 @@ ngx_http_apikey_body_hold(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
 static ngx_int_t
 ngx_http_apikey_body_judge(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
 {
-    if (ctx->unknown) {
+    if (ctx->question.unknown) {
         return NGX_HTTP_APIKEY_UNKNOWN;
     }
 
-    if (ctx->confirmed && !ngx_http_apikey_changed(ctx)) {
-        return ngx_http_apikey_standing(ctx);
+    if (ctx->question.confirmed && !ngx_http_apikey_changes_since(ctx)) {
+        return ngx_http_apikey_policy_standing(ctx);
     }
 
-    ctx->confirmed = 0;
+    ctx->question.confirmed = 0;
 
-    if (!ctx->unavailable
-        && ctx->asked++ < NGX_HTTP_APIKEY_QUESTIONS
-        && ngx_http_apikey_ask(r, ctx, 0) == NGX_AGAIN)
+    if (!ctx->question.unavailable
+        && ctx->question.asked++ < NGX_HTTP_APIKEY_QUESTIONS
+        && ngx_http_apikey_lookup_ask(r, ctx, 0) == NGX_AGAIN)
     {
         return NGX_AGAIN;
     }

@@ -105,8 +105,8 @@ ngx_http_apikey_captures_take(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_apikey_value(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
-    ngx_http_complex_value_t *cv, ngx_str_t *value)
+ngx_http_apikey_captures_value(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx, ngx_http_complex_value_t *cv, ngx_str_t *value)
 {
 #if (NGX_PCRE)
 

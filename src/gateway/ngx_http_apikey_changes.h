@@ -36,10 +36,11 @@ ngx_http_apikey_changes_count(ngx_http_apikey_changes_t *changes,
 
 /* Since the record of the request's key was asked for. */
 static ngx_inline ngx_uint_t
-ngx_http_apikey_changed(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_changes_since(ngx_http_apikey_ctx_t *ctx)
 {
-    return ctx->heard
-           != ngx_http_apikey_changes_count(ctx->amcf->changes, ctx->digest);
+    return ctx->question.heard
+           != ngx_http_apikey_changes_count(ctx->amcf->changes,
+                                            ctx->credential.digest);
 }
 
 

@@ -13,33 +13,33 @@ ngx_http_apikey_charge_handler(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    ctx = ngx_http_apikey_get_ctx(r);
+    ctx = ngx_http_apikey_ctx_get(r);
 
     if (ctx == NULL
-        || !ctx->metered
-        || ctx->status
+        || !ctx->count.metered
+        || ctx->answer.status
         || ctx->alcf->charge == NULL
         || ctx->alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF)
     {
         return NGX_OK;
     }
 
-    if (ngx_http_apikey_amount(r, ctx, ctx->alcf->charge, "apikey_charge",
-                               &amount)
+    if (ngx_http_apikey_amount_eval(r, ctx, ctx->alcf->charge, "apikey_charge",
+                                    &amount)
         == NGX_OK
         && amount)
     {
-        if (ctx->local) {
+        if (ctx->count.local) {
             ngx_http_apikey_local_charge(ctx, amount);
             return NGX_OK;
         }
 
-        if (ctx->meter.leased) {
+        if (ctx->count.meter.leased) {
             amount = ngx_http_apikey_lease_charge(ctx, amount);
         }
 
         if (amount) {
-            ngx_http_apikey_add(ctx, amount);
+            ngx_http_apikey_lookup_add(ctx, amount);
         }
     }
 

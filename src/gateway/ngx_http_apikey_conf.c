@@ -2,11 +2,11 @@
 #include "scripts.h"
 
 
-static char *ngx_http_apikey_merge_plan(ngx_conf_t *cf,
+static char *ngx_http_apikey_conf_merge_plan(ngx_conf_t *cf,
     ngx_http_apikey_loc_conf_t *conf);
-static char *ngx_http_apikey_merge_sources(ngx_conf_t *cf,
+static char *ngx_http_apikey_conf_merge_sources(ngx_conf_t *cf,
     ngx_http_apikey_loc_conf_t *conf);
-static ngx_int_t ngx_http_apikey_challenge(ngx_conf_t *cf,
+static ngx_int_t ngx_http_apikey_conf_challenge(ngx_conf_t *cf,
     ngx_http_apikey_loc_conf_t *conf);
 
 
@@ -69,7 +69,7 @@ ngx_http_apikey_init_main_conf(ngx_conf_t *cf, void *conf)
         amcf->usage_days = APIKEY_USAGE_DAYS;
     }
 
-    amcf->anonymous = ngx_http_apikey_find_plan(amcf, anonymous);
+    amcf->anonymous = ngx_http_apikey_plan_find(amcf, anonymous);
 
     plan = amcf->plans.elts;
 
@@ -216,10 +216,10 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     conf->location = clcf->name;
 
-    if (ngx_http_apikey_merge_sources(cf, conf) != NGX_CONF_OK
+    if (ngx_http_apikey_conf_merge_sources(cf, conf) != NGX_CONF_OK
         || ngx_http_apikey_mask_add(cf, conf) != NGX_OK
-        || ngx_http_apikey_merge_plan(cf, conf) != NGX_CONF_OK
-        || ngx_http_apikey_challenge(cf, conf) != NGX_OK)
+        || ngx_http_apikey_conf_merge_plan(cf, conf) != NGX_CONF_OK
+        || ngx_http_apikey_conf_challenge(cf, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -266,7 +266,8 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
 
 static char *
-ngx_http_apikey_merge_sources(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
+ngx_http_apikey_conf_merge_sources(ngx_conf_t *cf,
+    ngx_http_apikey_loc_conf_t *conf)
 {
     ngx_http_apikey_source_t  *source;
 
@@ -292,7 +293,8 @@ ngx_http_apikey_merge_sources(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
 
 
 static char *
-ngx_http_apikey_merge_plan(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
+ngx_http_apikey_conf_merge_plan(ngx_conf_t *cf,
+    ngx_http_apikey_loc_conf_t *conf)
 {
     ngx_http_apikey_main_conf_t  *amcf;
 
@@ -302,7 +304,7 @@ ngx_http_apikey_merge_plan(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
 
     amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_apikey_module);
 
-    conf->default_plan = ngx_http_apikey_find_plan(amcf,
+    conf->default_plan = ngx_http_apikey_plan_find(amcf,
                             ngx_http_apikey_text(&conf->default_plan_name));
 
     if (conf->default_plan) {
@@ -324,7 +326,7 @@ ngx_http_apikey_merge_plan(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
 
 
 static ngx_int_t
-ngx_http_apikey_challenge(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
+ngx_http_apikey_conf_challenge(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
 {
     size_t  len;
 
@@ -395,10 +397,10 @@ ngx_http_apikey_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                 skip = sizeof("cookie:") - 1;
 
             } else {
-                return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                              "it is none of \"header:NAME\", "
-                                              "\"bearer\", \"query:NAME\" and "
-                                              "\"cookie:NAME\"");
+                return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                                   "it must be one of \"header:NAME\", "
+                                   "\"bearer\", \"query:NAME\" and "
+                                   "\"cookie:NAME\"");
             }
         }
 
@@ -406,15 +408,15 @@ ngx_http_apikey_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         name.len -= skip;
 
         if (name.len == 0) {
-            return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                          "the name is empty");
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                                                "the name is empty");
         }
 
         for (k = 0; k < name.len; k++) {
             if (name.data[k] <= ' ' || name.data[k] >= 0x7f
                 || ngx_strchr("()<>@,;:\\\"/[]?={}&%", name.data[k]))
             {
-                return ngx_http_apikey_refuse(cf, cmd, &value[i],
+                return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
                                       "the name has a forbidden character");
             }
         }
@@ -442,8 +444,8 @@ ngx_http_apikey_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                source->name.len)
                    == 0)
             {
-                return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                              "it stands there twice");
+                return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                                                    "it is duplicate");
             }
         }
     }
@@ -468,7 +470,7 @@ ngx_http_apikey_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (apikey_names_prefix_check(ngx_http_apikey_text(&value[1]))
         != APIKEY_OK)
     {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
                           "not 1 to 64 printable ASCII characters without "
                           "space and braces");
     }
@@ -495,8 +497,8 @@ ngx_http_apikey_usage_days(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     amcf->usage_days = ngx_atoi(value[1].data, value[1].len);
 
     if (amcf->usage_days < 1 || amcf->usage_days > APIKEY_USAGE_DAYS_MAX) {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                                      "not a number of days from 1 to 3650");
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                                     "not a number of days from 1 to 3650");
     }
 
     return NGX_CONF_OK;
@@ -521,7 +523,7 @@ ngx_http_apikey_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (value[1].data[i] < ' ' || value[1].data[i] >= 0x7f
             || value[1].data[i] == '"' || value[1].data[i] == '\\')
         {
-            return ngx_http_apikey_refuse(cf, cmd, &value[1],
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
                                  "it has a character that can't be quoted");
         }
     }

@@ -12,33 +12,33 @@ typedef struct {
 } ngx_http_apikey_found_t;
 
 
-static ngx_int_t ngx_http_apikey_find_header(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_credential_header(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide);
-static ngx_int_t ngx_http_apikey_find_query(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_credential_query(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide);
-static ngx_int_t ngx_http_apikey_hide_referer(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_credential_hide_referer(ngx_http_request_t *r,
     ngx_str_t *name);
-static ngx_int_t ngx_http_apikey_find_cookie(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_credential_cookie(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide);
-static ngx_uint_t ngx_http_apikey_cookie_next(ngx_str_t *rest,
+static ngx_uint_t ngx_http_apikey_credential_cookie_next(ngx_str_t *rest,
     ngx_str_t *cookie, ngx_str_t *name, ngx_str_t *value);
-static ngx_int_t ngx_http_apikey_hide_cookie(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_credential_hide_cookie(ngx_http_request_t *r,
     ngx_table_elt_t *h, ngx_str_t *hidden);
-static ngx_uint_t ngx_http_apikey_is_header(ngx_table_elt_t *h,
+static ngx_uint_t ngx_http_apikey_credential_is_header(ngx_table_elt_t *h,
     ngx_http_apikey_source_t *source);
-static ngx_int_t ngx_http_apikey_remove_header(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_credential_remove_header(ngx_http_request_t *r,
     ngx_list_part_t *part, ngx_uint_t i);
-static ngx_uint_t ngx_http_apikey_bearer(ngx_str_t *value);
-static void ngx_http_apikey_trim(ngx_str_t *value);
-static void ngx_http_apikey_take(ngx_http_apikey_ctx_t *ctx,
+static ngx_uint_t ngx_http_apikey_credential_bearer(ngx_str_t *value);
+static void ngx_http_apikey_credential_trim(ngx_str_t *value);
+static void ngx_http_apikey_credential_take(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_found_t *found);
 
 
 ngx_int_t
-ngx_http_apikey_credential(ngx_http_request_t *r,
+ngx_http_apikey_credential_find(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
     ngx_int_t                  rc;
@@ -46,18 +46,19 @@ ngx_http_apikey_credential(ngx_http_request_t *r,
     ngx_http_apikey_found_t    found;
     ngx_http_apikey_source_t  *source;
 
-    if (!ctx->masked) {
-        ctx->args = r->args;
-        ctx->uri = r->unparsed_uri;
-        ctx->masked = 1;
+    if (!ctx->credential.masked) {
+        ctx->credential.args = r->args;
+        ctx->credential.uri = r->unparsed_uri;
+        ctx->credential.masked = 1;
     }
 
-    if (ngx_http_apikey_mask(r, &ctx->args, &ctx->uri) != NGX_OK) {
+    if (ngx_http_apikey_mask(r, &ctx->credential.args,
+                             &ctx->credential.uri) != NGX_OK) {
         return NGX_ERROR;
     }
 
     /* a key that was found before an internal redirect stays the key */
-    done = ctx->key || ctx->malformed;
+    done = ctx->credential.key || ctx->credential.malformed;
 
     source = alcf->sources->elts;
 
@@ -68,18 +69,18 @@ ngx_http_apikey_credential(ngx_http_request_t *r,
         switch (source[i].place) {
 
         case NGX_HTTP_APIKEY_QUERY:
-            rc = ngx_http_apikey_find_query(r, &source[i], &found,
-                                            alcf->hide);
+            rc = ngx_http_apikey_credential_query(r, &source[i], &found,
+                                                  alcf->hide);
             break;
 
         case NGX_HTTP_APIKEY_COOKIE:
-            rc = ngx_http_apikey_find_cookie(r, &source[i], &found,
-                                             alcf->hide);
+            rc = ngx_http_apikey_credential_cookie(r, &source[i], &found,
+                                                   alcf->hide);
             break;
 
         default: /* NGX_HTTP_APIKEY_HEADER, NGX_HTTP_APIKEY_BEARER */
-            rc = ngx_http_apikey_find_header(r, &source[i], &found,
-                                             alcf->hide);
+            rc = ngx_http_apikey_credential_header(r, &source[i], &found,
+                                                   alcf->hide);
         }
 
         if (rc != NGX_OK) {
@@ -87,11 +88,11 @@ ngx_http_apikey_credential(ngx_http_request_t *r,
         }
 
         if (alcf->hide && found.count) {
-            ctx->hidden |= source[i].hidden;
+            ctx->credential.hidden |= source[i].hidden;
         }
 
         if (!done && (found.value.len || found.count > 1)) {
-            ngx_http_apikey_take(ctx, &found);
+            ngx_http_apikey_credential_take(ctx, &found);
             done = 1;
         }
 
@@ -106,7 +107,7 @@ ngx_http_apikey_credential(ngx_http_request_t *r,
 
 
 static void
-ngx_http_apikey_take(ngx_http_apikey_ctx_t *ctx,
+ngx_http_apikey_credential_take(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_found_t *found)
 {
     const apikey_seen_t  *seen;
@@ -120,26 +121,27 @@ ngx_http_apikey_take(ngx_http_apikey_ctx_t *ctx,
     }
 
     if (seen == NULL) {
-        ctx->malformed = 1;
+        ctx->credential.malformed = 1;
         return;
     }
 
-    ngx_memcpy(ctx->digest, seen->digest, APIKEY_DIGEST_SIZE);
-    ctx->own = seen->own;
-    ctx->key = 1;
+    ngx_memcpy(ctx->credential.digest, seen->digest, APIKEY_DIGEST_SIZE);
+    ctx->credential.own = seen->own;
+    ctx->credential.key = 1;
 
     if (ctx->amcf->cache) {
-        ngx_http_apikey_cache_expect(ctx->amcf->cache, ctx->digest);
+        ngx_http_apikey_records_expect(ctx->amcf->cache,
+                                       ctx->credential.digest);
     }
 
     if (ctx->amcf->zone) {
-        ngx_http_apikey_zone_expect(ctx->amcf->zone, ctx->digest);
+        ngx_http_apikey_zone_expect(ctx->amcf->zone, ctx->credential.digest);
     }
 }
 
 
 static ngx_int_t
-ngx_http_apikey_find_header(ngx_http_request_t *r,
+ngx_http_apikey_credential_header(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide)
 {
@@ -165,7 +167,7 @@ ngx_http_apikey_find_header(ngx_http_request_t *r,
             i = 0;
         }
 
-        if (!ngx_http_apikey_is_header(&h[i], source)) {
+        if (!ngx_http_apikey_credential_is_header(&h[i], source)) {
             continue;
         }
 
@@ -174,14 +176,14 @@ ngx_http_apikey_find_header(ngx_http_request_t *r,
 
         if (source->place == NGX_HTTP_APIKEY_BEARER) {
 
-            if (!ngx_http_apikey_bearer(&value)) {
+            if (!ngx_http_apikey_credential_bearer(&value)) {
                 continue;
             }
 
             ours = 1;
         }
 
-        ngx_http_apikey_trim(&value);
+        ngx_http_apikey_credential_trim(&value);
 
         if (value.len) {
             found->value = value;
@@ -192,7 +194,8 @@ ngx_http_apikey_find_header(ngx_http_request_t *r,
                 r->headers_in.authorization = NULL;
             }
 
-            if (ngx_http_apikey_remove_header(r, part, i) != NGX_OK) {
+            if (ngx_http_apikey_credential_remove_header(r, part,
+                                                         i) != NGX_OK) {
                 return NGX_ERROR;
             }
 
@@ -212,7 +215,8 @@ ngx_http_apikey_find_header(ngx_http_request_t *r,
 
 
 static ngx_uint_t
-ngx_http_apikey_is_header(ngx_table_elt_t *h, ngx_http_apikey_source_t *source)
+ngx_http_apikey_credential_is_header(ngx_table_elt_t *h,
+    ngx_http_apikey_source_t *source)
 {
     return h->hash == source->hash
            && h->key.len == source->name.len
@@ -227,8 +231,8 @@ ngx_http_apikey_is_header(ngx_table_elt_t *h, ngx_http_apikey_source_t *source)
  */
 
 static ngx_int_t
-ngx_http_apikey_remove_header(ngx_http_request_t *r, ngx_list_part_t *part,
-    ngx_uint_t i)
+ngx_http_apikey_credential_remove_header(ngx_http_request_t *r,
+    ngx_list_part_t *part, ngx_uint_t i)
 {
     ngx_list_t       *list;
     ngx_list_part_t  *other;
@@ -296,7 +300,7 @@ ngx_http_apikey_remove_header(ngx_http_request_t *r, ngx_list_part_t *part,
 /* Cuts off the scheme; 0: it is another one. */
 
 static ngx_uint_t
-ngx_http_apikey_bearer(ngx_str_t *value)
+ngx_http_apikey_credential_bearer(ngx_str_t *value)
 {
     size_t  len;
 
@@ -318,7 +322,7 @@ ngx_http_apikey_bearer(ngx_str_t *value)
 
 
 static ngx_int_t
-ngx_http_apikey_find_query(ngx_http_request_t *r,
+ngx_http_apikey_credential_query(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide)
 {
@@ -337,7 +341,7 @@ ngx_http_apikey_find_query(ngx_http_request_t *r,
             return NGX_ERROR;
         }
 
-        ngx_http_apikey_trim(&found->value);
+        ngx_http_apikey_credential_trim(&found->value);
     }
 
     if (!hide) {
@@ -359,7 +363,8 @@ ngx_http_apikey_find_query(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return r->headers_in.referer ? ngx_http_apikey_hide_referer(r, name)
+    return r->headers_in.referer ? ngx_http_apikey_credential_hide_referer(r,
+                                                                           name)
                                  : NGX_OK;
 }
 
@@ -367,7 +372,7 @@ ngx_http_apikey_find_query(ngx_http_request_t *r,
 /* A page whose address has the key sends it along with all that it asks for. */
 
 static ngx_int_t
-ngx_http_apikey_hide_referer(ngx_http_request_t *r, ngx_str_t *name)
+ngx_http_apikey_credential_hide_referer(ngx_http_request_t *r, ngx_str_t *name)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -394,7 +399,7 @@ ngx_http_apikey_hide_referer(ngx_http_request_t *r, ngx_str_t *name)
             i = 0;
         }
 
-        if (ngx_http_apikey_is_header(&h[i], &header)
+        if (ngx_http_apikey_credential_is_header(&h[i], &header)
             && ngx_http_apikey_query_rewrite_uri(r->pool, &h[i].value, name,
                                                  NULL)
                != NGX_OK)
@@ -408,7 +413,7 @@ ngx_http_apikey_hide_referer(ngx_http_request_t *r, ngx_str_t *name)
 
 
 static ngx_int_t
-ngx_http_apikey_find_cookie(ngx_http_request_t *r,
+ngx_http_apikey_credential_cookie(ngx_http_request_t *r,
     ngx_http_apikey_source_t *source, ngx_http_apikey_found_t *found,
     ngx_uint_t hide)
 {
@@ -438,14 +443,15 @@ ngx_http_apikey_find_cookie(ngx_http_request_t *r,
             i = 0;
         }
 
-        if (!ngx_http_apikey_is_header(&h[i], &header)) {
+        if (!ngx_http_apikey_credential_is_header(&h[i], &header)) {
             continue;
         }
 
         here = 0;
         rest = h[i].value;
 
-        while (ngx_http_apikey_cookie_next(&rest, &cookie, &name, &value)) {
+        while (ngx_http_apikey_credential_cookie_next(&rest, &cookie, &name,
+                                                      &value)) {
 
             if (name.len != source->name.len
                 || ngx_strncmp(name.data, source->name.data, name.len) != 0)
@@ -466,7 +472,8 @@ ngx_http_apikey_find_cookie(ngx_http_request_t *r,
             continue;
         }
 
-        if (ngx_http_apikey_hide_cookie(r, &h[i], &source->name) != NGX_OK) {
+        if (ngx_http_apikey_credential_hide_cookie(r, &h[i],
+                                                   &source->name) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -474,7 +481,8 @@ ngx_http_apikey_find_cookie(ngx_http_request_t *r,
             /* $http_cookie still finds it */
             h[i].hash = 0;
 
-            if (ngx_http_apikey_remove_header(r, part, i) != NGX_OK) {
+            if (ngx_http_apikey_credential_remove_header(r, part,
+                                                         i) != NGX_OK) {
                 return NGX_ERROR;
             }
 
@@ -490,7 +498,7 @@ ngx_http_apikey_find_cookie(ngx_http_request_t *r,
 /* The next of "name=value; name=value": as it stands, and its parts. */
 
 static ngx_uint_t
-ngx_http_apikey_cookie_next(ngx_str_t *rest, ngx_str_t *cookie,
+ngx_http_apikey_credential_cookie_next(ngx_str_t *rest, ngx_str_t *cookie,
     ngx_str_t *name, ngx_str_t *value)
 {
     u_char  *p, *last;
@@ -521,16 +529,16 @@ ngx_http_apikey_cookie_next(ngx_str_t *rest, ngx_str_t *cookie,
     value->data = p ? p + 1 : last;
     value->len = last - value->data;
 
-    ngx_http_apikey_trim(name);
-    ngx_http_apikey_trim(value);
+    ngx_http_apikey_credential_trim(name);
+    ngx_http_apikey_credential_trim(value);
 
     return 1;
 }
 
 
 static ngx_int_t
-ngx_http_apikey_hide_cookie(ngx_http_request_t *r, ngx_table_elt_t *h,
-    ngx_str_t *hidden)
+ngx_http_apikey_credential_hide_cookie(ngx_http_request_t *r,
+    ngx_table_elt_t *h, ngx_str_t *hidden)
 {
     u_char      *p, *data;
     ngx_str_t    rest, cookie, name, value;
@@ -545,7 +553,8 @@ ngx_http_apikey_hide_cookie(ngx_http_request_t *r, ngx_table_elt_t *h,
     p = data;
     rest = h->value;
 
-    while (ngx_http_apikey_cookie_next(&rest, &cookie, &name, &value)) {
+    while (ngx_http_apikey_credential_cookie_next(&rest, &cookie, &name,
+                                                  &value)) {
 
         if (name.len == hidden->len
             && ngx_strncmp(name.data, hidden->data, name.len) == 0)
@@ -566,14 +575,14 @@ ngx_http_apikey_hide_cookie(ngx_http_request_t *r, ngx_table_elt_t *h,
     h->value.data = data;
     h->value.len = p - data;
 
-    ngx_http_apikey_trim(&h->value);
+    ngx_http_apikey_credential_trim(&h->value);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_apikey_trim(ngx_str_t *value)
+ngx_http_apikey_credential_trim(ngx_str_t *value)
 {
     while (value->len
            && (value->data[0] == ' ' || value->data[0] == '\t'))

@@ -38,7 +38,7 @@ ngx_http_apikey_ctx_create(ngx_http_request_t *r,
 
 
 ngx_http_apikey_ctx_t *
-ngx_http_apikey_get_ctx(ngx_http_request_t *r)
+ngx_http_apikey_ctx_get(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t     *cln;
     ngx_http_apikey_ctx_t  *ctx;

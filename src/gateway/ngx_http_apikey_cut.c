@@ -218,7 +218,7 @@ ngx_http_apikey_cut_settle(ngx_http_apikey_cut_t *cut,
 
     ngx_queue_remove(&ctx->live);
 
-    group = ngx_http_apikey_group_find(cut, ctx->digest);
+    group = ngx_http_apikey_group_find(cut, ctx->credential.digest);
 
     if (group == NULL) {
         group = ngx_http_apikey_group_create(cut, ctx);
@@ -234,7 +234,7 @@ ngx_http_apikey_cut_settle(ngx_http_apikey_cut_t *cut,
     ctx->group = group;
     ngx_queue_insert_tail(&group->requests, &ctx->live);
 
-    if (ngx_http_apikey_changed(ctx)) {
+    if (ngx_http_apikey_changes_since(ctx)) {
         ngx_http_apikey_group_doubt(group);
     }
 }
@@ -276,7 +276,7 @@ ngx_http_apikey_group_create(ngx_http_apikey_cut_t *cut,
     }
 
     group->cut = cut;
-    ngx_memcpy(group->digest, ctx->digest, APIKEY_DIGEST_SIZE);
+    ngx_memcpy(group->digest, ctx->credential.digest, APIKEY_DIGEST_SIZE);
     ngx_queue_init(&group->requests);
 
     slot = ngx_http_apikey_changes_slot(group->digest);
@@ -301,7 +301,7 @@ ngx_http_apikey_group_free(ngx_http_apikey_group_t *group)
     question = group->question;
 
     if (question) {
-        ngx_redis_cancel(question->command);
+        ngx_redis_cancel(question->question.command);
         group->cut->asking--;
         ngx_free(question);
     }
@@ -451,14 +451,15 @@ ngx_http_apikey_group_ask(ngx_http_apikey_group_t *group)
 
     question->amcf = group->cut->amcf;
     question->group = group;
-    question->key = 1;
-    ngx_memcpy(question->digest, group->digest, APIKEY_DIGEST_SIZE);
+    question->credential.key = 1;
+    ngx_memcpy(question->credential.digest, group->digest, APIKEY_DIGEST_SIZE);
 
     /* the zone doesn't keep the answer */
-    question->stamp.generation = (ngx_uint_t) -1;
+    question->question.stamp.generation = (ngx_uint_t) -1;
 
-    if (ngx_http_apikey_ask_record(question, ngx_http_apikey_group_answered,
-                                   question)
+    if (ngx_http_apikey_lookup_ask_record(question,
+                                          ngx_http_apikey_group_answered,
+                                          question)
         == NULL)
     {
         ngx_free(question);
@@ -491,7 +492,7 @@ ngx_http_apikey_group_answered(void *data, redisReply *reply)
     group->question = NULL;
     cut->asking--;
 
-    rc = ngx_http_apikey_take_answer(question, reply, ngx_cycle->log);
+    rc = ngx_http_apikey_answer_take(question, reply, ngx_cycle->log);
 
     if (rc != NGX_OK) {
         ngx_http_apikey_group_doubt(group);
@@ -499,8 +500,8 @@ ngx_http_apikey_group_answered(void *data, redisReply *reply)
         return;
     }
 
-    result = question->unknown ? NGX_HTTP_APIKEY_UNKNOWN
-                               : ngx_http_apikey_standing(question);
+    result = question->question.unknown ? NGX_HTTP_APIKEY_UNKNOWN
+                               : ngx_http_apikey_policy_standing(question);
 
     if (result != NGX_HTTP_APIKEY_OK) {
         ngx_http_apikey_group_condemn(group, result);
@@ -508,13 +509,13 @@ ngx_http_apikey_group_answered(void *data, redisReply *reply)
     } else {
         ngx_http_apikey_group_expires(group, question, ngx_current_msec);
 
-        if (ngx_http_apikey_changed(question)) {
+        if (ngx_http_apikey_changes_since(question)) {
             ngx_http_apikey_group_doubt(group);
         }
     }
 
     if (question->entry) {
-        ngx_http_apikey_cache_release(question->entry);
+        ngx_http_apikey_records_release(question->entry);
     }
 
     ngx_free(question);
@@ -577,6 +578,6 @@ ngx_http_apikey_cut_end(ngx_event_t *ev)
         ngx_queue_remove(&ctx->live);
         ctx->living = 0;
 
-        ngx_http_apikey_end(ctx);
+        ngx_http_apikey_end_request(ctx);
     }
 }

@@ -8,7 +8,7 @@ static void ngx_http_apikey_end_upstream(ngx_http_request_t *r);
 
 
 void
-ngx_http_apikey_end(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_end_request(ngx_http_apikey_ctx_t *ctx)
 {
     ngx_uint_t           refused;
     ngx_connection_t    *c;
@@ -32,10 +32,10 @@ ngx_http_apikey_end(ngx_http_apikey_ctx_t *ctx)
     ngx_http_apikey_end_upstream(r);
 
     if (refused) {
-        ctx->result = ctx->verdict;
-        ctx->status = ngx_http_apikey_result_status(ctx->result);
+        ctx->answer.result = ctx->verdict;
+        ctx->answer.status = ngx_http_apikey_result_status(ctx->answer.result);
 
-        ngx_http_finalize_request(r, ctx->status);
+        ngx_http_finalize_request(r, ctx->answer.status);
 
     } else {
         ngx_http_finalize_request(r, NGX_ERROR);

@@ -37,7 +37,7 @@ static const struct {
 
 
 void
-ngx_http_apikey_failover(ngx_http_apikey_ctx_t *ctx,
+ngx_http_apikey_failover_begin(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_failover_e by)
 {
     ngx_atomic_uint_t                  last;
@@ -94,7 +94,7 @@ ngx_http_apikey_failover_over(ngx_http_apikey_failover_state_t *state,
 
 
 ngx_uint_t
-ngx_http_apikey_failing_over(ngx_http_apikey_metrics_t *metrics,
+ngx_http_apikey_failover_active(ngx_http_apikey_metrics_t *metrics,
     ngx_http_apikey_failover_e by)
 {
     return metrics->failovers[by].last != 0;
@@ -102,11 +102,11 @@ ngx_http_apikey_failing_over(ngx_http_apikey_metrics_t *metrics,
 
 
 ngx_uint_t
-ngx_http_apikey_failed_over(ngx_http_apikey_ctx_t *ctx,
+ngx_http_apikey_failover_served(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_failover_e by)
 {
-    if (ctx->result == NGX_HTTP_APIKEY_NONE
-        || ctx->result == NGX_HTTP_APIKEY_UNAVAILABLE)
+    if (ctx->answer.result == NGX_HTTP_APIKEY_NONE
+        || ctx->answer.result == NGX_HTTP_APIKEY_UNAVAILABLE)
     {
         return 0;
     }
@@ -114,13 +114,13 @@ ngx_http_apikey_failed_over(ngx_http_apikey_ctx_t *ctx,
     switch (by) {
 
     case NGX_HTTP_APIKEY_BY_STALE:
-        return ctx->stale;
+        return ctx->question.stale;
 
     case NGX_HTTP_APIKEY_BY_ALLOW:
-        return ctx->allowed;
+        return ctx->count.allowed;
 
     default: /* NGX_HTTP_APIKEY_BY_LOCAL */
-        return ctx->local;
+        return ctx->count.local;
     }
 }
 

@@ -105,8 +105,8 @@ ngx_http_apikey_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             rv = ngx_http_apikey_guard_set_rate(cf, cmd, guard, &value[i]);
 
         } else {
-            rv = ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                        "unknown parameter");
+            rv = ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                                              "unknown parameter");
         }
 
         if (rv != NGX_CONF_OK) {
@@ -132,8 +132,8 @@ ngx_http_apikey_guard(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (known->room != guard->room || known->interval != guard->interval) {
-        return ngx_http_apikey_refuse(cf, cmd, &guard->shm_zone->shm.name,
-                                      "the zone has another rate elsewhere");
+        return ngx_http_apikey_value_refuse(cf, cmd, &guard->shm_zone->shm.name,
+                                     "the zone has another rate elsewhere");
     }
 
     alcf->guard = known;
@@ -153,12 +153,13 @@ ngx_http_apikey_guard_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t  name;
 
     if (guard->shm_zone) {
-        return ngx_http_apikey_refuse(cf, cmd, value, "it stands there twice");
+        return ngx_http_apikey_value_refuse(cf, cmd, value,
+                                            "it is duplicate");
     }
 
     if (ngx_strlchr(value->data, value->data + value->len, ':')) {
 
-        if (ngx_http_apikey_zone_name(cf, cmd, value, &name, &size)
+        if (ngx_http_apikey_value_zone(cf, cmd, value, &name, &size)
             != NGX_CONF_OK)
         {
             return NGX_CONF_ERROR;
@@ -181,7 +182,8 @@ ngx_http_apikey_guard_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     *known = guard->shm_zone->data;
 
     if (*known == NULL && size == 0) {
-        return ngx_http_apikey_refuse(cf, cmd, value, "not zone=NAME:SIZE");
+        return ngx_http_apikey_value_refuse(cf, cmd, value,
+                                            "not zone=NAME:SIZE");
     }
 
     return NGX_CONF_OK;
@@ -198,21 +200,22 @@ ngx_http_apikey_guard_set_rate(ngx_conf_t *cf, ngx_command_t *cmd,
     apikey_window_t   window;
 
     if (guard->room) {
-        return ngx_http_apikey_refuse(cf, cmd, value, "it stands there twice");
+        return ngx_http_apikey_value_refuse(cf, cmd, value,
+                                            "it is duplicate");
     }
 
     text.data = (char *) value->data + sizeof("rate=") - 1;
     text.len = value->len - (sizeof("rate=") - 1);
 
     if (apikey_window_parse(&window, text, &why) != APIKEY_OK) {
-        return ngx_http_apikey_refuse(cf, cmd, value, why);
+        return ngx_http_apikey_value_refuse(cf, cmd, value, why);
     }
 
     microseconds = (uint64_t) window.seconds * 1000000;
 
     if (window.limit > microseconds) {
-        return ngx_http_apikey_refuse(cf, cmd, value,
-                                      "over a million a second");
+        return ngx_http_apikey_value_refuse(cf, cmd, value,
+                                            "over a million a second");
     }
 
     guard->interval = microseconds / window.limit;
@@ -328,7 +331,8 @@ ngx_http_apikey_guard_await(ngx_http_apikey_ctx_t *ctx)
     gone->guard = ctx->alcf->guard;
     ngx_http_apikey_guard_key(ctx->request, gone->guard, gone->key);
 
-    ngx_redis_pass_on(ctx->command, ngx_http_apikey_guard_awaited, gone);
+    ngx_redis_pass_on(ctx->question.command, ngx_http_apikey_guard_awaited,
+                      gone);
 
     return NGX_OK;
 }
@@ -417,7 +421,7 @@ ngx_http_apikey_guard_key(ngx_http_request_t *r,
     u_char  *addr;
     size_t   len;
 
-    len = ngx_http_apikey_client(r, &addr);
+    len = ngx_http_apikey_client_address(r, &addr);
 
     /* begins with what the table is hashed by */
 

@@ -13,12 +13,12 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_HIDDEN_MAX  64   /* bits of ctx->hidden */
+#define NGX_HTTP_APIKEY_HIDDEN_MAX  64   /* bits of ctx->credential.hidden */
 
 
 struct ngx_http_apikey_hidden_s {
     ngx_str_t                     name;    /* of the variable */
-    uint64_t                      bit;     /* of ctx->hidden */
+    uint64_t                      bit;     /* of ctx->credential.hidden */
     ngx_http_get_variable_pt      get;     /* nginx's own */
 };
 
@@ -234,11 +234,11 @@ ngx_http_apikey_hidden_variable(ngx_http_request_t *r,
     ngx_str_t               standin;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
 
     if (ctx == NULL
-        || !(ctx->hidden & hidden->bit)
-        || !(ctx->key || ctx->malformed)
+        || !(ctx->credential.hidden & hidden->bit)
+        || !(ctx->credential.key || ctx->credential.malformed)
         || ngx_http_apikey_hidden_outgoing(r))
     {
         return hidden->get(r, v, (uintptr_t) &hidden->name);
@@ -306,12 +306,12 @@ ngx_http_apikey_hidden_standin(ngx_http_apikey_ctx_t *ctx, ngx_str_t *standin)
 
     u_char  data[sizeof(of) - 1 + APIKEY_DIGEST_SIZE];
 
-    if (ctx->malformed) {
+    if (ctx->credential.malformed) {
         ngx_str_set(standin, "malformed");
         return NGX_OK;
     }
 
-    if (ctx->standin.len == 0) {
+    if (ctx->credential.standin.len == 0) {
         p = ngx_pnalloc(ctx->request->pool, APIKEY_DIGEST_SIZE);
         if (p == NULL) {
             return NGX_ERROR;
@@ -320,7 +320,7 @@ ngx_http_apikey_hidden_standin(ngx_http_apikey_ctx_t *ctx, ngx_str_t *standin)
         text.data = data;
         text.len = sizeof(data);
 
-        ngx_memcpy(ngx_cpymem(data, of, sizeof(of) - 1), ctx->digest,
+        ngx_memcpy(ngx_cpymem(data, of, sizeof(of) - 1), ctx->credential.digest,
                    APIKEY_DIGEST_SIZE);
 
         apikey_token_digest(hash, ngx_http_apikey_text(&text),
@@ -328,11 +328,12 @@ ngx_http_apikey_hidden_standin(ngx_http_apikey_ctx_t *ctx, ngx_str_t *standin)
 
         ngx_explicit_memzero(data, sizeof(data));
 
-        ctx->standin.data = p;
-        ctx->standin.len = ngx_hex_dump(p, hash, APIKEY_DIGEST_SIZE / 2) - p;
+        ctx->credential.standin.data = p;
+        ctx->credential.standin.len = ngx_hex_dump(p, hash,
+                                                   APIKEY_DIGEST_SIZE / 2) - p;
     }
 
-    *standin = ctx->standin;
+    *standin = ctx->credential.standin;
 
     return NGX_OK;
 }

@@ -49,7 +49,7 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
 
     zone = ctx->amcf->zone;
 
-    ctx->want = 0;
+    ctx->question.want = 0;
 
     ngx_http_apikey_lease_key(ctx, key);
 
@@ -65,14 +65,14 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
                   > NGX_HTTP_APIKEY_LEASE_RETRY);
 
     if (lease == NULL
-        || !ngx_http_apikey_lease_fits(lease, ctx->meter.limits,
-                                       ctx->meter.epoch)
+        || !ngx_http_apikey_lease_fits(lease, ctx->count.meter.limits,
+                                       ctx->count.meter.epoch)
         || (ngx_msec_int_t) (lease->ends - ngx_current_msec) <= 0
-        || lease->tokens < ctx->cost)
+        || lease->tokens < ctx->count.cost)
     {
         if (idle) {
             lease->asked = ngx_current_msec;
-            ctx->want = lease->want;
+            ctx->question.want = lease->want;
         }
 
         ngx_shmtx_unlock(&zone->shpool->mutex);
@@ -84,9 +84,9 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    lease->tokens -= ctx->cost;
-    zone->shared->tokens -= ctx->cost;
-    lease->hidden -= ngx_min(lease->hidden, ctx->cost);
+    lease->tokens -= ctx->count.cost;
+    zone->shared->tokens -= ctx->count.cost;
+    lease->hidden -= ngx_min(lease->hidden, ctx->count.cost);
 
     if ((ngx_msec_int_t) (ngx_current_msec - lease->used)
         > NGX_HTTP_APIKEY_LEASE_SHORT)
@@ -96,23 +96,23 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
         lease->used = ngx_current_msec;
     }
 
-    ngx_http_apikey_lease_show(lease, ctx->counters);
+    ngx_http_apikey_lease_show(lease, ctx->count.counters);
 
     ctx->now = lease->now
                + (uint64_t) (ngx_current_msec - lease->taken) * 1000;
 
     if (lease->tokens < lease->granted / 2 && idle) {
         lease->asked = ngx_current_msec;
-        ctx->more = lease->want;
+        ctx->question.more = lease->want;
     }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
-    ctx->metered = 1;
-    ctx->counted = ctx->cost != 0;
+    ctx->count.metered = 1;
+    ctx->count.counted = ctx->count.cost != 0;
 
-    apikey_quota(&ctx->quota, ctx->meter.limits, ctx->counters, ctx->now,
-                 ctx->cost, 0);
+    apikey_quota(&ctx->count.quota, ctx->count.meter.limits,
+                 ctx->count.counters, ctx->now, ctx->count.cost, 0);
 
     return NGX_OK;
 }
@@ -138,7 +138,7 @@ ngx_http_apikey_lease_begin(ngx_http_apikey_ctx_t *ctx)
 
         if (lease) {
             lease->asked = ngx_current_msec;
-            ctx->want = lease->want;
+            ctx->question.want = lease->want;
         }
     }
 
@@ -165,8 +165,8 @@ ngx_http_apikey_lease_charge(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
     lease = ngx_http_apikey_lease_find(zone, key);
 
     if (lease
-        && ngx_http_apikey_lease_fits(lease, ctx->meter.limits,
-                                      ctx->meter.epoch)
+        && ngx_http_apikey_lease_fits(lease, ctx->count.meter.limits,
+                                      ctx->count.meter.epoch)
         && (ngx_msec_int_t) (lease->ends - ngx_current_msec) > 0)
     {
         n = ngx_min(lease->tokens, amount);
@@ -189,13 +189,13 @@ ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
     apikey_text_t             prefix;
     ngx_http_apikey_meter_t  *meter;
 
-    meter = &ctx->meter;
+    meter = &ctx->count.meter;
 
     taken->amcf = ctx->amcf;
     taken->limits = *meter->limits;
     taken->epoch = meter->epoch;
-    taken->sent = ctx->sent;
-    taken->want = ctx->want;
+    taken->sent = ctx->question.sent;
+    taken->want = ctx->question.want;
 
     ngx_http_apikey_lease_key(ctx, taken->key);
 
@@ -206,7 +206,7 @@ ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
     } else {
         prefix = ngx_http_apikey_text(&ctx->amcf->prefix);
         taken->name_len = apikey_names_record(taken->name, prefix,
-                                              ctx->digest);
+                                              ctx->credential.digest);
     }
 
     taken->field_len = meter->field.len;
@@ -349,7 +349,7 @@ ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key)
     crypto_generichash_state   state;
     ngx_http_apikey_meter_t   *meter;
 
-    meter = &ctx->meter;
+    meter = &ctx->count.meter;
 
     if (meter->owner && meter->field.len == 1) {
         ngx_memcpy(key, meter->owner, APIKEY_DIGEST_SIZE);

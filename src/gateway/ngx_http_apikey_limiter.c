@@ -3,11 +3,11 @@
 #include "ngx_http_apikey.h"
 
 
-static ngx_int_t ngx_http_apikey_meter(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_limiter_meter(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
-static ngx_int_t ngx_http_apikey_family(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_limiter_family(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx);
-static ngx_int_t ngx_http_apikey_pool(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_limiter_holder(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, const char *kind, apikey_text_t holder);
 static size_t ngx_http_apikey_client_text(u_char *text, u_char *addr,
     size_t len);
@@ -32,13 +32,13 @@ ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (apikey_label_check(ngx_http_apikey_text(&value[1])) != APIKEY_OK
         || ngx_http_apikey_is(&value[1], "off"))
     {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                                      "not the name of a plan");
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                                            "not the name of a plan");
     }
 
-    if (ngx_http_apikey_find_plan(amcf, ngx_http_apikey_text(&value[1]))) {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                                      "the plan is defined twice");
+    if (ngx_http_apikey_plan_find(amcf, ngx_http_apikey_text(&value[1]))) {
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                                            "the plan is defined twice");
     }
 
     plan = ngx_array_push(&amcf->plans);
@@ -81,16 +81,16 @@ ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             plan->leased = 1;
 
         } else if (ngx_http_apikey_begins(&value[i], "algorithm=")) {
-            return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                              "it is none of \"fixed\", \"sliding\"");
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                              "it must be one of \"fixed\", \"sliding\"");
 
         } else if (ngx_http_apikey_begins(&value[i], "per=")) {
-            return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                              "it is none of \"key\", \"org\", \"project\"");
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                             "it must be one of \"key\", \"org\", \"project\"");
 
         } else if (ngx_http_apikey_begins(&value[i], "mode=")) {
-            return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                              "it is none of \"exact\", \"leased\"");
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                              "it must be one of \"exact\", \"leased\"");
 
         } else if (apikey_window_parse(&window, ngx_http_apikey_text(&value[i]),
                                        &why)
@@ -98,13 +98,13 @@ ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                    || apikey_limits_add(&plan->limits, window, &why)
                       != APIKEY_OK)
         {
-            return ngx_http_apikey_refuse(cf, cmd, &value[i], why);
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[i], why);
         }
     }
 
     if (plan->limits.count == 0) {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                                      "the plan has no limit");
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                                            "the plan has no limit");
     }
 
     return NGX_CONF_OK;
@@ -112,7 +112,7 @@ ngx_http_apikey_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 ngx_int_t
-ngx_http_apikey_plans_text(ngx_http_apikey_main_conf_t *amcf,
+ngx_http_apikey_plan_list(ngx_http_apikey_main_conf_t *amcf,
     ngx_pool_t *pool, ngx_str_t *text)
 {
     u_char                  *p;
@@ -157,7 +157,7 @@ ngx_http_apikey_plans_text(ngx_http_apikey_main_conf_t *amcf,
  */
 
 static ngx_int_t
-ngx_http_apikey_meter(ngx_http_request_t *r,
+ngx_http_apikey_limiter_meter(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
     u_char                   *addr;
@@ -168,12 +168,12 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
     ngx_http_apikey_meter_t  *meter;
     char                      text[NGX_SOCKADDR_STRLEN];
 
-    meter = &ctx->meter;
+    meter = &ctx->count.meter;
     ngx_memzero(meter, sizeof(ngx_http_apikey_meter_t));
 
     meter->field = ngx_http_apikey_own_field;
 
-    if (!ctx->key) {
+    if (!ctx->credential.key) {
         plan = ctx->amcf->anonymous;
 
         if (plan == NULL) {
@@ -184,16 +184,16 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
         meter->plan = plan->name;
         meter->leased = plan->leased;
 
-        len = ngx_http_apikey_client(r, &addr);
+        len = ngx_http_apikey_client_address(r, &addr);
 
         holder.data = text;
         holder.len = ngx_http_apikey_client_text((u_char *) text, addr, len);
 
-        return ngx_http_apikey_pool(r, ctx, "address", holder);
+        return ngx_http_apikey_limiter_holder(r, ctx, "address", holder);
     }
 
     record = ctx->entry->record;
-    plan = record->plan.len ? ngx_http_apikey_find_plan(ctx->amcf, record->plan)
+    plan = record->plan.len ? ngx_http_apikey_plan_find(ctx->amcf, record->plan)
                             : NULL;
 
     if (record->limits.count) {
@@ -201,7 +201,7 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
         meter->plan.data = (u_char *) record->plan.data;
         meter->plan.len = record->plan.len;
         meter->leased = plan && plan->leased;
-        return ngx_http_apikey_family(r, ctx);
+        return ngx_http_apikey_limiter_family(r, ctx);
     }
 
     if (plan == NULL) {
@@ -221,30 +221,32 @@ ngx_http_apikey_meter(ngx_http_request_t *r,
     /* a key that belongs to nobody is counted by itself */
 
     if (plan->per == NGX_HTTP_APIKEY_PER_ORG && record->org.len) {
-        return ngx_http_apikey_pool(r, ctx, "org", record->org);
+        return ngx_http_apikey_limiter_holder(r, ctx, "org", record->org);
     }
 
     if (plan->per == NGX_HTTP_APIKEY_PER_PROJECT && record->project.len) {
-        return ngx_http_apikey_pool(r, ctx, "project", record->project);
+        return ngx_http_apikey_limiter_holder(r, ctx, "project",
+                                              record->project);
     }
 
-    return ngx_http_apikey_family(r, ctx);
+    return ngx_http_apikey_limiter_family(r, ctx);
 }
 
 
 /* Counted by the key itself or, once rotated, with its predecessors. */
 
 static ngx_int_t
-ngx_http_apikey_family(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_limiter_family(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx)
 {
     apikey_record_t          *record;
     ngx_http_apikey_meter_t  *meter;
 
-    meter = &ctx->meter;
+    meter = &ctx->count.meter;
     record = ctx->entry->record;
 
     if (!record->rotated) {
-        meter->owner = ctx->digest;
+        meter->owner = ctx->credential.digest;
         meter->epoch = record->reset ? record->reset : record->created;
         return NGX_OK;
     }
@@ -265,13 +267,13 @@ ngx_http_apikey_family(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_apikey_pool(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
-    const char *kind, apikey_text_t holder)
+ngx_http_apikey_limiter_holder(ngx_http_request_t *r,
+    ngx_http_apikey_ctx_t *ctx, const char *kind, apikey_text_t holder)
 {
     apikey_text_t             prefix, plan;
     ngx_http_apikey_meter_t  *meter;
 
-    meter = &ctx->meter;
+    meter = &ctx->count.meter;
     meter->field = ngx_http_apikey_own_field;
     meter->epoch = 0;
 
@@ -324,7 +326,7 @@ ngx_http_apikey_client_text(u_char *text, u_char *addr, size_t len)
 
 
 ngx_http_apikey_plan_t *
-ngx_http_apikey_find_plan(ngx_http_apikey_main_conf_t *amcf,
+ngx_http_apikey_plan_find(ngx_http_apikey_main_conf_t *amcf,
     apikey_text_t name)
 {
     ngx_uint_t               i;
@@ -345,44 +347,45 @@ ngx_http_apikey_find_plan(ngx_http_apikey_main_conf_t *amcf,
 
 
 ngx_int_t
-ngx_http_apikey_price(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
-    ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_limiter_price(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
     if (alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF
-        || ctx->metered)
+        || ctx->count.metered)
     {
         return NGX_DECLINED;
     }
 
-    if (ngx_http_apikey_meter(r, alcf, ctx) != NGX_OK) {
+    if (ngx_http_apikey_limiter_meter(r, alcf, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (ctx->meter.limits == NULL) {
+    if (ctx->count.meter.limits == NULL) {
         return NGX_DECLINED;
     }
 
-    if (!ctx->priced) {
-        ctx->cost = 1;
-        ctx->priced = 1;
+    if (!ctx->count.priced) {
+        ctx->count.cost = 1;
+        ctx->count.priced = 1;
 
         if (alcf->cost) {
-            rc = ngx_http_apikey_amount(r, ctx, alcf->cost, "apikey_cost",
-                                        &ctx->cost);
+            rc = ngx_http_apikey_amount_eval(r, ctx, alcf->cost, "apikey_cost",
+                                             &ctx->count.cost);
 
             if (rc == NGX_ERROR) {
                 return NGX_ERROR;
             }
 
-            ctx->priceless = (rc == NGX_DECLINED);
+            ctx->count.priceless = (rc == NGX_DECLINED);
         }
     }
 
-    if (ctx->priceless) {
+    if (ctx->count.priceless) {
         /* that the key is good comes first */
-        return ctx->confirmed || !ctx->key ? NGX_ERROR : NGX_DECLINED;
+        return ctx->question.confirmed || !ctx->credential.key
+               ? NGX_ERROR : NGX_DECLINED;
     }
 
     return NGX_OK;
@@ -390,22 +393,22 @@ ngx_http_apikey_price(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
 
 
 ngx_int_t
-ngx_http_apikey_spend(ngx_http_apikey_loc_conf_t *alcf,
+ngx_http_apikey_limiter_spend(ngx_http_apikey_loc_conf_t *alcf,
     ngx_http_apikey_ctx_t *ctx)
 {
-    if (ctx->meter.leased && ngx_http_apikey_lease_spend(ctx) == NGX_OK) {
+    if (ctx->count.meter.leased && ngx_http_apikey_lease_spend(ctx) == NGX_OK) {
         return NGX_OK;
     }
 
-    if (!ctx->uncounted && !ctx->unavailable) {
+    if (!ctx->count.uncounted && !ctx->question.unavailable) {
         return NGX_DECLINED;
     }
 
     switch (alcf->limit_failure) {
 
     case NGX_HTTP_APIKEY_ALLOW:
-        ctx->allowed = 1;
-        ngx_http_apikey_failover(ctx, NGX_HTTP_APIKEY_BY_ALLOW);
+        ctx->count.allowed = 1;
+        ngx_http_apikey_failover_begin(ctx, NGX_HTTP_APIKEY_BY_ALLOW);
         return NGX_OK;
 
     case NGX_HTTP_APIKEY_LOCAL:
@@ -418,10 +421,10 @@ ngx_http_apikey_spend(ngx_http_apikey_loc_conf_t *alcf,
 
 
 ngx_http_apikey_result_e
-ngx_http_apikey_limited(ngx_http_apikey_loc_conf_t *alcf,
+ngx_http_apikey_limiter_result(ngx_http_apikey_loc_conf_t *alcf,
     ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_result_e passed)
 {
-    if (!ctx->limited || alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF) {
+    if (!ctx->count.limited || alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF) {
         return passed;
     }
 

@@ -31,19 +31,21 @@ ngx_http_apikey_local_spend(ngx_http_apikey_ctx_t *ctx)
         ctx->now = (uint64_t) tp->sec * 1000000 + tp->msec * 1000;
     }
 
-    rc = ngx_http_apikey_local_count(ctx, ctx->counters, ctx->cost, 0);
+    rc = ngx_http_apikey_local_count(ctx, ctx->count.counters, ctx->count.cost,
+                                     0);
 
     if (rc == NGX_ERROR) {
         return NGX_DECLINED;
     }
 
-    ctx->local = 1;
-    ctx->metered = 1;
-    ctx->limited = (rc == NGX_DECLINED);
-    ctx->counted = !ctx->limited && ctx->cost;
+    ctx->count.local = 1;
+    ctx->count.metered = 1;
+    ctx->count.limited = (rc == NGX_DECLINED);
+    ctx->count.counted = !ctx->count.limited && ctx->count.cost;
 
-    apikey_quota(&ctx->quota, ctx->meter.limits, ctx->counters, ctx->now,
-                 ctx->cost, ctx->limited);
+    apikey_quota(&ctx->count.quota, ctx->count.meter.limits,
+                 ctx->count.counters, ctx->now, ctx->count.cost,
+                 ctx->count.limited);
 
     return NGX_OK;
 }
@@ -76,9 +78,9 @@ ngx_http_apikey_local_count(ngx_http_apikey_ctx_t *ctx,
     ngx_http_apikey_local_t  *local;
 
     zone = ctx->amcf->zone;
-    limits = ctx->meter.limits;
+    limits = ctx->count.meter.limits;
 
-    ngx_http_apikey_failover(ctx, NGX_HTTP_APIKEY_BY_LOCAL);
+    ngx_http_apikey_failover_begin(ctx, NGX_HTTP_APIKEY_BY_LOCAL);
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
@@ -152,8 +154,8 @@ ngx_http_apikey_local_get(ngx_http_apikey_ctx_t *ctx)
         ngx_queue_remove(&local->node.queue);
         ngx_queue_insert_head(&index->queue, &local->node.queue);
 
-        if (local->epoch != ctx->meter.epoch) {
-            local->epoch = ctx->meter.epoch;
+        if (local->epoch != ctx->count.meter.epoch) {
+            local->epoch = ctx->count.meter.epoch;
             local->len = 0;
         }
 
@@ -182,13 +184,13 @@ ngx_http_apikey_local_get(ngx_http_apikey_ctx_t *ctx)
         }
     }
 
-    local->epoch = ctx->meter.epoch;
+    local->epoch = ctx->count.meter.epoch;
     local->len = 0;
 
     lease = (ngx_http_apikey_lease_t *)
                 ngx_http_apikey_index_find(&zone->shared->leases, key);
 
-    if (lease && lease->epoch == ctx->meter.epoch) {
+    if (lease && lease->epoch == ctx->count.meter.epoch) {
         ngx_http_apikey_local_put(local, lease->counters,
                                   lease->limits.count, ctx->now);
     }

@@ -18,36 +18,38 @@ typedef struct {
     char                       record[APIKEY_NAME_SIZE];
     u_char                     packed[NGX_HTTP_APIKEY_ASK_SIZE];
     u_char                     want[NGX_INT64_LEN];
-} ngx_http_apikey_question_t;
+} ngx_http_apikey_words_t;
 
 
-static void ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
-    ngx_http_apikey_question_t *q, apikey_text_t rev,
+static void ngx_http_apikey_lookup_compose(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_words_t *q, apikey_text_t rev,
     const apikey_limits_t *limits, uint64_t cost, uint64_t want,
     ngx_uint_t flags);
 
 
 ngx_uint_t
-ngx_http_apikey_apart(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_lookup_apart(ngx_http_apikey_ctx_t *ctx)
 {
-    return ctx->amcf->redis->cluster && ctx->key && ctx->meter.pool.len;
+    return ctx->amcf->redis->cluster
+           && ctx->credential.key
+           && ctx->count.meter.pool.len;
 }
 
 
 ngx_int_t
-ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
+ngx_http_apikey_lookup_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ngx_uint_t spend)
 {
-    ngx_uint_t                  flags;
-    apikey_text_t               rev;
-    const apikey_limits_t      *limits;
-    ngx_http_apikey_question_t  q;
+    ngx_uint_t               flags;
+    apikey_text_t            rev;
+    const apikey_limits_t   *limits;
+    ngx_http_apikey_words_t  q;
 
-    limits = spend ? ctx->meter.limits : NULL;
+    limits = spend ? ctx->count.meter.limits : NULL;
     flags = (limits && limits->sliding) ? NGX_HTTP_APIKEY_SLIDING : 0;
 
-    if (limits == NULL || !ctx->meter.leased) {
-        ctx->want = 0;
+    if (limits == NULL || !ctx->count.meter.leased) {
+        ctx->question.want = 0;
     }
 
     rev.data = "";
@@ -57,37 +59,40 @@ ngx_http_apikey_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
         rev = ctx->entry->record->rev;
     }
 
-    ngx_http_apikey_compose(ctx, &q, rev, limits, ctx->cost, ctx->want, flags);
+    ngx_http_apikey_lookup_compose(ctx, &q, rev, limits, ctx->count.cost,
+                                   ctx->question.want, flags);
 
-    ctx->spending = spend;
-    ctx->apart = spend && ngx_http_apikey_apart(ctx);
-    ctx->sent = ngx_current_msec;
+    ctx->question.spending = spend;
+    ctx->question.apart = spend && ngx_http_apikey_lookup_apart(ctx);
+    ctx->question.sent = ngx_current_msec;
 
-    if (ctx->key && !ctx->apart) {
-        ctx->heard = ngx_http_apikey_changes_count(ctx->amcf->changes,
-                                                   ctx->digest);
+    if (ctx->credential.key && !ctx->question.apart) {
+        ctx->question.heard =
+            ngx_http_apikey_changes_count(ctx->amcf->changes,
+                                          ctx->credential.digest);
     }
 
-    ctx->command = ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide,
-                                  &q.args, q.keys, ngx_http_apikey_answered,
-                                  ctx);
+    ctx->question.command = ngx_redis_eval(ctx->amcf->client,
+                                           &ctx->amcf->decide, &q.args, q.keys,
+                                           ngx_http_apikey_answer_decision,
+                                           ctx);
 
-    return ctx->command ? NGX_AGAIN : NGX_DECLINED;
+    return ctx->question.command ? NGX_AGAIN : NGX_DECLINED;
 }
 
 
 void
-ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
+ngx_http_apikey_lookup_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
 {
-    ngx_http_apikey_question_t  q;
+    ngx_http_apikey_words_t  q;
 
     static const apikey_text_t  any = apikey_text("*");
 
-    ngx_http_apikey_compose(ctx, &q, any, ctx->meter.limits, amount, 0,
-                            NGX_HTTP_APIKEY_FORCED);
+    ngx_http_apikey_lookup_compose(ctx, &q, any, ctx->count.meter.limits,
+                                   amount, 0, NGX_HTTP_APIKEY_FORCED);
 
     (void) ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide, &q.args,
-                          q.keys, ngx_http_apikey_added, ctx->amcf);
+                          q.keys, ngx_http_apikey_answer_added, ctx->amcf);
 }
 
 
@@ -97,8 +102,8 @@ ngx_http_apikey_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount)
  */
 
 static void
-ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
-    ngx_http_apikey_question_t *q, apikey_text_t rev,
+ngx_http_apikey_lookup_compose(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_words_t *q, apikey_text_t rev,
     const apikey_limits_t *limits, uint64_t cost, uint64_t want,
     ngx_uint_t flags)
 {
@@ -108,12 +113,12 @@ ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
     apikey_record_t          *record;
     ngx_http_apikey_meter_t  *meter;
 
-    meter = &ctx->meter;
+    meter = &ctx->count.meter;
     record = ctx->entry ? ctx->entry->record : NULL;
 
     q->args.n = 0;
 
-    if (!ctx->key || (limits && ngx_http_apikey_apart(ctx))) {
+    if (!ctx->credential.key || (limits && ngx_http_apikey_lookup_apart(ctx))) {
         rev.data = "-";
         rev.len = 1;
 
@@ -122,7 +127,8 @@ ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
         prefix.len = ctx->amcf->prefix.len;
 
         ngx_redis_arg(&q->args, q->record,
-                      apikey_names_record(q->record, prefix, ctx->digest));
+                      apikey_names_record(q->record, prefix,
+                                          ctx->credential.digest));
     }
 
     if (limits && meter->pool.len) {
@@ -165,89 +171,93 @@ ngx_http_apikey_compose(ngx_http_apikey_ctx_t *ctx,
 /* What is leased with the question isn't lost, nor that the key is bad. */
 
 void
-ngx_http_apikey_abandon(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_lookup_abandon(ngx_http_apikey_ctx_t *ctx)
 {
     ngx_http_apikey_taken_t  *taken;
 
     taken = NULL;
 
-    if (ctx->want) {
+    if (ctx->question.want) {
         taken = ngx_alloc(sizeof(ngx_http_apikey_taken_t), ngx_cycle->log);
     }
 
     if (taken == NULL) {
 
-        if (!ctx->key
+        if (!ctx->credential.key
             || ctx->alcf->guard == NULL
             || ngx_http_apikey_guard_await(ctx) != NGX_OK)
         {
-            ngx_redis_cancel(ctx->command);
+            ngx_redis_cancel(ctx->question.command);
         }
 
         return;
     }
 
     ngx_http_apikey_taken_init(taken, ctx);
-    ngx_redis_pass_on(ctx->command, ngx_http_apikey_more, taken);
+    ngx_redis_pass_on(ctx->question.command, ngx_http_apikey_answer_lease,
+                      taken);
 }
 
 
 ngx_redis_command_t *
-ngx_http_apikey_ask_record(ngx_http_apikey_ctx_t *ctx,
+ngx_http_apikey_lookup_ask_record(ngx_http_apikey_ctx_t *ctx,
     ngx_redis_handler_pt handler, void *data)
 {
-    ngx_http_apikey_question_t  q;
+    ngx_http_apikey_words_t  q;
 
     static const apikey_text_t  none = apikey_text("");
 
-    ngx_http_apikey_compose(ctx, &q, none, NULL, 0, 0, 0);
+    ngx_http_apikey_lookup_compose(ctx, &q, none, NULL, 0, 0, 0);
 
-    ctx->sent = ngx_current_msec;
-    ctx->heard = ngx_http_apikey_changes_count(ctx->amcf->changes,
-                                               ctx->digest);
+    ctx->question.sent = ngx_current_msec;
+    ctx->question.heard = ngx_http_apikey_changes_count(ctx->amcf->changes,
+                                                        ctx->credential.digest);
 
-    ctx->command = ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide,
-                                  &q.args, q.keys, handler, data);
+    ctx->question.command = ngx_redis_eval(ctx->amcf->client,
+                                           &ctx->amcf->decide, &q.args, q.keys,
+                                           handler, data);
 
-    return ctx->command;
+    return ctx->question.command;
 }
 
 
 void
-ngx_http_apikey_ask_more(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_lookup_ask_lease(ngx_http_apikey_ctx_t *ctx)
 {
-    uint64_t                     more;
-    apikey_text_t                rev;
-    const apikey_limits_t       *limits;
-    ngx_http_apikey_taken_t     *taken;
-    ngx_http_apikey_question_t   q;
+    uint64_t                  more;
+    ngx_uint_t                flags;
+    apikey_text_t             rev;
+    const apikey_limits_t    *limits;
+    ngx_http_apikey_taken_t  *taken;
+    ngx_http_apikey_words_t   q;
 
-    more = ctx->more;
-    ctx->more = 0;
+    more = ctx->question.more;
+    ctx->question.more = 0;
 
     taken = ngx_alloc(sizeof(ngx_http_apikey_taken_t), ngx_cycle->log);
     if (taken == NULL) {
         return;
     }
 
-    ctx->sent = ngx_current_msec;
+    ctx->question.sent = ngx_current_msec;
     ngx_http_apikey_taken_init(taken, ctx);
     taken->want = more;
 
-    limits = ctx->meter.limits;
+    limits = ctx->count.meter.limits;
 
     rev.data = "";
     rev.len = 0;
 
-    if (ctx->key) {
+    if (ctx->credential.key) {
         rev = ctx->entry->record->rev;
     }
 
-    ngx_http_apikey_compose(ctx, &q, rev, limits, 0, more,
-                            limits->sliding ? NGX_HTTP_APIKEY_SLIDING : 0);
+    flags = limits->sliding ? NGX_HTTP_APIKEY_SLIDING : 0;
+
+    ngx_http_apikey_lookup_compose(ctx, &q, rev, limits, 0, more, flags);
 
     if (ngx_redis_eval(ctx->amcf->client, &ctx->amcf->decide, &q.args, q.keys,
-                       ngx_http_apikey_more, taken)
+                       ngx_http_apikey_answer_lease, taken)
         == NULL)
     {
         ngx_free(taken);

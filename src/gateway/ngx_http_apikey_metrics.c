@@ -324,18 +324,19 @@ ngx_http_apikey_score_handler(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    ctx = ngx_http_apikey_get_ctx(r);
+    ctx = ngx_http_apikey_ctx_get(r);
 
-    if (ctx == NULL || ctx->result == NGX_HTTP_APIKEY_NONE) {
+    if (ctx == NULL || ctx->answer.result == NGX_HTTP_APIKEY_NONE) {
         return NGX_OK;
     }
 
-    (void) ngx_atomic_fetch_add(&ctx->alcf->score->results[ctx->result], 1);
+    (void) ngx_atomic_fetch_add(&ctx->alcf->score->results[ctx->answer.result],
+                                1);
 
     failovers = ctx->amcf->metrics->failovers;
 
     for (by = 0; by < NGX_HTTP_APIKEY_FAILOVERS; by++) {
-        if (ngx_http_apikey_failed_over(ctx, by)) {
+        if (ngx_http_apikey_failover_served(ctx, by)) {
             (void) ngx_atomic_fetch_add(&failovers[by].requests, 1);
         }
     }

@@ -3,23 +3,24 @@
 #include "ngx_http_apikey.h"
 
 
-static ngx_str_t *ngx_http_apikey_method(ngx_http_request_t *r);
-static ngx_int_t ngx_http_apikey_tenant(ngx_http_request_t *r,
+static ngx_str_t *ngx_http_apikey_policy_verb(ngx_http_request_t *r);
+static ngx_int_t ngx_http_apikey_policy_tenant(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
-static ngx_http_apikey_result_e ngx_http_apikey_scope(
+static ngx_http_apikey_result_e ngx_http_apikey_policy_scope(
     ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method,
     apikey_record_t *record);
-static ngx_str_t *ngx_http_apikey_need(ngx_http_apikey_loc_conf_t *alcf,
+static ngx_str_t *ngx_http_apikey_policy_need(ngx_http_apikey_loc_conf_t *alcf,
     ngx_str_t *method);
-static ngx_uint_t ngx_http_apikey_covers(ngx_array_t *methods,
+static ngx_uint_t ngx_http_apikey_rule_covers(ngx_array_t *methods,
     ngx_str_t *method);
-static ngx_uint_t ngx_http_apikey_granted(apikey_record_t *record,
+static ngx_uint_t ngx_http_apikey_policy_granted(apikey_record_t *record,
     ngx_str_t *scope);
-static size_t ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr);
+static size_t ngx_http_apikey_policy_address(ngx_http_request_t *r,
+    u_char **addr);
 
 
 ngx_http_apikey_result_e
-ngx_http_apikey_standing(ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_policy_standing(ngx_http_apikey_ctx_t *ctx)
 {
     uint64_t          now;
     apikey_record_t  *record;
@@ -52,7 +53,7 @@ ngx_http_apikey_standing(ngx_http_apikey_ctx_t *ctx)
 
 
 ngx_http_apikey_result_e
-ngx_http_apikey_policy(ngx_http_request_t *r,
+ngx_http_apikey_policy_judge(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
     size_t            len;
@@ -60,47 +61,50 @@ ngx_http_apikey_policy(ngx_http_request_t *r,
     apikey_record_t  *record;
 
     record = ctx->entry->record;
-    len = ngx_http_apikey_address(r, &addr);
+    len = ngx_http_apikey_policy_address(r, &addr);
 
     if (!apikey_record_allows(record, addr, len)) {
         return NGX_HTTP_APIKEY_ADDRESS;
     }
 
-    if (alcf->binds && ngx_http_apikey_tenant(r, alcf, ctx) != NGX_OK) {
+    if (alcf->binds && ngx_http_apikey_policy_tenant(r, alcf, ctx) != NGX_OK) {
         return NGX_HTTP_APIKEY_TENANT;
     }
 
-    if (!ngx_http_apikey_method_allowed(r, alcf)) {
+    if (!ngx_http_apikey_policy_method(r, alcf)) {
         return NGX_HTTP_APIKEY_METHOD;
     }
 
-    return ngx_http_apikey_scope(alcf, ngx_http_apikey_method(r), record);
+    return ngx_http_apikey_policy_scope(alcf,
+                                        ngx_http_apikey_policy_verb(r),
+                                        record);
 }
 
 
 ngx_uint_t
-ngx_http_apikey_method_allowed(ngx_http_request_t *r,
+ngx_http_apikey_policy_method(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf)
 {
     return alcf->methods == NULL
-           || ngx_http_apikey_covers(alcf->methods, ngx_http_apikey_method(r));
+           || ngx_http_apikey_rule_covers(alcf->methods,
+                                          ngx_http_apikey_policy_verb(r));
 }
 
 
 ngx_uint_t
-ngx_http_apikey_method_anonymous(ngx_http_request_t *r,
+ngx_http_apikey_policy_anonymous(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf)
 {
     return alcf->anonymous == NULL
-           || ngx_http_apikey_covers(alcf->anonymous,
-                                     ngx_http_apikey_method(r));
+           || ngx_http_apikey_rule_covers(alcf->anonymous,
+                                          ngx_http_apikey_policy_verb(r));
 }
 
 
 /* Fetch: OPTIONS with Origin and Access-Control-Request-Method */
 
 ngx_uint_t
-ngx_http_apikey_is_preflight(ngx_http_request_t *r)
+ngx_http_apikey_policy_preflight(ngx_http_request_t *r)
 {
     ngx_uint_t        i, origin, method;
     ngx_list_part_t  *part;
@@ -156,7 +160,7 @@ ngx_http_apikey_is_preflight(ngx_http_request_t *r)
 /* HEAD is GET. */
 
 static ngx_str_t *
-ngx_http_apikey_method(ngx_http_request_t *r)
+ngx_http_apikey_policy_verb(ngx_http_request_t *r)
 {
     static ngx_str_t  get = ngx_string("GET");
 
@@ -170,8 +174,8 @@ ngx_http_apikey_method(ngx_http_request_t *r)
  */
 
 static ngx_int_t
-ngx_http_apikey_tenant(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
-    ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_policy_tenant(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
     ngx_str_t                value;
     ngx_uint_t               i;
@@ -202,7 +206,8 @@ ngx_http_apikey_tenant(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
             continue;
         }
 
-        if (ngx_http_apikey_value(r, ctx, &bind[i].value, &value) != NGX_OK) {
+        if (ngx_http_apikey_captures_value(r, ctx, &bind[i].value,
+                                           &value) != NGX_OK) {
             return NGX_DECLINED;
         }
 
@@ -219,8 +224,8 @@ ngx_http_apikey_tenant(ngx_http_request_t *r, ngx_http_apikey_loc_conf_t *alcf,
 
 
 static ngx_http_apikey_result_e
-ngx_http_apikey_scope(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method,
-    apikey_record_t *record)
+ngx_http_apikey_policy_scope(ngx_http_apikey_loc_conf_t *alcf,
+    ngx_str_t *method, apikey_record_t *record)
 {
     ngx_str_t               *scope;
     ngx_uint_t               i, k, covered, lacking;
@@ -231,8 +236,9 @@ ngx_http_apikey_scope(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method,
 
     if (alcf->resource.len) {
         covered = 1;
-        lacking = !ngx_http_apikey_granted(record,
-                                         ngx_http_apikey_need(alcf, method));
+        lacking = !ngx_http_apikey_policy_granted(record,
+                                         ngx_http_apikey_policy_need(alcf,
+                                                                     method));
     }
 
     if (alcf->rules == NULL) {
@@ -243,7 +249,8 @@ ngx_http_apikey_scope(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method,
 
     for (i = 0; i < alcf->rules->nelts; i++) {
 
-        if (rule[i].methods && !ngx_http_apikey_covers(rule[i].methods, method))
+        if (rule[i].methods && !ngx_http_apikey_rule_covers(rule[i].methods,
+                                                            method))
         {
             continue;
         }
@@ -252,7 +259,7 @@ ngx_http_apikey_scope(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method,
         scope = rule[i].scopes->elts;
 
         for (k = 0; k < rule[i].scopes->nelts; k++) {
-            lacking |= !ngx_http_apikey_granted(record, &scope[k]);
+            lacking |= !ngx_http_apikey_policy_granted(record, &scope[k]);
         }
     }
 
@@ -267,7 +274,7 @@ ngx_http_apikey_scope(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method,
 /* Of apikey_resource. */
 
 static ngx_str_t *
-ngx_http_apikey_need(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method)
+ngx_http_apikey_policy_need(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method)
 {
     ngx_uint_t  i;
 
@@ -297,7 +304,7 @@ ngx_http_apikey_need(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method)
 
 
 static ngx_uint_t
-ngx_http_apikey_covers(ngx_array_t *methods, ngx_str_t *method)
+ngx_http_apikey_rule_covers(ngx_array_t *methods, ngx_str_t *method)
 {
     ngx_str_t   *m;
     ngx_uint_t   i;
@@ -317,7 +324,7 @@ ngx_http_apikey_covers(ngx_array_t *methods, ngx_str_t *method)
 
 
 static ngx_uint_t
-ngx_http_apikey_granted(apikey_record_t *record, ngx_str_t *scope)
+ngx_http_apikey_policy_granted(apikey_record_t *record, ngx_str_t *scope)
 {
     apikey_text_t  required;
 
@@ -331,7 +338,7 @@ ngx_http_apikey_granted(apikey_record_t *record, ngx_str_t *scope)
 /* The client's address: 4 or 16 bytes, 0 for a unix socket. */
 
 static size_t
-ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr)
+ngx_http_apikey_policy_address(ngx_http_request_t *r, u_char **addr)
 {
     struct sockaddr_in   *sin;
 #if (NGX_HAVE_INET6)
@@ -360,11 +367,11 @@ ngx_http_apikey_address(ngx_http_request_t *r, u_char **addr)
 
 
 size_t
-ngx_http_apikey_client(ngx_http_request_t *r, u_char **addr)
+ngx_http_apikey_client_address(ngx_http_request_t *r, u_char **addr)
 {
     size_t  len;
 
-    len = ngx_http_apikey_address(r, addr);
+    len = ngx_http_apikey_policy_address(r, addr);
 
 #if (NGX_HAVE_INET6)
 

@@ -3,24 +3,24 @@
 #include "ngx_http_apikey.h"
 
 
-static ngx_int_t ngx_http_apikey_header_filter(ngx_http_request_t *r);
-static ngx_int_t ngx_http_apikey_body_filter(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_reply_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_apikey_reply_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 #if (nginx_version >= 1029000)
 static ngx_int_t ngx_http_apikey_early_hints_filter(ngx_http_request_t *r);
 #endif
-static ngx_int_t ngx_http_apikey_refuse_headers(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_reply_headers(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx);
-static ngx_int_t ngx_http_apikey_refuse_body(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_reply_body(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx);
-static ngx_int_t ngx_http_apikey_limit_headers(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_reply_limits(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx);
-static ngx_int_t ngx_http_apikey_ietf_headers(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_reply_ietf(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx);
-static void ngx_http_apikey_remove_headers(ngx_http_request_t *r);
-static ngx_table_elt_t *ngx_http_apikey_add_header(ngx_http_request_t *r,
+static void ngx_http_apikey_reply_remove(ngx_http_request_t *r);
+static ngx_table_elt_t *ngx_http_apikey_reply_add(ngx_http_request_t *r,
     const char *name, u_char *value, size_t len);
-static ngx_int_t ngx_http_apikey_add_number(ngx_http_request_t *r,
+static ngx_int_t ngx_http_apikey_reply_add_number(ngx_http_request_t *r,
     const char *name, uint64_t n);
 
 
@@ -32,13 +32,13 @@ static ngx_http_output_header_filter_pt  ngx_http_next_early_hints_filter;
 
 
 ngx_int_t
-ngx_http_apikey_filter_init(ngx_conf_t *cf)
+ngx_http_apikey_reply_init(ngx_conf_t *cf)
 {
     ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_apikey_header_filter;
+    ngx_http_top_header_filter = ngx_http_apikey_reply_header_filter;
 
     ngx_http_next_body_filter = ngx_http_top_body_filter;
-    ngx_http_top_body_filter = ngx_http_apikey_body_filter;
+    ngx_http_top_body_filter = ngx_http_apikey_reply_body_filter;
 
 #if (nginx_version >= 1029000)
     ngx_http_next_early_hints_filter = ngx_http_top_early_hints_filter;
@@ -50,7 +50,7 @@ ngx_http_apikey_filter_init(ngx_conf_t *cf)
 
 
 static ngx_int_t
-ngx_http_apikey_header_filter(ngx_http_request_t *r)
+ngx_http_apikey_reply_header_filter(ngx_http_request_t *r)
 {
     ngx_http_apikey_ctx_t  *ctx;
 
@@ -60,15 +60,15 @@ ngx_http_apikey_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    ctx = ngx_http_apikey_get_ctx(r);
+    ctx = ngx_http_apikey_ctx_get(r);
 
     if (ctx == NULL) {
         return ngx_http_next_header_filter(r);
     }
 
-    if (ctx->status && r->headers_out.status == ctx->status) {
+    if (ctx->answer.status && r->headers_out.status == ctx->answer.status) {
 
-        if (ngx_http_apikey_refuse_headers(r, ctx) != NGX_OK) {
+        if (ngx_http_apikey_reply_headers(r, ctx) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -76,16 +76,17 @@ ngx_http_apikey_header_filter(ngx_http_request_t *r)
 
         if (ngx_http_get_module_ctx(r, ngx_http_apikey_module)
             && ctx->alcf->error != NGX_HTTP_APIKEY_ERROR_OFF
-            && ngx_http_apikey_refuse_body(r, ctx) != NGX_OK)
+            && ngx_http_apikey_reply_body(r, ctx) != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
 
-    if (ctx->metered
+    if (ctx->count.metered
         && ctx->alcf->headers
-        && (ctx->status == 0 || ctx->status == NGX_HTTP_TOO_MANY_REQUESTS)
-        && ngx_http_apikey_limit_headers(r, ctx) != NGX_OK)
+        && (ctx->answer.status == 0
+            || ctx->answer.status == NGX_HTTP_TOO_MANY_REQUESTS)
+        && ngx_http_apikey_reply_limits(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -103,10 +104,10 @@ ngx_http_apikey_early_hints_filter(ngx_http_request_t *r)
 {
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r);
+    ctx = ngx_http_apikey_ctx_get(r);
 
-    if (ctx && ctx->metered && ctx->alcf->headers) {
-        ngx_http_apikey_remove_headers(r);
+    if (ctx && ctx->count.metered && ctx->alcf->headers) {
+        ngx_http_apikey_reply_remove(r);
     }
 
     return ngx_http_next_early_hints_filter(r);
@@ -116,19 +117,20 @@ ngx_http_apikey_early_hints_filter(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_apikey_refuse_headers(ngx_http_request_t *r,
+ngx_http_apikey_reply_headers(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx)
 {
     ngx_str_t        *value;
+    ngx_uint_t        seconds;
     ngx_table_elt_t  *h;
 
-    switch (ctx->status) {
+    switch (ctx->answer.status) {
 
     case NGX_HTTP_UNAUTHORIZED:
         value = &ctx->alcf->challenge;
 
-        h = ngx_http_apikey_add_header(r, "WWW-Authenticate", value->data,
-                                       value->len);
+        h = ngx_http_apikey_reply_add(r, "WWW-Authenticate", value->data,
+                                      value->len);
         if (h == NULL) {
             return NGX_ERROR;
         }
@@ -138,7 +140,7 @@ ngx_http_apikey_refuse_headers(ngx_http_request_t *r,
     case NGX_HTTP_NOT_ALLOWED:
         value = &ctx->alcf->allow;
 
-        if (ngx_http_apikey_add_header(r, "Allow", value->data, value->len)
+        if (ngx_http_apikey_reply_add(r, "Allow", value->data, value->len)
             == NULL)
         {
             return NGX_ERROR;
@@ -147,8 +149,9 @@ ngx_http_apikey_refuse_headers(ngx_http_request_t *r,
         break;
 
     case NGX_HTTP_TOO_MANY_REQUESTS:
-        if (ngx_http_apikey_add_number(r, "Retry-After",
-                                       ngx_max(ctx->quota.retry_after, 1))
+        seconds = ngx_max(ctx->count.quota.retry_after, 1);
+
+        if (ngx_http_apikey_reply_add_number(r, "Retry-After", seconds)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -157,7 +160,7 @@ ngx_http_apikey_refuse_headers(ngx_http_request_t *r,
         break;
 
     case NGX_HTTP_SERVICE_UNAVAILABLE:
-        if (ngx_http_apikey_add_number(r, "Retry-After", 1) != NGX_OK) {
+        if (ngx_http_apikey_reply_add_number(r, "Retry-After", 1) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -167,8 +170,8 @@ ngx_http_apikey_refuse_headers(ngx_http_request_t *r,
         break;
     }
 
-    if (ngx_http_apikey_add_header(r, "Cache-Control", (u_char *) "no-store",
-                                   sizeof("no-store") - 1)
+    if (ngx_http_apikey_reply_add(r, "Cache-Control", (u_char *) "no-store",
+                                  sizeof("no-store") - 1)
         == NULL)
     {
         return NGX_ERROR;
@@ -181,7 +184,7 @@ ngx_http_apikey_refuse_headers(ngx_http_request_t *r,
 /* JSON, or a problem as of RFC 9457. */
 
 static ngx_int_t
-ngx_http_apikey_refuse_body(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_reply_body(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
 {
     size_t       len;
     u_char      *p;
@@ -192,8 +195,8 @@ ngx_http_apikey_refuse_body(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
     static const char  problem[] = "{\"type\":\"about:blank\",\"title\":\"%s\","
                                    "\"status\":%ui,\"detail\":\"%s\"}";
 
-    status = ctx->status;
-    message = ngx_http_apikey_result_message(ctx->result);
+    status = ctx->answer.status;
+    message = ngx_http_apikey_result_message(ctx->answer.result);
 
     switch (status) {
     case NGX_HTTP_UNAUTHORIZED:
@@ -220,7 +223,7 @@ ngx_http_apikey_refuse_body(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ctx->body.data = p;
+    ctx->answer.body.data = p;
 
     if (ctx->alcf->error == NGX_HTTP_APIKEY_ERROR_JSON) {
         p = ngx_snprintf(p, len, json, status, message);
@@ -231,7 +234,7 @@ ngx_http_apikey_refuse_body(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
         ngx_str_set(&r->headers_out.content_type, "application/problem+json");
     }
 
-    ctx->body.len = p - ctx->body.data;
+    ctx->answer.body.len = p - ctx->answer.body.data;
 
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
@@ -242,14 +245,14 @@ ngx_http_apikey_refuse_body(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
     ngx_http_clear_accept_ranges(r);
     ngx_http_clear_etag(r);
 
-    r->headers_out.content_length_n = ctx->body.len;
+    r->headers_out.content_length_n = ctx->answer.body.len;
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_apikey_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+ngx_http_apikey_reply_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_buf_t              *b;
     ngx_chain_t             out, *cl;
@@ -257,7 +260,11 @@ ngx_http_apikey_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
 
-    if (ctx == NULL || ctx->body.len == 0 || r != r->main || in == NULL) {
+    if (ctx == NULL
+        || ctx->answer.body.len == 0
+        || r != r->main
+        || in == NULL)
+    {
         return ngx_http_next_body_filter(r, in);
     }
 
@@ -268,19 +275,19 @@ ngx_http_apikey_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         cl->buf->file_pos = cl->buf->file_last;
     }
 
-    if (ctx->written) {
+    if (ctx->answer.written) {
         return NGX_OK;
     }
 
-    ctx->written = 1;
+    ctx->answer.written = 1;
 
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NGX_ERROR;
     }
 
-    b->pos = ctx->body.data;
-    b->last = ctx->body.data + ctx->body.len;
+    b->pos = ctx->answer.body.data;
+    b->last = ctx->answer.body.data + ctx->answer.body.len;
     b->memory = 1;
     b->last_buf = 1;
     b->last_in_chain = 1;
@@ -293,29 +300,31 @@ ngx_http_apikey_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 static ngx_int_t
-ngx_http_apikey_limit_headers(ngx_http_request_t *r,
+ngx_http_apikey_reply_limits(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx)
 {
     apikey_quota_t  *quota;
 
-    ngx_http_apikey_remove_headers(r);
+    ngx_http_apikey_reply_remove(r);
 
-    quota = &ctx->quota;
+    quota = &ctx->count.quota;
 
     if ((ctx->alcf->headers & NGX_HTTP_APIKEY_LEGACY)
-        && (ngx_http_apikey_add_number(r, "X-RateLimit-Limit", quota->limit)
+        && (ngx_http_apikey_reply_add_number(r, "X-RateLimit-Limit",
+                                             quota->limit)
             != NGX_OK
-            || ngx_http_apikey_add_number(r, "X-RateLimit-Remaining",
-                                          quota->remaining)
+            || ngx_http_apikey_reply_add_number(r, "X-RateLimit-Remaining",
+                                                quota->remaining)
                != NGX_OK
-            || ngx_http_apikey_add_number(r, "X-RateLimit-Reset", quota->reset)
+            || ngx_http_apikey_reply_add_number(r, "X-RateLimit-Reset",
+                                                quota->reset)
                != NGX_OK))
     {
         return NGX_ERROR;
     }
 
     if (ctx->alcf->headers & NGX_HTTP_APIKEY_IETF) {
-        return ngx_http_apikey_ietf_headers(r, ctx);
+        return ngx_http_apikey_reply_ietf(r, ctx);
     }
 
     return NGX_OK;
@@ -325,14 +334,14 @@ ngx_http_apikey_limit_headers(ngx_http_request_t *r,
 /* draft-ietf-httpapi-ratelimit-headers */
 
 static ngx_int_t
-ngx_http_apikey_ietf_headers(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_reply_ietf(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
 {
     u_char                 *p, *value;
     uint64_t                now;
     unsigned                i;
     const apikey_limits_t  *limits;
 
-    limits = ctx->meter.limits;
+    limits = ctx->count.meter.limits;
 
     value = ngx_pnalloc(r->pool, limits->count * (sizeof(", \"\";q=;w=")
                                                   + 3 * NGX_INT64_LEN));
@@ -348,7 +357,7 @@ ngx_http_apikey_ietf_headers(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
                         limits->window[i].seconds);
     }
 
-    if (ngx_http_apikey_add_header(r, "RateLimit-Policy", value, p - value)
+    if (ngx_http_apikey_reply_add(r, "RateLimit-Policy", value, p - value)
         == NULL)
     {
         return NGX_ERROR;
@@ -361,10 +370,10 @@ ngx_http_apikey_ietf_headers(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
 
     now = ctx->now / 1000000;
 
-    p = ngx_sprintf(value, "\"%uD\";r=%uL;t=%uL", ctx->quota.seconds,
-                    ctx->quota.remaining, ctx->quota.reset - now);
+    p = ngx_sprintf(value, "\"%uD\";r=%uL;t=%uL", ctx->count.quota.seconds,
+                    ctx->count.quota.remaining, ctx->count.quota.reset - now);
 
-    if (ngx_http_apikey_add_header(r, "RateLimit", value, p - value) == NULL) {
+    if (ngx_http_apikey_reply_add(r, "RateLimit", value, p - value) == NULL) {
         return NGX_ERROR;
     }
 
@@ -375,7 +384,7 @@ ngx_http_apikey_ietf_headers(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
 /* What the upstream says of limits isn't what holds here. */
 
 static void
-ngx_http_apikey_remove_headers(ngx_http_request_t *r)
+ngx_http_apikey_reply_remove(ngx_http_request_t *r)
 {
     ngx_uint_t        i, k;
     ngx_list_part_t  *part;
@@ -417,7 +426,7 @@ ngx_http_apikey_remove_headers(ngx_http_request_t *r)
 
 
 static ngx_table_elt_t *
-ngx_http_apikey_add_header(ngx_http_request_t *r, const char *name,
+ngx_http_apikey_reply_add(ngx_http_request_t *r, const char *name,
     u_char *value, size_t len)
 {
     ngx_table_elt_t  *h;
@@ -440,7 +449,8 @@ ngx_http_apikey_add_header(ngx_http_request_t *r, const char *name,
 
 
 static ngx_int_t
-ngx_http_apikey_add_number(ngx_http_request_t *r, const char *name, uint64_t n)
+ngx_http_apikey_reply_add_number(ngx_http_request_t *r, const char *name,
+    uint64_t n)
 {
     u_char  *value, *p;
 
@@ -458,6 +468,6 @@ ngx_http_apikey_add_number(ngx_http_request_t *r, const char *name, uint64_t n)
         n /= 10;
     } while (n);
 
-    return ngx_http_apikey_add_header(r, name, p, value + NGX_INT64_LEN - p)
+    return ngx_http_apikey_reply_add(r, name, p, value + NGX_INT64_LEN - p)
            ? NGX_OK : NGX_ERROR;
 }

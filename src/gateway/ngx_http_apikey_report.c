@@ -28,8 +28,8 @@ ngx_http_apikey_report(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         alcf->report = NGX_HTTP_APIKEY_REPORT_PROMETHEUS;
 
     } else {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1], "it is none of "
-                                      "\"json\", \"prometheus\"");
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                                "it must be one of \"json\", \"prometheus\"");
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);

@@ -153,7 +153,7 @@ ngx_http_apikey_json_failovers(ngx_http_apikey_writer_t *w,
         ngx_http_apikey_print(w, "%s\"%s\":{\"active\":%s,\"requests\":%uA}",
                               by ? "," : "",
                               ngx_http_apikey_failover_name(by),
-                              ngx_http_apikey_failing_over(metrics, by)
+                              ngx_http_apikey_failover_active(metrics, by)
                               ? "true" : "false",
                               metrics->failovers[by].requests);
     }

@@ -3,7 +3,7 @@
 #include "ngx_http_apikey_report.h"
 
 
-static void ngx_http_apikey_family(ngx_http_apikey_writer_t *w,
+static void ngx_http_apikey_prometheus_family(ngx_http_apikey_writer_t *w,
     const char *metric, const char *type, const char *help);
 static void ngx_http_apikey_prometheus_results(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_snapshot_t *snapshot);
@@ -27,7 +27,7 @@ ngx_http_apikey_report_prometheus(ngx_http_apikey_writer_t *w,
 {
     const ngx_http_apikey_number_t  *n;
 
-    ngx_http_apikey_family(w, "apikey_build_info", NULL,
+    ngx_http_apikey_prometheus_family(w, "apikey_build_info", NULL,
                            "The module's version.");
     ngx_http_apikey_print(w, "apikey_build_info{version=\"%s\"} 1\n",
                           APIKEY_VERSION);
@@ -38,7 +38,7 @@ ngx_http_apikey_report_prometheus(ngx_http_apikey_writer_t *w,
             continue;
         }
 
-        ngx_http_apikey_family(w, n->metric, NULL, n->help);
+        ngx_http_apikey_prometheus_family(w, n->metric, NULL, n->help);
         ngx_http_apikey_print(w, "%s ", n->metric);
         ngx_http_apikey_print_number(w, snapshot, n);
         ngx_http_apikey_print(w, "\n");
@@ -65,8 +65,8 @@ ngx_http_apikey_report_prometheus(ngx_http_apikey_writer_t *w,
 /* NULL for a type: a counter if the name says so, else a gauge. */
 
 static void
-ngx_http_apikey_family(ngx_http_apikey_writer_t *w, const char *metric,
-    const char *type, const char *help)
+ngx_http_apikey_prometheus_family(ngx_http_apikey_writer_t *w,
+    const char *metric, const char *type, const char *help)
 {
     size_t  len;
 
@@ -87,7 +87,7 @@ ngx_http_apikey_prometheus_results(ngx_http_apikey_writer_t *w,
 {
     ngx_uint_t  i;
 
-    ngx_http_apikey_family(w, "apikey_requests_total", NULL,
+    ngx_http_apikey_prometheus_family(w, "apikey_requests_total", NULL,
                            "Requests decided, by $apikey_result.");
 
     for (i = NGX_HTTP_APIKEY_OK; i < NGX_HTTP_APIKEY_RESULTS; i++) {
@@ -107,7 +107,7 @@ ngx_http_apikey_prometheus_locations(ngx_http_apikey_writer_t *w,
     ngx_uint_t                i;
     ngx_http_apikey_score_t  *score;
 
-    ngx_http_apikey_family(w, "apikey_location_requests_total", NULL,
+    ngx_http_apikey_prometheus_family(w, "apikey_location_requests_total", NULL,
                            "The same by the location that decided.");
 
     for (score = metrics->scores; score; score = score->next) {
@@ -140,7 +140,7 @@ ngx_http_apikey_prometheus_failovers(ngx_http_apikey_writer_t *w,
     const char                 *name;
     ngx_http_apikey_failover_e  by;
 
-    ngx_http_apikey_family(w, "apikey_failover_active", NULL,
+    ngx_http_apikey_prometheus_family(w, "apikey_failover_active", NULL,
                            "Whether something stands in for Redis: stale "
                            "records, apikey_limit_failure allow or local.");
 
@@ -149,10 +149,10 @@ ngx_http_apikey_prometheus_failovers(ngx_http_apikey_writer_t *w,
 
         ngx_http_apikey_print(w, "apikey_failover_active{policy=\"%s\"} %ui\n",
                               name,
-                              ngx_http_apikey_failing_over(metrics, by));
+                              ngx_http_apikey_failover_active(metrics, by));
     }
 
-    ngx_http_apikey_family(w, "apikey_failover_requests_total", NULL,
+    ngx_http_apikey_prometheus_family(w, "apikey_failover_requests_total", NULL,
                            "Requests that were decided so.");
 
     for (by = 0; by < NGX_HTTP_APIKEY_FAILOVERS; by++) {
@@ -171,7 +171,7 @@ ngx_http_apikey_prometheus_connects(ngx_http_apikey_writer_t *w,
 {
     ngx_uint_t  i;
 
-    ngx_http_apikey_family(w, metric, NULL, help);
+    ngx_http_apikey_prometheus_family(w, metric, NULL, help);
 
     for (i = 0; i < NGX_REDIS_ROLES; i++) {
         ngx_http_apikey_print(w, "%s{role=\"%s\"} %uL\n", metric,
@@ -187,7 +187,7 @@ ngx_http_apikey_prometheus_connections(ngx_http_apikey_writer_t *w,
     ngx_uint_t                 i, k;
     ngx_http_apikey_server_t  *server;
 
-    ngx_http_apikey_family(w, "apikey_redis_connections", NULL,
+    ngx_http_apikey_prometheus_family(w, "apikey_redis_connections", NULL,
                            "Connections of workers; while one fails, its "
                            "worker refuses commands.");
 
@@ -215,8 +215,9 @@ ngx_http_apikey_prometheus_latency(ngx_http_apikey_writer_t *w,
 
     n = 0;
 
-    ngx_http_apikey_family(w, "apikey_redis_latency_seconds", "histogram",
-                           "Round trips of decisions to Redis.");
+    ngx_http_apikey_prometheus_family(w, "apikey_redis_latency_seconds",
+                                      "histogram",
+                                      "Round trips of decisions to Redis.");
 
     for (i = 0; i < NGX_REDIS_LATENCIES; i++) {
         n += latency->count[i];
@@ -249,7 +250,7 @@ ngx_http_apikey_prometheus_guards(ngx_http_apikey_writer_t *w,
     guard = guards->elts;
 
     if (guards->nelts) {
-        ngx_http_apikey_family(w, "apikey_guard_addresses", NULL,
+        ngx_http_apikey_prometheus_family(w, "apikey_guard_addresses", NULL,
                                "Addresses with bad keys, in the zone.");
     }
 

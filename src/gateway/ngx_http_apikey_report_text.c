@@ -7,7 +7,8 @@
 #define NGX_HTTP_APIKEY_PRINT_MAX    512
 
 
-static ngx_int_t ngx_http_apikey_room(ngx_http_apikey_writer_t *w, size_t n);
+static ngx_int_t ngx_http_apikey_print_room(ngx_http_apikey_writer_t *w,
+    size_t n);
 
 
 #define ngx_http_apikey_offset(field)                                         \
@@ -142,7 +143,7 @@ ngx_http_apikey_print(ngx_http_apikey_writer_t *w, const char *fmt, ...)
 {
     va_list  args;
 
-    if (ngx_http_apikey_room(w, NGX_HTTP_APIKEY_PRINT_MAX) != NGX_OK) {
+    if (ngx_http_apikey_print_room(w, NGX_HTTP_APIKEY_PRINT_MAX) != NGX_OK) {
         return;
     }
 
@@ -161,7 +162,7 @@ ngx_http_apikey_print_label(ngx_http_apikey_writer_t *w, u_char *data,
 
     /* each byte may be two */
 
-    if (ngx_http_apikey_room(w, 2 * len + 2) != NGX_OK) {
+    if (ngx_http_apikey_print_room(w, 2 * len + 2) != NGX_OK) {
         return;
     }
 
@@ -215,7 +216,7 @@ ngx_http_apikey_print_number(ngx_http_apikey_writer_t *w,
 
 
 static ngx_int_t
-ngx_http_apikey_room(ngx_http_apikey_writer_t *w, size_t n)
+ngx_http_apikey_print_room(ngx_http_apikey_writer_t *w, size_t n)
 {
     size_t   size, used;
     u_char  *p;

@@ -7,11 +7,12 @@ static void ngx_http_apikey_rules_warn(ngx_conf_t *cf,
     ngx_http_apikey_loc_conf_t *conf);
 static ngx_int_t ngx_http_apikey_rules_allow(ngx_conf_t *cf,
     ngx_http_apikey_loc_conf_t *conf);
-static char *ngx_http_apikey_method_list(ngx_conf_t *cf, ngx_array_t *methods,
+static char *ngx_http_apikey_rules_methods(ngx_conf_t *cf, ngx_array_t *methods,
     ngx_str_t *value);
-static ngx_uint_t ngx_http_apikey_allow_method(
+static ngx_uint_t ngx_http_apikey_rules_allows(
     ngx_http_apikey_loc_conf_t *conf, ngx_str_t *method);
-static ngx_int_t ngx_http_apikey_find(ngx_array_t *strings, ngx_str_t *value);
+static ngx_int_t ngx_http_apikey_rule_find(ngx_array_t *strings,
+    ngx_str_t *value);
 
 
 char *
@@ -24,7 +25,7 @@ ngx_http_apikey_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    rv = ngx_http_apikey_enum_slot(cf, cmd, conf);
+    rv = ngx_http_apikey_value_enum(cf, cmd, conf);
 
     if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
         return rv;
@@ -33,8 +34,8 @@ ngx_http_apikey_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (alcf->enable != NGX_HTTP_APIKEY_OPTIONAL
         || !ngx_http_apikey_begins(&value[2], "methods="))
     {
-        return ngx_http_apikey_refuse(cf, cmd, &value[2],
-                                      "unknown parameter");
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[2],
+                                            "unknown parameter");
     }
 
     alcf->anonymous = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
@@ -45,14 +46,14 @@ ngx_http_apikey_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     list.data = value[2].data + sizeof("methods=") - 1;
     list.len = value[2].len - (sizeof("methods=") - 1);
 
-    rv = ngx_http_apikey_method_list(cf, alcf->anonymous, &list);
+    rv = ngx_http_apikey_rules_methods(cf, alcf->anonymous, &list);
 
     if (rv == NGX_CONF_OK && alcf->anonymous->nelts == 0) {
         rv = "HEAD counts as GET: list GET";
     }
 
     if (rv != NGX_CONF_OK) {
-        return ngx_http_apikey_refuse(cf, cmd, &value[2], rv);
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[2], rv);
     }
 
     return NGX_CONF_OK;
@@ -85,16 +86,16 @@ ngx_http_apikey_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (i = 1; i < cf->args->nelts; i++) {
-        rv = ngx_http_apikey_method_list(cf, alcf->methods, &value[i]);
+        rv = ngx_http_apikey_rules_methods(cf, alcf->methods, &value[i]);
 
         if (rv != NGX_CONF_OK) {
-            return ngx_http_apikey_refuse(cf, cmd, &value[i], rv);
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[i], rv);
         }
     }
 
     if (alcf->methods->nelts == 0) {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                                      "HEAD counts as GET: list GET");
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                                            "HEAD counts as GET: list GET");
     }
 
     return NGX_CONF_OK;
@@ -104,7 +105,7 @@ ngx_http_apikey_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 /* "GET|POST"; HEAD is not kept, for it counts as GET.  Returns why not. */
 
 static char *
-ngx_http_apikey_method_list(ngx_conf_t *cf, ngx_array_t *methods,
+ngx_http_apikey_rules_methods(ngx_conf_t *cf, ngx_array_t *methods,
     ngx_str_t *value)
 {
     u_char     *p, *last, *end;
@@ -134,7 +135,7 @@ ngx_http_apikey_method_list(ngx_conf_t *cf, ngx_array_t *methods,
         }
 
         if (!ngx_http_apikey_is(&method, "HEAD")
-            && !ngx_http_apikey_find(methods, &method))
+            && !ngx_http_apikey_rule_find(methods, &method))
         {
             m = ngx_array_push(methods);
             if (m == NULL) {
@@ -188,8 +189,8 @@ ngx_http_apikey_resource(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ngx_memcpy(p, actions[i], ngx_strlen(actions[i]));
 
         if (apikey_scope_check(ngx_http_apikey_text(&scope)) != APIKEY_OK) {
-            return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                                          "not the name of a resource");
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                                                "not the name of a resource");
         }
 
         alcf->needs[i] = scope;
@@ -251,8 +252,8 @@ ngx_http_apikey_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_http_apikey_begins(&value[i], "methods=")) {
 
             if (rule->methods) {
-                return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                              "methods stand there twice");
+                return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                                                  "the methods are duplicate");
             }
 
             rule->methods = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
@@ -263,22 +264,22 @@ ngx_http_apikey_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             list.data = value[i].data + sizeof("methods=") - 1;
             list.len = value[i].len - (sizeof("methods=") - 1);
 
-            rv = ngx_http_apikey_method_list(cf, rule->methods, &list);
+            rv = ngx_http_apikey_rules_methods(cf, rule->methods, &list);
 
             if (rv == NGX_CONF_OK && rule->methods->nelts == 0) {
                 rv = "HEAD counts as GET: list GET";
             }
 
             if (rv != NGX_CONF_OK) {
-                return ngx_http_apikey_refuse(cf, cmd, &value[i], rv);
+                return ngx_http_apikey_value_refuse(cf, cmd, &value[i], rv);
             }
 
             continue;
         }
 
         if (apikey_scope_check(ngx_http_apikey_text(&value[i])) != APIKEY_OK) {
-            return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                          "not RESOURCE:ACTION");
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                                                "not RESOURCE:ACTION");
         }
 
         scope = ngx_array_push(rule->scopes);
@@ -290,8 +291,8 @@ ngx_http_apikey_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (rule->scopes->nelts == 0) {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                                      "it requires no scope");
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                                            "it requires no scope");
     }
 
     return NGX_CONF_OK;
@@ -334,8 +335,8 @@ ngx_http_apikey_bind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         tenant = NGX_HTTP_APIKEY_SERVICE;
 
     } else {
-        return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                          "it is none of \"org\", \"project\", \"service\"");
+        return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                         "it must be one of \"org\", \"project\", \"service\"");
     }
 
     if (cf->args->nelts != 3) {
@@ -354,8 +355,8 @@ ngx_http_apikey_bind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 0; i < alcf->binds->nelts; i++) {
         if (other[i].tenant == tenant) {
-            return ngx_http_apikey_refuse(cf, cmd, &value[1],
-                                          "it is bound twice");
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
+                                                "it is bound twice");
         }
     }
 
@@ -487,7 +488,7 @@ ngx_http_apikey_rules_allow(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
             method = rule[i].methods->elts;
 
             for (k = 0; k < rule[i].methods->nelts; k++) {
-                if (ngx_http_apikey_find(&all, &method[k])) {
+                if (ngx_http_apikey_rule_find(&all, &method[k])) {
                     continue;
                 }
 
@@ -522,7 +523,7 @@ ngx_http_apikey_rules_allow(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
     conf->allow.data = p;
 
     for (i = 0; i < list->nelts; i++) {
-        if (!ngx_http_apikey_allow_method(conf, &method[i])) {
+        if (!ngx_http_apikey_rules_allows(conf, &method[i])) {
             continue;
         }
 
@@ -538,7 +539,7 @@ ngx_http_apikey_rules_allow(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
 
 
 static ngx_uint_t
-ngx_http_apikey_allow_method(ngx_http_apikey_loc_conf_t *conf,
+ngx_http_apikey_rules_allows(ngx_http_apikey_loc_conf_t *conf,
     ngx_str_t *method)
 {
     ngx_uint_t               i;
@@ -552,7 +553,7 @@ ngx_http_apikey_allow_method(ngx_http_apikey_loc_conf_t *conf,
 
     for (i = 0; i < conf->rules->nelts; i++) {
         if (rule[i].methods == NULL
-            || ngx_http_apikey_find(rule[i].methods, method))
+            || ngx_http_apikey_rule_find(rule[i].methods, method))
         {
             return 1;
         }
@@ -563,7 +564,7 @@ ngx_http_apikey_allow_method(ngx_http_apikey_loc_conf_t *conf,
 
 
 static ngx_int_t
-ngx_http_apikey_find(ngx_array_t *strings, ngx_str_t *value)
+ngx_http_apikey_rule_find(ngx_array_t *strings, ngx_str_t *value)
 {
     ngx_str_t   *string;
     ngx_uint_t   i;

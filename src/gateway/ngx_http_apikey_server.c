@@ -18,7 +18,7 @@ static char *ngx_http_apikey_redis_address(ngx_conf_t *cf,
 static char *ngx_http_apikey_redis_option(ngx_conf_t *cf,
     ngx_http_apikey_main_conf_t *amcf, ngx_redis_conf_t *redis,
     ngx_str_t *value);
-static const char *ngx_http_apikey_read_secret(ngx_conf_t *cf,
+static const char *ngx_http_apikey_server_read_secret(ngx_conf_t *cf,
     ngx_str_t *path, u_char *buf, size_t size, ssize_t *len, ngx_err_t *err);
 static void ngx_http_apikey_pepper_cleanup(void *data);
 
@@ -221,7 +221,8 @@ ngx_http_apikey_redis_option(ngx_conf_t *cf,
         if (!redis->sentinel && !redis->cluster
             && !ngx_http_apikey_is(&arg, "single"))
         {
-            why = "the mode is none of \"single\", \"sentinel\", \"cluster\"";
+            why = "the mode must be one of "
+                  "\"single\", \"sentinel\", \"cluster\"";
         }
 
     } else if (ngx_http_apikey_option("master")) {
@@ -242,8 +243,8 @@ ngx_http_apikey_redis_option(ngx_conf_t *cf,
     } else if (ngx_http_apikey_option("password_file")) {
 
         amcf->password_file = arg;
-        why = ngx_http_apikey_read_secret(cf, &amcf->password_file, buf,
-                                          sizeof(buf), &len, &err);
+        why = ngx_http_apikey_server_read_secret(cf, &amcf->password_file, buf,
+                                                 sizeof(buf), &len, &err);
 
         if (why == NULL) {
             while (len && (buf[len - 1] == LF || buf[len - 1] == CR)) {
@@ -340,8 +341,8 @@ ngx_http_apikey_pepper_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     err = 0;
-    why = ngx_http_apikey_read_secret(cf, &value[1], buf, sizeof(buf), &len,
-                                      &err);
+    why = ngx_http_apikey_server_read_secret(cf, &value[1], buf, sizeof(buf),
+                                             &len, &err);
     if (why == NULL) {
         content.data = (char *) buf;
         content.len = len;
@@ -366,7 +367,7 @@ ngx_http_apikey_pepper_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 /* Returns what speaks against the file, with *err, or NULL. */
 
 static const char *
-ngx_http_apikey_read_secret(ngx_conf_t *cf, ngx_str_t *path, u_char *buf,
+ngx_http_apikey_server_read_secret(ngx_conf_t *cf, ngx_str_t *path, u_char *buf,
     size_t size, ssize_t *len, ngx_err_t *err)
 {
     ngx_fd_t         fd;

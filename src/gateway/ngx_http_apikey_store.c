@@ -84,7 +84,7 @@ ngx_http_apikey_store_check(ngx_http_request_t *r)
         return;
     }
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
 
     if (ctx == NULL
@@ -94,7 +94,9 @@ ngx_http_apikey_store_check(ngx_http_request_t *r)
         return;
     }
 
-    if ((ctx->key || ctx->malformed) && !ngx_http_apikey_store_permitted(u)) {
+    if ((ctx->credential.key || ctx->credential.malformed)
+        && !ngx_http_apikey_store_permitted(u))
+    {
         why = "nothing says that they may be shared by keys";
 
     } else if (ngx_http_apikey_store_varies(ctx, u)) {
@@ -429,10 +431,13 @@ ngx_http_apikey_store_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
 
-    if (ctx && (ctx->key || ctx->malformed) && !alcf->shared_cache) {
+    if (ctx
+        && (ctx->credential.key || ctx->credential.malformed)
+        && !alcf->shared_cache)
+    {
         r->content_handler = ngx_http_apikey_store_content;
     }
 
@@ -467,7 +472,7 @@ ngx_http_apikey_store_content(ngx_http_request_t *r)
         return rc;
     }
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
     store = ctx ? ngx_http_apikey_store_get(ctx, r) : NULL;
 
     if (store == NULL) {
@@ -493,7 +498,7 @@ ngx_http_apikey_store_process_header(ngx_http_request_t *r)
     ngx_http_apikey_store_t  *store;
 
     u = r->upstream;
-    store = ngx_http_apikey_store_find(ngx_http_apikey_get_ctx(r->main), r);
+    store = ngx_http_apikey_store_find(ngx_http_apikey_ctx_get(r->main), r);
 
     /* it is replaced by what parses the next lines */
 
@@ -519,7 +524,7 @@ ngx_http_apikey_store_reinit(ngx_http_request_t *r)
     ngx_http_apikey_store_t  *store;
 
     u = r->upstream;
-    store = ngx_http_apikey_store_find(ngx_http_apikey_get_ctx(r->main), r);
+    store = ngx_http_apikey_store_find(ngx_http_apikey_ctx_get(r->main), r);
 
     rc = store->reinit_request(r);
 

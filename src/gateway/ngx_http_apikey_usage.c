@@ -11,29 +11,29 @@ static time_t ngx_http_apikey_usage_time(ngx_http_apikey_usage_t *usage,
     ngx_http_apikey_ctx_t *ctx);
 static uint32_t ngx_http_apikey_usage_today(ngx_http_apikey_usage_t *usage,
     time_t now);
-static ngx_http_apikey_use_t *ngx_http_apikey_use_get(
+static ngx_http_apikey_tally_t *ngx_http_apikey_tally_get(
     ngx_http_apikey_usage_t *usage, ngx_http_apikey_entry_t *entry,
     uint32_t day);
-static u_short ngx_http_apikey_use_add(ngx_http_apikey_use_t *use,
+static u_short ngx_http_apikey_tally_add(ngx_http_apikey_tally_t *use,
     apikey_usage_kind_e kind, apikey_text_t label, uint64_t amount);
-static void ngx_http_apikey_use_count(ngx_http_apikey_use_t *use,
+static void ngx_http_apikey_tally_count(ngx_http_apikey_tally_t *use,
     u_short *mark, apikey_usage_kind_e kind, uint64_t amount);
-static void ngx_http_apikey_use_number(ngx_http_apikey_use_t *use,
+static void ngx_http_apikey_tally_number(ngx_http_apikey_tally_t *use,
     u_short *mark, apikey_usage_kind_e kind, const char *format,
     ngx_uint_t n);
-static void ngx_http_apikey_use_request(ngx_http_apikey_use_t *use,
+static void ngx_http_apikey_tally_request(ngx_http_apikey_tally_t *use,
     ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx);
 static ngx_uint_t ngx_http_apikey_usage_status(ngx_http_request_t *r);
-static void ngx_http_apikey_use_labels(ngx_http_apikey_use_t *use,
+static void ngx_http_apikey_tally_labels(ngx_http_apikey_tally_t *use,
     ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx);
-static void ngx_http_apikey_use_location(ngx_http_apikey_use_t *use,
+static void ngx_http_apikey_tally_location(ngx_http_apikey_tally_t *use,
     ngx_http_apikey_ctx_t *ctx);
-static void ngx_http_apikey_use_label(ngx_http_apikey_use_t *use,
+static void ngx_http_apikey_tally_label(ngx_http_apikey_tally_t *use,
     ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     apikey_usage_kind_e kind, ngx_http_complex_value_t *cv);
-static void ngx_http_apikey_use_notices(ngx_http_apikey_use_t *use,
+static void ngx_http_apikey_tally_notices(ngx_http_apikey_tally_t *use,
     ngx_http_apikey_ctx_t *ctx);
-static void ngx_http_apikey_use_windows(ngx_http_apikey_use_t *use,
+static void ngx_http_apikey_tally_windows(ngx_http_apikey_tally_t *use,
     ngx_http_apikey_ctx_t *ctx);
 
 
@@ -42,14 +42,14 @@ ngx_http_apikey_usage_handler(ngx_http_request_t *r)
 {
     time_t                    now;
     ngx_http_apikey_ctx_t    *ctx;
-    ngx_http_apikey_use_t    *use;
+    ngx_http_apikey_tally_t  *use;
     ngx_http_apikey_usage_t  *usage;
 
     if (r != r->main) {
         return NGX_OK;
     }
 
-    ctx = ngx_http_apikey_get_ctx(r);
+    ctx = ngx_http_apikey_ctx_get(r);
 
     if (ctx == NULL || !ngx_http_apikey_usage_counts(ctx)) {
         return NGX_OK;
@@ -58,8 +58,8 @@ ngx_http_apikey_usage_handler(ngx_http_request_t *r)
     usage = ctx->amcf->usage;
     now = ngx_http_apikey_usage_time(usage, ctx);
 
-    use = ngx_http_apikey_use_get(usage, ctx->entry,
-                                  ngx_http_apikey_usage_today(usage, now));
+    use = ngx_http_apikey_tally_get(usage, ctx->entry,
+                                    ngx_http_apikey_usage_today(usage, now));
     if (use == NULL) {
         return NGX_OK;
     }
@@ -72,9 +72,9 @@ ngx_http_apikey_usage_handler(ngx_http_request_t *r)
                    use->address_len);
     }
 
-    ngx_http_apikey_use_request(use, r, ctx);
-    ngx_http_apikey_use_labels(use, r, ctx);
-    ngx_http_apikey_use_notices(use, ctx);
+    ngx_http_apikey_tally_request(use, r, ctx);
+    ngx_http_apikey_tally_labels(use, r, ctx);
+    ngx_http_apikey_tally_notices(use, ctx);
 
     return NGX_OK;
 }
@@ -89,7 +89,7 @@ ngx_http_apikey_usage_counts(ngx_http_apikey_ctx_t *ctx)
         return 0;
     }
 
-    switch (ctx->result) {
+    switch (ctx->answer.result) {
 
     case NGX_HTTP_APIKEY_NONE:
     case NGX_HTTP_APIKEY_ANONYMOUS:
@@ -141,11 +141,11 @@ ngx_http_apikey_usage_today(ngx_http_apikey_usage_t *usage, time_t now)
 }
 
 
-static ngx_http_apikey_use_t *
-ngx_http_apikey_use_get(ngx_http_apikey_usage_t *usage,
+static ngx_http_apikey_tally_t *
+ngx_http_apikey_tally_get(ngx_http_apikey_usage_t *usage,
     ngx_http_apikey_entry_t *entry, uint32_t day)
 {
-    ngx_http_apikey_use_t  *use;
+    ngx_http_apikey_tally_t  *use;
 
     use = entry->use;
 
@@ -157,7 +157,7 @@ ngx_http_apikey_use_get(ngx_http_apikey_usage_t *usage,
         ngx_http_apikey_usage_relieve(usage);
     }
 
-    use = ngx_calloc(sizeof(ngx_http_apikey_use_t), ngx_cycle->log);
+    use = ngx_calloc(sizeof(ngx_http_apikey_tally_t), ngx_cycle->log);
     if (use == NULL) {
         return NULL;
     }
@@ -170,7 +170,7 @@ ngx_http_apikey_use_get(ngx_http_apikey_usage_t *usage,
     entry->refs++;
     entry->use = use;
 
-    usage->size += sizeof(ngx_http_apikey_use_t) + entry->size;
+    usage->size += sizeof(ngx_http_apikey_tally_t) + entry->size;
 
     ngx_queue_insert_tail(&usage->waiting, &use->queue);
 
@@ -185,8 +185,8 @@ ngx_http_apikey_use_get(ngx_http_apikey_usage_t *usage,
 /* Returns where, as apikey_tally_add(). */
 
 static u_short
-ngx_http_apikey_use_add(ngx_http_apikey_use_t *use, apikey_usage_kind_e kind,
-    apikey_text_t label, uint64_t amount)
+ngx_http_apikey_tally_add(ngx_http_apikey_tally_t *use,
+    apikey_usage_kind_e kind, apikey_text_t label, uint64_t amount)
 {
     size_t           size, at;
     u_char          *data;
@@ -232,7 +232,7 @@ ngx_http_apikey_use_add(ngx_http_apikey_use_t *use, apikey_usage_kind_e kind,
  */
 
 static void
-ngx_http_apikey_use_count(ngx_http_apikey_use_t *use, u_short *mark,
+ngx_http_apikey_tally_count(ngx_http_apikey_tally_t *use, u_short *mark,
     apikey_usage_kind_e kind, uint64_t amount)
 {
     static const apikey_text_t  none = apikey_text("");
@@ -241,7 +241,7 @@ ngx_http_apikey_use_count(ngx_http_apikey_use_t *use, u_short *mark,
         apikey_tally_more(&use->tally, *mark, amount);
 
     } else {
-        *mark = ngx_http_apikey_use_add(use, kind, none, amount);
+        *mark = ngx_http_apikey_tally_add(use, kind, none, amount);
     }
 }
 
@@ -249,7 +249,7 @@ ngx_http_apikey_use_count(ngx_http_apikey_use_t *use, u_short *mark,
 /* The same, of a field with a number. */
 
 static void
-ngx_http_apikey_use_number(ngx_http_apikey_use_t *use, u_short *mark,
+ngx_http_apikey_tally_number(ngx_http_apikey_tally_t *use, u_short *mark,
     apikey_usage_kind_e kind, const char *format, ngx_uint_t n)
 {
     u_char         text[NGX_INT_T_LEN];
@@ -263,13 +263,13 @@ ngx_http_apikey_use_number(ngx_http_apikey_use_t *use, u_short *mark,
     label.data = (char *) text;
     label.len = ngx_sprintf(text, format, n) - text;
 
-    *mark = ngx_http_apikey_use_add(use, kind, label, 1);
+    *mark = ngx_http_apikey_tally_add(use, kind, label, 1);
 }
 
 
 static void
-ngx_http_apikey_use_request(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
-    ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_tally_request(ngx_http_apikey_tally_t *use,
+    ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
 {
     ngx_str_t                *reason;
     ngx_uint_t                status, bucket;
@@ -279,22 +279,23 @@ ngx_http_apikey_use_request(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
 
     marks = &use->marks;
 
-    ngx_http_apikey_use_count(use, &marks->requests, APIKEY_USAGE_REQUESTS, 1);
-    ngx_http_apikey_use_count(use, &marks->bytes, APIKEY_USAGE_BYTES,
-                              (uint64_t) ngx_max(r->connection->sent, 0));
+    ngx_http_apikey_tally_count(use, &marks->requests, APIKEY_USAGE_REQUESTS,
+                                1);
+    ngx_http_apikey_tally_count(use, &marks->bytes, APIKEY_USAGE_BYTES,
+                                (uint64_t) ngx_max(r->connection->sent, 0));
 
     status = ngx_http_apikey_usage_status(r);
 
-    if (ngx_http_apikey_result_status(ctx->result)) {
-        reason = ngx_http_apikey_result_name(ctx->result);
-        (void) ngx_http_apikey_use_add(use, APIKEY_USAGE_DENIED,
-                                       ngx_http_apikey_text(reason), 1);
+    if (ngx_http_apikey_result_status(ctx->answer.result)) {
+        reason = ngx_http_apikey_result_name(ctx->answer.result);
+        (void) ngx_http_apikey_tally_add(use, APIKEY_USAGE_DENIED,
+                                         ngx_http_apikey_text(reason), 1);
 
     } else {
 
         if (status >= NGX_HTTP_BAD_REQUEST) {
-            ngx_http_apikey_use_count(use, &marks->errors, APIKEY_USAGE_ERRORS,
-                                      1);
+            ngx_http_apikey_tally_count(use, &marks->errors,
+                                        APIKEY_USAGE_ERRORS, 1);
         }
 
         tp = ngx_timeofday();
@@ -303,8 +304,8 @@ ngx_http_apikey_use_request(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
 
         bucket = apikey_usage_bucket(ngx_max(ms, 0));
 
-        ngx_http_apikey_use_number(use, &marks->latencies[bucket],
-                                   APIKEY_USAGE_LATENCY, "%ui", bucket);
+        ngx_http_apikey_tally_number(use, &marks->latencies[bucket],
+                                     APIKEY_USAGE_LATENCY, "%ui", bucket);
     }
 
     if (status) {
@@ -314,8 +315,8 @@ ngx_http_apikey_use_request(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
             marks->status = 0;
         }
 
-        ngx_http_apikey_use_number(use, &marks->status, APIKEY_USAGE_STATUS,
-                                   "%03ui", status);
+        ngx_http_apikey_tally_number(use, &marks->status, APIKEY_USAGE_STATUS,
+                                     "%03ui", status);
     }
 }
 
@@ -334,20 +335,20 @@ ngx_http_apikey_usage_status(ngx_http_request_t *r)
 
 
 static void
-ngx_http_apikey_use_labels(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
-    ngx_http_apikey_ctx_t *ctx)
+ngx_http_apikey_tally_labels(ngx_http_apikey_tally_t *use,
+    ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
 {
     if (ctx->alcf->country) {
-        ngx_http_apikey_use_label(use, r, ctx, APIKEY_USAGE_COUNTRY,
-                                  ctx->alcf->country);
+        ngx_http_apikey_tally_label(use, r, ctx, APIKEY_USAGE_COUNTRY,
+                                    ctx->alcf->country);
     }
 
     if (ctx->alcf->endpoint) {
-        ngx_http_apikey_use_label(use, r, ctx, APIKEY_USAGE_ENDPOINT,
-                                  ctx->alcf->endpoint);
+        ngx_http_apikey_tally_label(use, r, ctx, APIKEY_USAGE_ENDPOINT,
+                                    ctx->alcf->endpoint);
 
     } else {
-        ngx_http_apikey_use_location(use, ctx);
+        ngx_http_apikey_tally_location(use, ctx);
     }
 }
 
@@ -355,7 +356,7 @@ ngx_http_apikey_use_labels(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
 /* "GET /v1/", of the location that has decided, and of the client's method. */
 
 static void
-ngx_http_apikey_use_location(ngx_http_apikey_use_t *use,
+ngx_http_apikey_tally_location(ngx_http_apikey_tally_t *use,
     ngx_http_apikey_ctx_t *ctx)
 {
     u_char                    text[2 * APIKEY_USAGE_LABEL_MAX + 1];
@@ -384,13 +385,13 @@ ngx_http_apikey_use_location(ngx_http_apikey_use_t *use,
 
     marks->alcf = ctx->alcf;
     marks->method = ctx->method_bit;
-    marks->endpoint = ngx_http_apikey_use_add(use, APIKEY_USAGE_ENDPOINT,
-                                              label, 1);
+    marks->endpoint = ngx_http_apikey_tally_add(use, APIKEY_USAGE_ENDPOINT,
+                                                label, 1);
 }
 
 
 static void
-ngx_http_apikey_use_label(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
+ngx_http_apikey_tally_label(ngx_http_apikey_tally_t *use, ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, apikey_usage_kind_e kind,
     ngx_http_complex_value_t *cv)
 {
@@ -398,26 +399,27 @@ ngx_http_apikey_use_label(ngx_http_apikey_use_t *use, ngx_http_request_t *r,
     ngx_str_t      value;
     apikey_text_t  label;
 
-    if (ngx_http_apikey_value(r, ctx, cv, &value) != NGX_OK || value.len == 0) {
+    if (ngx_http_apikey_captures_value(r, ctx, cv,
+                                       &value) != NGX_OK || value.len == 0) {
         return;
     }
 
     label.len = apikey_usage_label(clean, ngx_http_apikey_text(&value));
     label.data = clean;
 
-    ngx_http_apikey_use_add(use, kind, label, 1);
+    ngx_http_apikey_tally_add(use, kind, label, 1);
 }
 
 
 static void
-ngx_http_apikey_use_notices(ngx_http_apikey_use_t *use,
+ngx_http_apikey_tally_notices(ngx_http_apikey_tally_t *use,
     ngx_http_apikey_ctx_t *ctx)
 {
     char              notice;
     apikey_text_t     label;
     apikey_record_t  *record;
 
-    switch (ctx->result) {
+    switch (ctx->answer.result) {
 
     case NGX_HTTP_APIKEY_REVOKED:
         notice = APIKEY_NOTICE_REVOKED_USED;
@@ -439,8 +441,8 @@ ngx_http_apikey_use_notices(ngx_http_apikey_use_t *use,
         break;
 
     default:
-        if (ctx->metered && ctx->meter.limits) {
-            ngx_http_apikey_use_windows(use, ctx);
+        if (ctx->count.metered && ctx->count.meter.limits) {
+            ngx_http_apikey_tally_windows(use, ctx);
         }
 
         return;
@@ -449,14 +451,14 @@ ngx_http_apikey_use_notices(ngx_http_apikey_use_t *use,
     label.data = &notice;
     label.len = 1;
 
-    ngx_http_apikey_use_add(use, APIKEY_USAGE_NOTICE, label, 1);
+    ngx_http_apikey_tally_add(use, APIKEY_USAGE_NOTICE, label, 1);
 }
 
 
 /* Four fifths of a window are near its limit. */
 
 static void
-ngx_http_apikey_use_windows(ngx_http_apikey_use_t *use,
+ngx_http_apikey_tally_windows(ngx_http_apikey_tally_t *use,
     ngx_http_apikey_ctx_t *ctx)
 {
     char                    notice[APIKEY_NOTICE_MAX];
@@ -466,10 +468,10 @@ ngx_http_apikey_use_windows(ngx_http_apikey_use_t *use,
     apikey_counter_t       *counter;
     const apikey_limits_t  *limits;
 
-    limits = ctx->meter.limits;
+    limits = ctx->count.meter.limits;
 
     for (i = 0; i < limits->count; i++) {
-        counter = &ctx->counters[i];
+        counter = &ctx->count.counters[i];
         limit = limits->window[i].limit;
 
         used = limits->sliding
@@ -480,15 +482,15 @@ ngx_http_apikey_use_windows(ngx_http_apikey_use_t *use,
                                          counter->seconds,
                                          counter->start + counter->seconds,
                                          limit);
-            ngx_http_apikey_use_add(use, APIKEY_USAGE_NOTICE, label, used);
+            ngx_http_apikey_tally_add(use, APIKEY_USAGE_NOTICE, label, used);
         }
 
-        if (ctx->limited && used + ctx->cost > limit) {
+        if (ctx->count.limited && used + ctx->count.cost > limit) {
             label = apikey_notice_window(notice, APIKEY_NOTICE_LIMIT_REACHED,
                                          counter->seconds,
                                          counter->start + counter->seconds,
                                          limit);
-            ngx_http_apikey_use_add(use, APIKEY_USAGE_NOTICE, label, used);
+            ngx_http_apikey_tally_add(use, APIKEY_USAGE_NOTICE, label, used);
         }
     }
 }

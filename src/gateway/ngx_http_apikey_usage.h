@@ -19,9 +19,9 @@
 
 struct ngx_http_apikey_usage_s {
     ngx_http_apikey_main_conf_t  *amcf;
-    ngx_queue_t                   waiting;    /* ngx_http_apikey_use_t */
-    ngx_queue_t                   flying;     /* ngx_http_apikey_uses_t */
-    ngx_uint_t                    nflying;    /* of ngx_http_apikey_use_t */
+    ngx_queue_t                   waiting;    /* ngx_http_apikey_tally_t */
+    ngx_queue_t                   flying;     /* ngx_http_apikey_parcel_t */
+    ngx_uint_t                    nflying;    /* of ngx_http_apikey_tally_t */
     ngx_uint_t                    together;   /* in one call, at most */
     size_t                        size;       /* of all */
     ngx_event_t                   timer;
@@ -51,7 +51,7 @@ typedef struct {
 
 
 /* Of one key on one day, until it is sent. */
-struct ngx_http_apikey_use_s {
+struct ngx_http_apikey_tally_s {
     ngx_queue_t                   queue;
     ngx_http_apikey_usage_t      *usage;
     ngx_http_apikey_entry_t      *entry;      /* held */
@@ -65,13 +65,13 @@ struct ngx_http_apikey_use_s {
 };
 
 
-/* ngx_http_apikey_use.c */
+/* ngx_http_apikey_tally.c */
 
 /* What Redis's clock is likely to say. */
 time_t ngx_http_apikey_usage_now(ngx_http_apikey_usage_t *usage);
 
 /* Out of its queue, wherever that is; the entry is released. */
-void ngx_http_apikey_use_free(ngx_http_apikey_use_t *use);
+void ngx_http_apikey_tally_free(ngx_http_apikey_tally_t *use);
 
 /* ngx_http_apikey_usage_send.c */
 

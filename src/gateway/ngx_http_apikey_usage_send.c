@@ -20,12 +20,12 @@
 
 /* Those that fly with one command. */
 typedef struct {
-    ngx_queue_t                   queue;
-    ngx_http_apikey_usage_t      *usage;
-    ngx_redis_command_t          *command;
-    ngx_uint_t                    n;
-    ngx_http_apikey_use_t        *use[NGX_HTTP_APIKEY_USES];
-} ngx_http_apikey_uses_t;
+    ngx_queue_t               queue;
+    ngx_http_apikey_usage_t  *usage;
+    ngx_redis_command_t      *command;
+    ngx_uint_t                n;
+    ngx_http_apikey_tally_t  *use[NGX_HTTP_APIKEY_USES];
+} ngx_http_apikey_parcel_t;
 
 
 /* The words of a command. */
@@ -41,22 +41,23 @@ typedef struct {
 } ngx_http_apikey_usage_words_t;
 
 
-static void ngx_http_apikey_use_lose(ngx_http_apikey_use_t *use);
-static void ngx_http_apikey_use_drop(ngx_http_apikey_use_t *use);
+static void ngx_http_apikey_tally_lose(ngx_http_apikey_tally_t *use);
+static void ngx_http_apikey_tally_drop(ngx_http_apikey_tally_t *use);
 static void ngx_http_apikey_usage_due(ngx_event_t *ev);
 static void ngx_http_apikey_usage_wake(ngx_http_apikey_usage_t *usage);
 static ngx_uint_t ngx_http_apikey_usage_send(ngx_http_apikey_usage_t *usage,
     ngx_uint_t most, ngx_msec_t age);
 static ngx_uint_t ngx_http_apikey_usage_take(ngx_http_apikey_usage_t *usage,
-    ngx_http_apikey_uses_t *uses, ngx_uint_t most, ngx_msec_t age);
-static ngx_redis_command_t *ngx_http_apikey_uses_eval(
-    ngx_http_apikey_uses_t *uses);
-static size_t ngx_http_apikey_use_pack(ngx_http_apikey_use_t *use, u_char *p);
-static void ngx_http_apikey_uses_sent(void *data, redisReply *reply);
-static void ngx_http_apikey_use_answered(ngx_http_apikey_use_t *use,
+    ngx_http_apikey_parcel_t *uses, ngx_uint_t most, ngx_msec_t age);
+static ngx_redis_command_t *ngx_http_apikey_parcel_eval(
+    ngx_http_apikey_parcel_t *uses);
+static size_t ngx_http_apikey_tally_pack(ngx_http_apikey_tally_t *use,
+    u_char *p);
+static void ngx_http_apikey_parcel_sent(void *data, redisReply *reply);
+static void ngx_http_apikey_tally_answered(ngx_http_apikey_tally_t *use,
     redisReply *reply);
-static void ngx_http_apikey_use_again(ngx_http_apikey_use_t *use);
-static void ngx_http_apikey_use_wait(ngx_http_apikey_use_t *use);
+static void ngx_http_apikey_tally_again(ngx_http_apikey_tally_t *use);
+static void ngx_http_apikey_tally_wait(ngx_http_apikey_tally_t *use);
 static void ngx_http_apikey_usage_complain(ngx_http_apikey_usage_t *usage,
     redisReply *reply);
 static ngx_uint_t ngx_http_apikey_usage_refused(redisReply *reply);
@@ -98,10 +99,10 @@ ngx_http_apikey_usage_start(ngx_http_apikey_main_conf_t *amcf, ngx_log_t *log)
 void
 ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
 {
-    ngx_uint_t                n, sent;
-    ngx_queue_t              *q;
-    ngx_http_apikey_uses_t   *uses;
-    ngx_http_apikey_usage_t  *usage;
+    ngx_uint_t                 n, sent;
+    ngx_queue_t               *q;
+    ngx_http_apikey_parcel_t  *uses;
+    ngx_http_apikey_usage_t   *usage;
 
     usage = amcf->usage;
     usage->ending = 1;
@@ -124,13 +125,13 @@ ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
 
     while (!ngx_queue_empty(&usage->flying)) {
         q = ngx_queue_head(&usage->flying);
-        uses = ngx_queue_data(q, ngx_http_apikey_uses_t, queue);
+        uses = ngx_queue_data(q, ngx_http_apikey_parcel_t, queue);
 
         /* its answer may come while other things end */
         ngx_redis_cancel(uses->command);
 
         while (uses->n) {
-            ngx_http_apikey_use_lose(uses->use[--uses->n]);
+            ngx_http_apikey_tally_lose(uses->use[--uses->n]);
         }
 
         ngx_queue_remove(q);
@@ -139,8 +140,8 @@ ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
 
     while (!ngx_queue_empty(&usage->waiting)) {
         q = ngx_queue_head(&usage->waiting);
-        ngx_http_apikey_use_lose(ngx_queue_data(q, ngx_http_apikey_use_t,
-                                                queue));
+        ngx_http_apikey_tally_lose(ngx_queue_data(q, ngx_http_apikey_tally_t,
+                                                  queue));
     }
 
     if (usage->lost) {
@@ -157,10 +158,10 @@ ngx_http_apikey_usage_stop(ngx_http_apikey_main_conf_t *amcf)
 
 
 static void
-ngx_http_apikey_use_lose(ngx_http_apikey_use_t *use)
+ngx_http_apikey_tally_lose(ngx_http_apikey_tally_t *use)
 {
     use->usage->lost++;
-    ngx_http_apikey_use_free(use);
+    ngx_http_apikey_tally_free(use);
 }
 
 
@@ -183,12 +184,13 @@ ngx_http_apikey_usage_relieve(ngx_http_apikey_usage_t *usage)
     }
 
     q = ngx_queue_head(&usage->waiting);
-    ngx_http_apikey_use_drop(ngx_queue_data(q, ngx_http_apikey_use_t, queue));
+    ngx_http_apikey_tally_drop(ngx_queue_data(q, ngx_http_apikey_tally_t,
+                                              queue));
 }
 
 
 static void
-ngx_http_apikey_use_drop(ngx_http_apikey_use_t *use)
+ngx_http_apikey_tally_drop(ngx_http_apikey_tally_t *use)
 {
     use->usage->amcf->seat->usage_dropped++;
 
@@ -200,7 +202,7 @@ ngx_http_apikey_use_drop(ngx_http_apikey_use_t *use)
                       "the oldest is dropped");
     }
 
-    ngx_http_apikey_use_free(use);
+    ngx_http_apikey_tally_free(use);
 }
 
 
@@ -233,16 +235,16 @@ ngx_http_apikey_usage_due(ngx_event_t *ev)
 static void
 ngx_http_apikey_usage_wake(ngx_http_apikey_usage_t *usage)
 {
-    ngx_msec_t              age;
-    ngx_queue_t            *q;
-    ngx_http_apikey_use_t  *use;
+    ngx_msec_t                age;
+    ngx_queue_t              *q;
+    ngx_http_apikey_tally_t  *use;
 
     if (ngx_queue_empty(&usage->waiting)) {
         return;
     }
 
     q = ngx_queue_head(&usage->waiting);
-    use = ngx_queue_data(q, ngx_http_apikey_use_t, queue);
+    use = ngx_queue_data(q, ngx_http_apikey_tally_t, queue);
 
     age = ngx_min(ngx_current_msec - use->since, NGX_HTTP_APIKEY_USAGE_AGE);
 
@@ -258,9 +260,9 @@ static ngx_uint_t
 ngx_http_apikey_usage_send(ngx_http_apikey_usage_t *usage, ngx_uint_t most,
     ngx_msec_t age)
 {
-    ngx_uint_t               i;
-    ngx_http_apikey_use_t   *use;
-    ngx_http_apikey_uses_t  *uses;
+    ngx_uint_t                 i;
+    ngx_http_apikey_tally_t   *use;
+    ngx_http_apikey_parcel_t  *uses;
 
     if (usage->nflying >= NGX_HTTP_APIKEY_USAGE_FLYING
         || ngx_queue_empty(&usage->waiting))
@@ -268,7 +270,7 @@ ngx_http_apikey_usage_send(ngx_http_apikey_usage_t *usage, ngx_uint_t most,
         return 0;
     }
 
-    uses = ngx_alloc(sizeof(ngx_http_apikey_uses_t), ngx_cycle->log);
+    uses = ngx_alloc(sizeof(ngx_http_apikey_parcel_t), ngx_cycle->log);
     if (uses == NULL) {
         return 0;
     }
@@ -277,7 +279,7 @@ ngx_http_apikey_usage_send(ngx_http_apikey_usage_t *usage, ngx_uint_t most,
     uses->n = ngx_http_apikey_usage_take(usage, uses,
                                          ngx_min(most, usage->together), age);
 
-    uses->command = uses->n ? ngx_http_apikey_uses_eval(uses) : NULL;
+    uses->command = uses->n ? ngx_http_apikey_parcel_eval(uses) : NULL;
 
     if (uses->command == NULL) {
         ngx_free(uses);
@@ -308,12 +310,12 @@ ngx_http_apikey_usage_send(ngx_http_apikey_usage_t *usage, ngx_uint_t most,
 
 static ngx_uint_t
 ngx_http_apikey_usage_take(ngx_http_apikey_usage_t *usage,
-    ngx_http_apikey_uses_t *uses, ngx_uint_t most, ngx_msec_t age)
+    ngx_http_apikey_parcel_t *uses, ngx_uint_t most, ngx_msec_t age)
 {
-    size_t                  size;
-    ngx_uint_t              n;
-    ngx_queue_t            *q;
-    ngx_http_apikey_use_t  *use;
+    size_t                    size;
+    ngx_uint_t                n;
+    ngx_queue_t              *q;
+    ngx_http_apikey_tally_t  *use;
 
     size = 0;
     n = 0;
@@ -322,7 +324,7 @@ ngx_http_apikey_usage_take(ngx_http_apikey_usage_t *usage,
          q != ngx_queue_sentinel(&usage->waiting) && n < most;
          q = ngx_queue_next(q))
     {
-        use = ngx_queue_data(q, ngx_http_apikey_use_t, queue);
+        use = ngx_queue_data(q, ngx_http_apikey_tally_t, queue);
         size += APIKEY_TALLY_PACKED(use->tally.len, NGX_HTTP_APIKEY_USED_MAX);
 
         if (ngx_current_msec - use->since < age
@@ -339,14 +341,14 @@ ngx_http_apikey_usage_take(ngx_http_apikey_usage_t *usage,
 
 
 static ngx_redis_command_t *
-ngx_http_apikey_uses_eval(ngx_http_apikey_uses_t *uses)
+ngx_http_apikey_parcel_eval(ngx_http_apikey_parcel_t *uses)
 {
     u_char                         *p;
     size_t                          len;
     ngx_uint_t                      i;
     apikey_text_t                   prefix;
     ngx_redis_args_t                args;
-    ngx_http_apikey_use_t          *use;
+    ngx_http_apikey_tally_t        *use;
     ngx_http_apikey_main_conf_t    *amcf;
     ngx_http_apikey_usage_words_t  *words;
 
@@ -373,19 +375,19 @@ ngx_http_apikey_uses_eval(ngx_http_apikey_uses_t *uses)
     p = words->packed;
 
     for (i = 0; i < uses->n; i++) {
-        len = ngx_http_apikey_use_pack(uses->use[i], p);
+        len = ngx_http_apikey_tally_pack(uses->use[i], p);
 
         ngx_redis_arg(&args, p, len);
         p += len;
     }
 
     return ngx_redis_eval(amcf->client, &amcf->usage_script, &args,
-                          2 * uses->n, ngx_http_apikey_uses_sent, uses);
+                          2 * uses->n, ngx_http_apikey_parcel_sent, uses);
 }
 
 
 static size_t
-ngx_http_apikey_use_pack(ngx_http_apikey_use_t *use, u_char *p)
+ngx_http_apikey_tally_pack(ngx_http_apikey_tally_t *use, u_char *p)
 {
     u_char                 used[NGX_HTTP_APIKEY_USED_MAX];
     time_t                 now;
@@ -406,9 +408,9 @@ ngx_http_apikey_use_pack(ngx_http_apikey_use_t *use, u_char *p)
 
 
 static void
-ngx_http_apikey_uses_sent(void *data, redisReply *reply)
+ngx_http_apikey_parcel_sent(void *data, redisReply *reply)
 {
-    ngx_http_apikey_uses_t *uses = data;
+    ngx_http_apikey_parcel_t *uses = data;
 
     ngx_uint_t                i;
     redisReply               *answer;
@@ -426,7 +428,7 @@ ngx_http_apikey_uses_sent(void *data, redisReply *reply)
             /* a node of a Cluster, though configured as a single server */
             usage->together = 1;
 
-            ngx_http_apikey_use_wait(uses->use[i]);
+            ngx_http_apikey_tally_wait(uses->use[i]);
             continue;
         }
 
@@ -436,7 +438,7 @@ ngx_http_apikey_uses_sent(void *data, redisReply *reply)
             answer = (i < reply->elements) ? reply->element[i] : NULL;
         }
 
-        ngx_http_apikey_use_answered(uses->use[i], answer);
+        ngx_http_apikey_tally_answered(uses->use[i], answer);
     }
 
     ngx_free(uses);
@@ -444,7 +446,7 @@ ngx_http_apikey_uses_sent(void *data, redisReply *reply)
 
 
 static void
-ngx_http_apikey_use_answered(ngx_http_apikey_use_t *use, redisReply *reply)
+ngx_http_apikey_tally_answered(ngx_http_apikey_tally_t *use, redisReply *reply)
 {
     ngx_http_apikey_usage_t  *usage;
 
@@ -454,7 +456,7 @@ ngx_http_apikey_use_answered(ngx_http_apikey_use_t *use, redisReply *reply)
         ngx_http_apikey_usage_complain(usage, reply);
 
         if (ngx_http_apikey_usage_refused(reply)) {
-            ngx_http_apikey_use_again(use);
+            ngx_http_apikey_tally_again(use);
             return;
         }
 
@@ -466,33 +468,33 @@ ngx_http_apikey_use_answered(ngx_http_apikey_use_t *use, redisReply *reply)
         }
     }
 
-    ngx_http_apikey_use_free(use);
+    ngx_http_apikey_tally_free(use);
 }
 
 
 static void
-ngx_http_apikey_use_again(ngx_http_apikey_use_t *use)
+ngx_http_apikey_tally_again(ngx_http_apikey_tally_t *use)
 {
     ngx_http_apikey_usage_t  *usage;
 
     usage = use->usage;
 
     if (usage->ending) {
-        ngx_http_apikey_use_lose(use);
+        ngx_http_apikey_tally_lose(use);
         return;
     }
 
     if (usage->size > NGX_HTTP_APIKEY_USAGE_SIZE) {
-        ngx_http_apikey_use_drop(use);
+        ngx_http_apikey_tally_drop(use);
         return;
     }
 
-    ngx_http_apikey_use_wait(use);
+    ngx_http_apikey_tally_wait(use);
 }
 
 
 static void
-ngx_http_apikey_use_wait(ngx_http_apikey_use_t *use)
+ngx_http_apikey_tally_wait(ngx_http_apikey_tally_t *use)
 {
     ngx_http_apikey_usage_t  *usage;
 

@@ -18,9 +18,10 @@ static ngx_int_t ngx_http_apikey_args_variable(ngx_http_request_t *r,
 static ngx_int_t ngx_http_apikey_request_uri_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
-static ngx_http_apikey_ctx_t *ngx_http_apikey_known(ngx_http_request_t *r);
-static void ngx_http_apikey_set(ngx_http_variable_value_t *v, const char *data,
-    size_t len);
+static ngx_http_apikey_ctx_t *ngx_http_apikey_variables_known(
+    ngx_http_request_t *r);
+static void ngx_http_apikey_variables_set(ngx_http_variable_value_t *v,
+    const char *data, size_t len);
 
 
 static ngx_http_variable_t  ngx_http_apikey_vars[] = {
@@ -76,7 +77,7 @@ static ngx_http_variable_t  ngx_http_apikey_vars[] = {
 
 
 ngx_int_t
-ngx_http_apikey_add_variables(ngx_conf_t *cf)
+ngx_http_apikey_variables_add(ngx_conf_t *cf)
 {
     ngx_http_variable_t  *var, *v;
 
@@ -123,17 +124,17 @@ ngx_http_apikey_find_variable(ngx_conf_t *cf, ngx_str_t *name)
  */
 
 static ngx_http_apikey_ctx_t *
-ngx_http_apikey_known(ngx_http_request_t *r)
+ngx_http_apikey_variables_known(ngx_http_request_t *r)
 {
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
 
-    if (ctx == NULL || ctx->entry == NULL || !ctx->confirmed) {
+    if (ctx == NULL || ctx->entry == NULL || !ctx->question.confirmed) {
         return NULL;
     }
 
-    switch (ctx->result) {
+    switch (ctx->answer.result) {
 
     case NGX_HTTP_APIKEY_OK:
     case NGX_HTTP_APIKEY_DRY_RUN:
@@ -156,7 +157,7 @@ ngx_http_apikey_record_variable(ngx_http_request_t *r,
     apikey_text_t          *text;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_known(r);
+    ctx = ngx_http_apikey_variables_known(r);
 
     if (ctx == NULL) {
         v->not_found = 1;
@@ -165,7 +166,7 @@ ngx_http_apikey_record_variable(ngx_http_request_t *r,
 
     text = (apikey_text_t *) ((u_char *) ctx->entry->record + data);
 
-    ngx_http_apikey_set(v, text->data, text->len);
+    ngx_http_apikey_variables_set(v, text->data, text->len);
 
     if (text->len
         && (data == offsetof(apikey_record_t, id)
@@ -187,14 +188,14 @@ ngx_http_apikey_plan_variable(ngx_http_request_t *r,
     ngx_str_t              *plan;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
 
-    if (ctx && ctx->meter.limits
-        && (ctx->result == NGX_HTTP_APIKEY_ANONYMOUS
-            || ngx_http_apikey_known(r)))
+    if (ctx && ctx->count.meter.limits
+        && (ctx->answer.result == NGX_HTTP_APIKEY_ANONYMOUS
+            || ngx_http_apikey_variables_known(r)))
     {
-        plan = &ctx->meter.plan;
-        ngx_http_apikey_set(v, (char *) plan->data, plan->len);
+        plan = &ctx->count.meter.plan;
+        ngx_http_apikey_variables_set(v, (char *) plan->data, plan->len);
         return NGX_OK;
     }
 
@@ -210,12 +211,12 @@ ngx_http_apikey_result_variable(ngx_http_request_t *r,
     ngx_str_t              *name;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
 
-    name = ngx_http_apikey_result_name(ctx ? ctx->result
+    name = ngx_http_apikey_result_name(ctx ? ctx->answer.result
                                            : NGX_HTTP_APIKEY_NONE);
 
-    ngx_http_apikey_set(v, (char *) name->data, name->len);
+    ngx_http_apikey_variables_set(v, (char *) name->data, name->len);
 
     return NGX_OK;
 }
@@ -231,17 +232,17 @@ ngx_http_apikey_failover_variable(ngx_http_request_t *r,
     ngx_uint_t              by;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
 
     p = ngx_pnalloc(r->pool, sizeof("stale,allow,local") - 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_apikey_set(v, (char *) p, 0);
+    ngx_http_apikey_variables_set(v, (char *) p, 0);
 
     for (by = 0; ctx && by < NGX_HTTP_APIKEY_FAILOVERS; by++) {
-        if (ngx_http_apikey_failed_over(ctx, by)) {
+        if (ngx_http_apikey_failover_served(ctx, by)) {
             p = ngx_sprintf(p, "%s%s", v->len ? "," : "",
                             ngx_http_apikey_failover_name(by));
             v->len = p - v->data;
@@ -249,7 +250,7 @@ ngx_http_apikey_failover_variable(ngx_http_request_t *r,
     }
 
     if (v->len == 0) {
-        ngx_http_apikey_set(v, "-", 1);
+        ngx_http_apikey_variables_set(v, "-", 1);
     }
 
     return NGX_OK;
@@ -261,11 +262,12 @@ ngx_http_apikey_quota_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char                 *p;
+    uint64_t                n;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
 
-    if (ctx == NULL || !ctx->metered) {
+    if (ctx == NULL || !ctx->count.metered) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -275,9 +277,10 @@ ngx_http_apikey_quota_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    ngx_http_apikey_set(v, (char *) p,
-               ngx_sprintf(p, "%uL", *(uint64_t *)
-                                     ((u_char *) &ctx->quota + data)) - p);
+    n = *(uint64_t *) ((u_char *) &ctx->count.quota + data);
+
+    ngx_http_apikey_variables_set(v, (char *) p,
+                                  ngx_sprintf(p, "%uL", n) - p);
 
     return NGX_OK;
 }
@@ -290,9 +293,9 @@ ngx_http_apikey_time_variable(ngx_http_request_t *r,
     u_char                 *p;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
 
-    if (ctx == NULL || ctx->result == NGX_HTTP_APIKEY_NONE) {
+    if (ctx == NULL || ctx->answer.result == NGX_HTTP_APIKEY_NONE) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -302,7 +305,7 @@ ngx_http_apikey_time_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    ngx_http_apikey_set(v, (char *) p,
+    ngx_http_apikey_variables_set(v, (char *) p,
                         ngx_sprintf(p, "%M.%03M", ctx->spent / 1000,
                                     ctx->spent % 1000) - p);
 
@@ -319,10 +322,10 @@ ngx_http_apikey_args_variable(ngx_http_request_t *r,
     ngx_str_t               args;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
 
-    if (ctx && ctx->masked) {
-        args = ctx->args;
+    if (ctx && ctx->credential.masked) {
+        args = ctx->credential.args;
 
     } else {
         args = r->main->args;
@@ -332,7 +335,7 @@ ngx_http_apikey_args_variable(ngx_http_request_t *r,
         }
     }
 
-    ngx_http_apikey_set(v, (char *) args.data, args.len);
+    ngx_http_apikey_variables_set(v, (char *) args.data, args.len);
 
     return NGX_OK;
 }
@@ -347,10 +350,10 @@ ngx_http_apikey_request_uri_variable(ngx_http_request_t *r,
     ngx_str_t               uri;
     ngx_http_apikey_ctx_t  *ctx;
 
-    ctx = ngx_http_apikey_get_ctx(r->main);
+    ctx = ngx_http_apikey_ctx_get(r->main);
 
-    if (ctx && ctx->masked) {
-        uri = ctx->uri;
+    if (ctx && ctx->credential.masked) {
+        uri = ctx->credential.uri;
 
     } else {
         uri = r->main->unparsed_uri;
@@ -360,14 +363,15 @@ ngx_http_apikey_request_uri_variable(ngx_http_request_t *r,
         }
     }
 
-    ngx_http_apikey_set(v, (char *) uri.data, uri.len);
+    ngx_http_apikey_variables_set(v, (char *) uri.data, uri.len);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_apikey_set(ngx_http_variable_value_t *v, const char *data, size_t len)
+ngx_http_apikey_variables_set(ngx_http_variable_value_t *v, const char *data,
+    size_t len)
 {
     v->data = (u_char *) data;
     v->len = len;

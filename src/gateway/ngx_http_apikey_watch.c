@@ -124,7 +124,7 @@ ngx_http_apikey_watch_start(ngx_http_apikey_main_conf_t *amcf,
     watch->beat.log = cycle->log;
     watch->beat.cancelable = 1;
 
-    if (ngx_http_apikey_plans_text(amcf, cycle->pool, &watch->text) != NGX_OK)
+    if (ngx_http_apikey_plan_list(amcf, cycle->pool, &watch->text) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -159,7 +159,7 @@ ngx_http_apikey_watch_stop(ngx_http_apikey_main_conf_t *amcf)
 
 
 ngx_uint_t
-ngx_http_apikey_watching(ngx_http_apikey_main_conf_t *amcf)
+ngx_http_apikey_watch_trusted(ngx_http_apikey_main_conf_t *amcf)
 {
     ngx_http_apikey_watch_t  *watch;
 
@@ -191,7 +191,7 @@ ngx_http_apikey_watch_sample(ngx_http_apikey_main_conf_t *amcf)
     seat->sampled = ngx_current_msec;
     seat->heard = watch->subscription.heard;
     seat->subscribed = watch->up;
-    seat->trusting = ngx_http_apikey_watching(amcf);
+    seat->trusting = ngx_http_apikey_watch_trusted(amcf);
     seat->usage_waiting = ngx_http_apikey_usage_waiting(amcf);
     seat->nreports = ngx_redis_reports(amcf->client, seat->reports,
                                        NGX_HTTP_APIKEY_REPORTS);

@@ -25,7 +25,7 @@ ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf)
         return NGX_ERROR;
     }
 
-    amcf->cache = ngx_http_apikey_cache_create(cycle->log);
+    amcf->cache = ngx_http_apikey_records_create(cycle->log);
     if (amcf->cache == NULL) {
         return NGX_ERROR;
     }
@@ -33,7 +33,7 @@ ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf)
     amcf->client = ngx_redis_create(cycle->pool, amcf->redis, cycle->log);
 
     if (amcf->client == NULL) {
-        ngx_http_apikey_cache_destroy(amcf->cache);
+        ngx_http_apikey_records_destroy(amcf->cache);
         amcf->cache = NULL;
         return NGX_ERROR;
     }
@@ -98,7 +98,7 @@ ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf)
     ngx_redis_destroy(amcf->client);
     amcf->client = NULL;
 
-    ngx_http_apikey_cache_destroy(amcf->cache);
+    ngx_http_apikey_records_destroy(amcf->cache);
     amcf->cache = NULL;
 }
 

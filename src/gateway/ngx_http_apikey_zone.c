@@ -43,18 +43,22 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
         return NGX_DECLINED;
     }
 
-    ngx_http_apikey_index_approach(&zone->shared->known, ctx->digest);
-    ngx_http_apikey_index_approach(&zone->shared->leases, ctx->digest);
+    ngx_http_apikey_index_approach(&zone->shared->known,
+                                   ctx->credential.digest);
+    ngx_http_apikey_index_approach(&zone->shared->leases,
+                                   ctx->credential.digest);
 
-    entry = ngx_http_apikey_cache_get(amcf->cache, ctx->digest);
+    entry = ngx_http_apikey_records_get(amcf->cache, ctx->credential.digest);
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
-    ctx->stamp.generation = zone->shared->generation;
-    ctx->stamp.changes = *ngx_http_apikey_zone_changes(zone, ctx->digest);
+    ctx->question.stamp.generation = zone->shared->generation;
+    ctx->question.stamp.changes =
+        *ngx_http_apikey_zone_changes(zone, ctx->credential.digest);
 
     known = (ngx_http_apikey_known_t *)
-        ngx_http_apikey_index_find(&zone->shared->known, ctx->digest);
+        ngx_http_apikey_index_find(&zone->shared->known,
+                                   ctx->credential.digest);
 
     if (known == NULL || !ngx_http_apikey_zone_trusted(zone, known, trust)) {
         zone->shared->misses += trust != NGX_HTTP_APIKEY_TRUST_STALE;
@@ -79,7 +83,7 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
 
     if (known->rev_len == 0) {
         ngx_shmtx_unlock(&zone->shpool->mutex);
-        ctx->unknown = 1;
+        ctx->question.unknown = 1;
         goto declined;
     }
 
@@ -103,7 +107,7 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     if (entry) {
-        ngx_http_apikey_cache_release(entry);
+        ngx_http_apikey_records_release(entry);
     }
 
     return ngx_http_apikey_zone_take(amcf, ctx, &packed);
@@ -127,10 +131,11 @@ ngx_http_apikey_zone_take(ngx_http_apikey_main_conf_t *amcf,
     const char      *why;
     apikey_field_t   fields[NGX_HTTP_APIKEY_FIELDS];
 
-    n = ngx_http_apikey_cache_unpack(packed, fields, NGX_HTTP_APIKEY_FIELDS);
+    n = ngx_http_apikey_records_unpack(packed, fields, NGX_HTTP_APIKEY_FIELDS);
 
-    ctx->entry = ngx_http_apikey_cache_put(amcf->cache, ctx->digest, fields, n,
-                                           &why);
+    ctx->entry = ngx_http_apikey_records_put(amcf->cache,
+                                             ctx->credential.digest, fields, n,
+                                             &why);
 
     return ctx->entry ? NGX_OK : NGX_DECLINED;
 }
@@ -186,15 +191,15 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
-    if (ctx->stamp.generation != shared->generation
-        || ctx->stamp.changes
-           != *ngx_http_apikey_zone_changes(zone, ctx->digest))
+    if (ctx->question.stamp.generation != shared->generation
+        || ctx->question.stamp.changes
+           != *ngx_http_apikey_zone_changes(zone, ctx->credential.digest))
     {
         goto done;
     }
 
     known = (ngx_http_apikey_known_t *)
-        ngx_http_apikey_index_find(&shared->known, ctx->digest);
+        ngx_http_apikey_index_find(&shared->known, ctx->credential.digest);
 
     if (known
         && (known->rev_len != rev.len
@@ -206,14 +211,15 @@ ngx_http_apikey_zone_put(ngx_http_apikey_zone_t *zone,
     }
 
     if (known == NULL) {
-        known = ngx_http_apikey_zone_add(zone, ctx->digest, rev, &packed);
+        known = ngx_http_apikey_zone_add(zone, ctx->credential.digest, rev,
+                                         &packed);
         if (known == NULL) {
             goto done;
         }
     }
 
-    known->generation = ctx->stamp.generation;
-    known->confirmed = ctx->sent;
+    known->generation = ctx->question.stamp.generation;
+    known->confirmed = ctx->question.sent;
     known->now = ctx->now;
 
 done:
@@ -371,8 +377,8 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
          */
 
         if (!ngx_queue_empty(&shared->locals.queue)
-            && !ngx_http_apikey_failing_over(zone->amcf->metrics,
-                                             NGX_HTTP_APIKEY_BY_LOCAL))
+            && !ngx_http_apikey_failover_active(zone->amcf->metrics,
+                                                NGX_HTTP_APIKEY_BY_LOCAL))
         {
             index = &shared->locals;
 

@@ -46,7 +46,7 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_http_apikey_begins(&value[i], "zone=")) {
 
-            if (ngx_http_apikey_zone_name(cf, cmd, &value[i], &name, &size)
+            if (ngx_http_apikey_value_zone(cf, cmd, &value[i], &name, &size)
                 != NGX_CONF_OK)
             {
                 return NGX_CONF_ERROR;
@@ -77,14 +77,14 @@ ngx_http_apikey_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             }
 
             if (p && n == NGX_ERROR) {
-                return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                              "not a time");
+                return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                                                    "not a time");
             }
         }
 
         if (p == NULL) {
-            return ngx_http_apikey_refuse(cf, cmd, &value[i],
-                                          "unknown parameter");
+            return ngx_http_apikey_value_refuse(cf, cmd, &value[i],
+                                                "unknown parameter");
         }
     }
 

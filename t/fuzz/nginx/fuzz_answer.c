@@ -24,7 +24,7 @@ fuzz_answer_bytes(const uint8_t *data, size_t size)
     ngx_http_apikey_loc_conf_t    alcf;
     ngx_http_apikey_main_conf_t   amcf;
 
-    static ngx_http_apikey_cache_t    *cache;
+    static ngx_http_apikey_records_t    *cache;
     static ngx_http_apikey_metrics_t   metrics;
 
     static const apikey_text_t  windows[] = {
@@ -38,7 +38,7 @@ fuzz_answer_bytes(const uint8_t *data, size_t size)
     amcf = *(ngx_http_apikey_main_conf_t *)
            ngx_http_conf_get_module_main_conf(fuzz_cf, ngx_http_apikey_module);
     if (cache == NULL) {
-        cache = ngx_http_apikey_cache_create(fuzz_cf->log);
+        cache = ngx_http_apikey_records_create(fuzz_cf->log);
         must(cache != NULL);
     }
 
@@ -59,15 +59,15 @@ fuzz_answer_bytes(const uint8_t *data, size_t size)
     ctx.request = &r;
     ctx.amcf = &amcf;
     ctx.alcf = &alcf;
-    ctx.key = 1;
-    ctx.cost = 1;
+    ctx.credential.key = 1;
+    ctx.count.cost = 1;
 
     text = windows[data[0] & 1];
     must(apikey_limits_parse(&limits, text, NULL) == APIKEY_OK);
 
     if (data[0] & 2) {
-        ctx.meter.limits = &limits;
-        ctx.spending = 1;
+        ctx.count.meter.limits = &limits;
+        ctx.question.spending = 1;
     }
 
     bytes = fuzz_copy(data + 1, size - 1);
@@ -75,10 +75,10 @@ fuzz_answer_bytes(const uint8_t *data, size_t size)
     fuzz_free(bytes);
 
     if (ctx.entry) {
-        ngx_http_apikey_cache_release(ctx.entry);
+        ngx_http_apikey_records_release(ctx.entry);
     }
 
-    ngx_http_apikey_cache_drop(cache, ctx.digest);
+    ngx_http_apikey_records_drop(cache, ctx.credential.digest);
 
     return 0;
 }
@@ -117,33 +117,33 @@ fuzz_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 
     cmd.connection = &conn;
 
-    limits = ctx->meter.limits;
-    ctx->command = &cmd;
-    ctx->confirmed = 0;
-    ctx->unknown = 0;
-    ctx->unavailable = 0;
-    ctx->metered = 0;
-    ctx->limited = 0;
-    ctx->counted = 0;
+    limits = ctx->count.meter.limits;
+    ctx->question.command = &cmd;
+    ctx->question.confirmed = 0;
+    ctx->question.unknown = 0;
+    ctx->question.unavailable = 0;
+    ctx->count.metered = 0;
+    ctx->count.limited = 0;
+    ctx->count.counted = 0;
 
     ngx_queue_init(&ngx_posted_events);
 
-    ngx_http_apikey_answered(ctx, reply);
+    ngx_http_apikey_answer_decision(ctx, reply);
 
-    must(ctx->command == NULL);
+    must(ctx->question.command == NULL);
     must(ctx->request->connection->write->posted);
     ngx_delete_posted_event(ctx->request->connection->write);
 
     /* one of these, and nothing of what the others say */
-    must(ctx->confirmed + ctx->unknown + ctx->unavailable == 1);
-    must(!ctx->confirmed || ctx->entry);
-    must(!ctx->unknown || ctx->entry == NULL);
-    must(!ctx->metered || (ctx->confirmed && ctx->spending));
-    must(!ctx->counted || (ctx->metered && !ctx->limited));
-    must(conn.distrusted == NULL || ctx->unavailable);
+    must(ctx->question.confirmed + ctx->question.unknown + ctx->question.unavailable == 1);
+    must(!ctx->question.confirmed || ctx->entry);
+    must(!ctx->question.unknown || ctx->entry == NULL);
+    must(!ctx->count.metered || (ctx->question.confirmed && ctx->question.spending));
+    must(!ctx->count.counted || (ctx->count.metered && !ctx->count.limited));
+    must(conn.distrusted == NULL || ctx->question.unavailable);
 
-    if (ctx->meter.limits == NULL && ctx->spending) {
+    if (ctx->count.meter.limits == NULL && ctx->question.spending) {
         /* another record: it is asked anew */
-        ctx->meter.limits = limits;
+        ctx->count.meter.limits = limits;
     }
 }

@@ -48,16 +48,16 @@ fuzz_credential(const uint8_t *data, size_t size)
     fuzz_look(r, &first);
     fuzz_look(r, &second);
 
-    must(!first.key || !first.malformed);
+    must(!first.credential.key || !first.credential.malformed);
 
     if (first.alcf->hide) {
         /* nothing is left of it */
-        must(!second.key && !second.malformed);
+        must(!second.credential.key && !second.credential.malformed);
 
     } else {
-        must(first.key == second.key);
-        must(first.malformed == second.malformed);
-        must(!first.key || ngx_memcmp(first.digest, second.digest,
+        must(first.credential.key == second.credential.key);
+        must(first.credential.malformed == second.credential.malformed);
+        must(!first.credential.key || ngx_memcmp(first.credential.digest, second.credential.digest,
                                       APIKEY_DIGEST_SIZE)
                            == 0);
     }
@@ -182,5 +182,5 @@ fuzz_look(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx)
     ctx->amcf = ngx_http_get_module_main_conf(r, ngx_http_apikey_module);
     ctx->alcf = ngx_http_get_module_loc_conf(r, ngx_http_apikey_module);
 
-    must(ngx_http_apikey_credential(r, ctx->alcf, ctx) == NGX_OK);
+    must(ngx_http_apikey_credential_find(r, ctx->alcf, ctx) == NGX_OK);
 }

@@ -7,8 +7,8 @@
 
 
 char *
-ngx_http_apikey_refuse(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *value,
-    const char *why)
+ngx_http_apikey_value_refuse(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *value, const char *why)
 {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\" of \"%V\": "
                        "%s", value, &cmd->name, why);
@@ -20,7 +20,7 @@ ngx_http_apikey_refuse(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *value,
 /* nginx's own doesn't tell the directive, nor what would be right. */
 
 char *
-ngx_http_apikey_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_apikey_value_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     u_char           *p, *last, why[128];
     ngx_str_t        *value;
@@ -28,7 +28,7 @@ ngx_http_apikey_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    p = ngx_cpymem(why, "it is none of", sizeof("it is none of") - 1);
+    p = ngx_cpymem(why, "it must be one of", sizeof("it must be one of") - 1);
     last = why + sizeof(why) - 1;
 
     for (e = cmd->post; e->name.len; e++) {
@@ -45,12 +45,12 @@ ngx_http_apikey_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *p = '\0';
 
-    return ngx_http_apikey_refuse(cf, cmd, &value[1], (char *) why);
+    return ngx_http_apikey_value_refuse(cf, cmd, &value[1], (char *) why);
 }
 
 
 char *
-ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
+ngx_http_apikey_value_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *value, ngx_str_t *name, ssize_t *size)
 {
     u_char     *p, *last;
@@ -62,7 +62,8 @@ ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
     p = ngx_strlchr(name->data, last, ':');
 
     if (p == NULL || p == name->data) {
-        return ngx_http_apikey_refuse(cf, cmd, value, "not zone=NAME:SIZE");
+        return ngx_http_apikey_value_refuse(cf, cmd, value,
+                                            "not zone=NAME:SIZE");
     }
 
     name->len = p - name->data;
@@ -73,7 +74,7 @@ ngx_http_apikey_zone_name(ngx_conf_t *cf, ngx_command_t *cmd,
     *size = ngx_parse_size(&s);
 
     if (*size == NGX_ERROR) {
-        return ngx_http_apikey_refuse(cf, cmd, value, "not a size");
+        return ngx_http_apikey_value_refuse(cf, cmd, value, "not a size");
     }
 
     if (*size < (ssize_t) NGX_HTTP_APIKEY_ZONE_MIN) {

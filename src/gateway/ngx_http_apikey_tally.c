@@ -11,18 +11,18 @@ ngx_http_apikey_usage_now(ngx_http_apikey_usage_t *usage)
 
 
 void
-ngx_http_apikey_use_free(ngx_http_apikey_use_t *use)
+ngx_http_apikey_tally_free(ngx_http_apikey_tally_t *use)
 {
     ngx_queue_remove(&use->queue);
 
-    use->usage->size -= sizeof(ngx_http_apikey_use_t) + use->entry->size
+    use->usage->size -= sizeof(ngx_http_apikey_tally_t) + use->entry->size
                         + use->tally.size;
 
     if (use->entry->use == use) {
         use->entry->use = NULL;
     }
 
-    ngx_http_apikey_cache_release(use->entry);
+    ngx_http_apikey_records_release(use->entry);
 
     if (use->tally.data) {
         ngx_free(use->tally.data);

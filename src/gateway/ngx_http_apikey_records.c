@@ -15,7 +15,7 @@
 #define NGX_HTTP_APIKEY_CACHE_TOUCH    1000              /* milliseconds */
 
 
-struct ngx_http_apikey_cache_s {
+struct ngx_http_apikey_records_s {
     ngx_queue_t                queue;
     size_t                     size;
     ngx_log_t                 *log;
@@ -23,24 +23,24 @@ struct ngx_http_apikey_cache_s {
 };
 
 
-static ngx_queue_t *ngx_http_apikey_cache_bucket(
-    ngx_http_apikey_cache_t *cache, u_char *digest);
-static ngx_http_apikey_entry_t *ngx_http_apikey_cache_find(
-    ngx_http_apikey_cache_t *cache, u_char *digest);
-static size_t ngx_http_apikey_field_size(const apikey_field_t *field);
-static u_char *ngx_http_apikey_field_pack(u_char *p,
+static ngx_queue_t *ngx_http_apikey_records_bucket(
+    ngx_http_apikey_records_t *cache, u_char *digest);
+static ngx_http_apikey_entry_t *ngx_http_apikey_records_find(
+    ngx_http_apikey_records_t *cache, u_char *digest);
+static size_t ngx_http_apikey_records_field_size(const apikey_field_t *field);
+static u_char *ngx_http_apikey_records_field_pack(u_char *p,
     const apikey_field_t *field);
-static void ngx_http_apikey_cache_remove(ngx_http_apikey_cache_t *cache,
+static void ngx_http_apikey_records_remove(ngx_http_apikey_records_t *cache,
     ngx_http_apikey_entry_t *entry);
 
 
-ngx_http_apikey_cache_t *
-ngx_http_apikey_cache_create(ngx_log_t *log)
+ngx_http_apikey_records_t *
+ngx_http_apikey_records_create(ngx_log_t *log)
 {
-    ngx_uint_t                i;
-    ngx_http_apikey_cache_t  *cache;
+    ngx_uint_t                  i;
+    ngx_http_apikey_records_t  *cache;
 
-    cache = ngx_alloc(sizeof(ngx_http_apikey_cache_t), log);
+    cache = ngx_alloc(sizeof(ngx_http_apikey_records_t), log);
     if (cache == NULL) {
         return NULL;
     }
@@ -59,7 +59,7 @@ ngx_http_apikey_cache_create(ngx_log_t *log)
 
 
 void
-ngx_http_apikey_cache_destroy(ngx_http_apikey_cache_t *cache)
+ngx_http_apikey_records_destroy(ngx_http_apikey_records_t *cache)
 {
     ngx_queue_t              *q;
     ngx_http_apikey_entry_t  *entry;
@@ -67,7 +67,7 @@ ngx_http_apikey_cache_destroy(ngx_http_apikey_cache_t *cache)
     while (!ngx_queue_empty(&cache->queue)) {
         q = ngx_queue_head(&cache->queue);
         entry = ngx_queue_data(q, ngx_http_apikey_entry_t, queue);
-        ngx_http_apikey_cache_remove(cache, entry);
+        ngx_http_apikey_records_remove(cache, entry);
     }
 
     ngx_free(cache);
@@ -75,18 +75,18 @@ ngx_http_apikey_cache_destroy(ngx_http_apikey_cache_t *cache)
 
 
 void
-ngx_http_apikey_cache_expect(ngx_http_apikey_cache_t *cache, u_char *digest)
+ngx_http_apikey_records_expect(ngx_http_apikey_records_t *cache, u_char *digest)
 {
-    __builtin_prefetch(ngx_http_apikey_cache_bucket(cache, digest));
+    __builtin_prefetch(ngx_http_apikey_records_bucket(cache, digest));
 }
 
 
 ngx_http_apikey_entry_t *
-ngx_http_apikey_cache_get(ngx_http_apikey_cache_t *cache, u_char *digest)
+ngx_http_apikey_records_get(ngx_http_apikey_records_t *cache, u_char *digest)
 {
     ngx_http_apikey_entry_t  *entry;
 
-    entry = ngx_http_apikey_cache_find(cache, digest);
+    entry = ngx_http_apikey_records_find(cache, digest);
 
     if (entry == NULL) {
         return NULL;
@@ -107,7 +107,7 @@ ngx_http_apikey_cache_get(ngx_http_apikey_cache_t *cache, u_char *digest)
 
 
 ngx_http_apikey_entry_t *
-ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
+ngx_http_apikey_records_put(ngx_http_apikey_records_t *cache, u_char *digest,
     const apikey_field_t *fields, ngx_uint_t count, const char **why)
 {
     u_char                   *p;
@@ -116,12 +116,12 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
     ngx_queue_t              *q;
     ngx_http_apikey_entry_t  *entry;
 
-    ngx_http_apikey_cache_drop(cache, digest);
+    ngx_http_apikey_records_drop(cache, digest);
 
     packed = 0;
 
     for (i = 0; i < count; i++) {
-        packed += ngx_http_apikey_field_size(&fields[i]);
+        packed += ngx_http_apikey_records_field_size(&fields[i]);
     }
 
     head = ngx_align(sizeof(ngx_http_apikey_entry_t), NGX_ALIGNMENT);
@@ -155,11 +155,11 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
     entry->use = NULL;
 
     for (i = 0; i < count; i++) {
-        p = ngx_http_apikey_field_pack(p, &fields[i]);
+        p = ngx_http_apikey_records_field_pack(p, &fields[i]);
     }
 
     ngx_queue_insert_head(&cache->queue, &entry->queue);
-    ngx_queue_insert_head(ngx_http_apikey_cache_bucket(cache, digest),
+    ngx_queue_insert_head(ngx_http_apikey_records_bucket(cache, digest),
                           &entry->bucket);
 
     cache->size += size;
@@ -167,7 +167,7 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
     while (cache->size > NGX_HTTP_APIKEY_CACHE_SIZE) {
         q = ngx_queue_last(&cache->queue);
 
-        ngx_http_apikey_cache_remove(cache,
+        ngx_http_apikey_records_remove(cache,
                         ngx_queue_data(q, ngx_http_apikey_entry_t, queue));
     }
 
@@ -178,7 +178,7 @@ ngx_http_apikey_cache_put(ngx_http_apikey_cache_t *cache, u_char *digest,
 /* Counters and the last use change all the time and are none of the record. */
 
 static size_t
-ngx_http_apikey_field_size(const apikey_field_t *field)
+ngx_http_apikey_records_field_size(const apikey_field_t *field)
 {
     if (field->name.len == 0
         || (field->name.data[0] == 'n'
@@ -195,9 +195,9 @@ ngx_http_apikey_field_size(const apikey_field_t *field)
 
 
 static u_char *
-ngx_http_apikey_field_pack(u_char *p, const apikey_field_t *field)
+ngx_http_apikey_records_field_pack(u_char *p, const apikey_field_t *field)
 {
-    if (ngx_http_apikey_field_size(field) == 0) {
+    if (ngx_http_apikey_records_field_size(field) == 0) {
         return p;
     }
 
@@ -212,7 +212,7 @@ ngx_http_apikey_field_pack(u_char *p, const apikey_field_t *field)
 
 
 ngx_uint_t
-ngx_http_apikey_cache_unpack(ngx_str_t *packed, apikey_field_t *fields,
+ngx_http_apikey_records_unpack(ngx_str_t *packed, apikey_field_t *fields,
     ngx_uint_t max)
 {
     u_char      *p, *last;
@@ -236,20 +236,20 @@ ngx_http_apikey_cache_unpack(ngx_str_t *packed, apikey_field_t *fields,
 
 
 void
-ngx_http_apikey_cache_drop(ngx_http_apikey_cache_t *cache, u_char *digest)
+ngx_http_apikey_records_drop(ngx_http_apikey_records_t *cache, u_char *digest)
 {
     ngx_http_apikey_entry_t  *entry;
 
-    entry = ngx_http_apikey_cache_find(cache, digest);
+    entry = ngx_http_apikey_records_find(cache, digest);
 
     if (entry) {
-        ngx_http_apikey_cache_remove(cache, entry);
+        ngx_http_apikey_records_remove(cache, entry);
     }
 }
 
 
 void
-ngx_http_apikey_cache_release(ngx_http_apikey_entry_t *entry)
+ngx_http_apikey_records_release(ngx_http_apikey_entry_t *entry)
 {
     if (--entry->refs == 0 && !entry->cached) {
         ngx_free(entry);
@@ -258,12 +258,12 @@ ngx_http_apikey_cache_release(ngx_http_apikey_entry_t *entry)
 
 
 static ngx_http_apikey_entry_t *
-ngx_http_apikey_cache_find(ngx_http_apikey_cache_t *cache, u_char *digest)
+ngx_http_apikey_records_find(ngx_http_apikey_records_t *cache, u_char *digest)
 {
     ngx_queue_t              *q, *bucket;
     ngx_http_apikey_entry_t  *entry;
 
-    bucket = ngx_http_apikey_cache_bucket(cache, digest);
+    bucket = ngx_http_apikey_records_bucket(cache, digest);
 
     for (q = ngx_queue_head(bucket);
          q != ngx_queue_sentinel(bucket);
@@ -283,7 +283,7 @@ ngx_http_apikey_cache_find(ngx_http_apikey_cache_t *cache, u_char *digest)
 /* A digest is as good as random, its first bytes are hash enough. */
 
 static ngx_queue_t *
-ngx_http_apikey_cache_bucket(ngx_http_apikey_cache_t *cache, u_char *digest)
+ngx_http_apikey_records_bucket(ngx_http_apikey_records_t *cache, u_char *digest)
 {
     ngx_uint_t  hash;
 
@@ -294,7 +294,7 @@ ngx_http_apikey_cache_bucket(ngx_http_apikey_cache_t *cache, u_char *digest)
 
 
 static void
-ngx_http_apikey_cache_remove(ngx_http_apikey_cache_t *cache,
+ngx_http_apikey_records_remove(ngx_http_apikey_records_t *cache,
     ngx_http_apikey_entry_t *entry)
 {
     ngx_queue_remove(&entry->queue);
