@@ -54,20 +54,20 @@ sub accepted {
 # In a server: the directive, its value, the value that is named, why.
 
 for (
-    [ 'apikey', 'maybe', qr/none of "off", "on", "optional"/ ],
+    [ 'apikey', 'maybe', qr/one of "off", "on", "optional"/ ],
     [ 'apikey', 'on methods=GET', qr/unknown parameter/, 'methods=GET' ],
     [ 'apikey', 'optional GET', qr/unknown parameter/, 'GET' ],
     [ 'apikey', 'optional methods=HEAD', qr/list GET/, 'methods=HEAD' ],
     [ 'apikey', 'optional methods=', qr/empty/, 'methods=' ],
     [ 'apikey_cut', 'maybe', qr/"on" or "off"/ ],
     [ 'apikey_hide', 'maybe', qr/"on" or "off"/ ],
-    [ 'apikey_format', 'hex', qr/none of "checksum", "any"/ ],
-    [ 'apikey_limit', 'dry', qr/none of "off", "on", "dry_run"/ ],
-    [ 'apikey_limit_failure', 'open', qr/none of "deny", "allow", "local"/ ],
+    [ 'apikey_format', 'hex', qr/one of "checksum", "any"/ ],
+    [ 'apikey_limit', 'dry', qr/one of "off", "on", "dry_run"/ ],
+    [ 'apikey_limit_failure', 'open', qr/one of "deny", "allow", "local"/ ],
     [ 'apikey_limit_failure', 'local', qr/needs "apikey_cache"/ ],
-    [ 'apikey_headers', 'all', qr/none of "legacy", "ietf", "both", "off"/ ],
-    [ 'apikey_error', 'xml', qr/none of "off", "json", "problem"/ ],
-    [ 'apikey_preflight', 'never', qr/none of "pass", "check"/ ],
+    [ 'apikey_headers', 'all', qr/one of "legacy", "ietf", "both", "off"/ ],
+    [ 'apikey_error', 'xml', qr/one of "off", "json", "problem"/ ],
+    [ 'apikey_preflight', 'never', qr/one of "pass", "check"/ ],
 
     [ 'apikey_methods', 'get', qr/other characters than A-Z/ ],
     [ 'apikey_methods', '"GET||PUT"', qr/a method is empty/, 'GET||PUT' ],
@@ -80,9 +80,9 @@ for (
     [ 'apikey_require', 'methods=GET', qr/no scope/ ],
     [ 'apikey_require', 'methods=get a:b', qr/other characters/,
       'methods=get' ],
-    [ 'apikey_require', 'methods=GET methods=PUT a:b', qr/twice/,
+    [ 'apikey_require', 'methods=GET methods=PUT a:b', qr/duplicate/,
       'methods=PUT' ],
-    [ 'apikey_bind', 'team $1', qr/none of "org", "project", "service"/,
+    [ 'apikey_bind', 'team $1', qr/one of "org", "project", "service"/,
       'team' ],
     [ 'apikey_bind', 'org', qr/needs a value/, 'apikey_bind' ],
     [ 'apikey_default_plan', 'gold', qr/not defined/ ],
@@ -104,14 +104,14 @@ for (
              "rate=$_->[0]" ] }
          [ 'fast', qr/not a limit/ ], [ '0r/s', qr/count is not a number/ ],
          [ '1000001r/s', qr/over a million a second/ ]),
-    [ 'apikey_guard', 'rate=1r/s rate=1r/s', qr/twice/, 'rate=1r/s' ],
+    [ 'apikey_guard', 'rate=1r/s rate=1r/s', qr/duplicate/, 'rate=1r/s' ],
 
     [ 'apikey_realm', q('a"b'), qr/can't be quoted/, 'a"b' ],
-    [ 'apikey_source', 'header', qr/none of "header:NAME"/ ],
-    [ 'apikey_source', 'body:key', qr/none of "header:NAME"/ ],
+    [ 'apikey_source', 'header', qr/one of "header:NAME"/ ],
+    [ 'apikey_source', 'body:key', qr/one of "header:NAME"/ ],
     [ 'apikey_source', 'query:', qr/name is empty/ ],
     [ 'apikey_source', '"header:X Y"', qr/forbidden character/, 'header:X Y' ],
-    [ 'apikey_source', 'header:X-Key header:x-key', qr/twice/,
+    [ 'apikey_source', 'header:X-Key header:x-key', qr/duplicate/,
       'header:x-key' ],
 ) {
     my ($directive, $value, $why, $named) = @$_;

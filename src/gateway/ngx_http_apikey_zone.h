@@ -161,7 +161,7 @@ void ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key);
 
 /* ngx_http_apikey_giveback.c */
 
-/* ngx_http_apikey_evict_pt; it is given back by ngx_http_apikey_lease_return() */
+/* ngx_http_apikey_evict_pt; ngx_http_apikey_lease_return() gives it back */
 void ngx_http_apikey_lease_evict(ngx_http_apikey_zone_t *zone, void *data);
 
 /* As if so much had not been counted. */

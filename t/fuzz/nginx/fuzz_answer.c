@@ -135,10 +135,13 @@ fuzz_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
     ngx_delete_posted_event(ctx->request->connection->write);
 
     /* one of these, and nothing of what the others say */
-    must(ctx->question.confirmed + ctx->question.unknown + ctx->question.unavailable == 1);
+    must(ctx->question.confirmed
+         + ctx->question.unknown
+         + ctx->question.unavailable == 1);
     must(!ctx->question.confirmed || ctx->entry);
     must(!ctx->question.unknown || ctx->entry == NULL);
-    must(!ctx->count.metered || (ctx->question.confirmed && ctx->question.spending));
+    must(!ctx->count.metered
+         || (ctx->question.confirmed && ctx->question.spending));
     must(!ctx->count.counted || (ctx->count.metered && !ctx->count.limited));
     must(conn.distrusted == NULL || ctx->question.unavailable);
 

@@ -57,9 +57,10 @@ fuzz_credential(const uint8_t *data, size_t size)
     } else {
         must(first.credential.key == second.credential.key);
         must(first.credential.malformed == second.credential.malformed);
-        must(!first.credential.key || ngx_memcmp(first.credential.digest, second.credential.digest,
-                                      APIKEY_DIGEST_SIZE)
-                           == 0);
+        must(!first.credential.key
+             || ngx_memcmp(first.credential.digest, second.credential.digest,
+                           APIKEY_DIGEST_SIZE)
+                == 0);
     }
 
     must(ngx_http_apikey_mask_log_handler(r) == NGX_OK);
