@@ -51,7 +51,12 @@ ngx_http_apikey_captures_keep(ngx_http_request_t *r)
         captures->n = 0;
     }
 
-    if (r->ncaptures == 0 || r->captures_data != r->uri.data) {
+    /* an expression without captures has counted the whole, and kept nothing */
+
+    if (r->captures == NULL
+        || r->ncaptures == 0
+        || r->captures_data != r->uri.data)
+    {
         return NGX_OK;
     }
 
