@@ -158,7 +158,7 @@ is(apikey('edit', 'a1', '--org', 'b')->{exit}, 2, 'nor what a key is bound to');
 $r = apikey('--json', 'usage', '--project', 'rosetta', '--days', 2);
 is(decode_json($r->{out})->{keys}, 6, 'usage of many');
 is(@{decode_json($r->{out})->{days}}, 2, 'by days, together');
-is(apikey('usage')->{exit}, 2, 'of none');
+is(apikey('usage', '--org', '')->{exit}, 2, 'of none');
 
 $r = apikey('revoke', '--org', 'acme', '--project', 'rosetta', '--yes');
 is($r->{exit}, 0, 'revoked') or diag($r->{err});

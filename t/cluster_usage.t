@@ -37,7 +37,8 @@ CONF
 
 left(86400, 60);
 
-my @keys = map { create_key('--permissions', 'read', '--plan', 'ten') } 1 .. 9;
+my @keys = map { create_key('--permissions', 'read', '--plan', 'ten',
+                            '--org', $_ % 2 ? 'acme' : 'globex') } 1 .. 9;
 
 for my $key (@keys) {
     get($port, '/', 'X-API-Key' => $key->{key}) for 1 .. 9;
@@ -66,9 +67,21 @@ is_deeply(\%near, { map { $_->{id} => 1 } @keys }, 'each is told of, once');
 
 sub kept { grep { /:usage:/ } map { @$_ } $cluster->each('KEYS', '*') }
 
+
 is(scalar(kept()), 2 * @keys, 'a day and the past of each is kept');
+
+
+# All together, also when they are deleted.
+
+sub orgs {
+    my $json = decode_json(apikey('--json', 'usage', '--by', 'org')->{out});
+
+    return { map { $_->{org} => "$_->{keys} $_->{requests}" }
+             @{$json->{rows}} };
+}
+
+is_deeply(orgs(), { acme => '5 45', globex => '4 36' }, 'by organization');
 is(apikey('delete', map { $_->{id} } @keys)->{exit}, 0, 'deleted');
-$nginx->stop;
-is_deeply([ kept() ], [], 'nothing is left of them');
+is_deeply(orgs(), { acme => '5 45', globex => '4 36' }, 'nothing is missing');
 
 done_testing();

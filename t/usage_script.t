@@ -204,4 +204,19 @@ is_deeply([ map { $_->[4] } @$answer ],
           [ map { [ 'revoked_used', status => $_, address => '127.0.0.1' ] }
             qw(revoked disabled) ], 'each key has its own');
 
+
+# What workers still have of a key when it is deleted.
+
+apikey('delete', $failing->{id}, $two->{id});
+
+my $n = counted($failing)->{n};
+
+is(count($failing, day($failing), { n => 2, '!r' => 1, cFR => 1 },
+         $two, day($two, -1), { n => 3 }), 1,
+   'a deleted key that was used: nothing to be told');
+is(counted($failing)->{n}, $n + 2, 'it is counted');
+is(substr($redis->cmd('HGET', day($two, -1), 'n'), 0, 5), number(3, 5),
+   'on a day that begins, too');
+is($redis->cmd('EXISTS', record($failing)), 0, 'and has no record again');
+
 done_testing();

@@ -87,9 +87,11 @@ static const command_t  commands[] = {
     { "limits", command_limits, "ID", "reset wait", NULL,
       "Shows what is used of a key's limits, and what is left.", NULL },
 
-    { "usage", command_usage, "[ID...]", "days format " SELECTION_OPTIONS,
-      NULL, "Shows what keys were used for, together, by days.",
-      "--format csv writes a line for each day and count." },
+    { "usage", command_usage, "[ID...]",
+      "days month from to by limit format " SELECTION_FILTERS, NULL,
+      "Shows what keys were used for: those, all that match, or all.",
+      "Deleted keys are among them until what was counted expires.  --format\n"
+      "csv writes a line for each day and count, or, with --by, each sum." },
 
     { "import", command_import, "FILE",
       "format from plan scope dry-run skip-unknown force", NULL,

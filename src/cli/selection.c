@@ -111,7 +111,9 @@ selection_given(const cli_t *cli, selection_t *selection, unsigned flags)
         return CLI_USAGE;
     }
 
-    if (!selection->filtered && cli->options->operand_count == 0) {
+    if (!selection->filtered && cli->options->operand_count == 0
+        && !(flags & SELECTION_ALL))
+    {
         complain("%s needs ids of keys, or filters", cli->options->command);
         return CLI_USAGE;
     }

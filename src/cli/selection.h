@@ -44,6 +44,9 @@ int selection_filter(const cli_t *cli, filter_t *filter);
 /* --plan and --scope are no filters of this command. */
 #define SELECTION_EDITED   2
 
+/* Neither is needed: then every key is meant. */
+#define SELECTION_ALL  4
+
 /* Operands or filters, one of both, as selection_filter(). */
 int selection_given(const cli_t *cli, selection_t *selection,
     unsigned flags);

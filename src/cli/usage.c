@@ -1,59 +1,66 @@
-/* usage: what keys were used for, one or many together. */
+/* usage: what keys were used for, one, many or all together. */
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/store_usage.h"
+#include "store/memory.h"
+#include "store/store_gone.h"
 
 #include "given.h"
 #include "selection.h"
-#include "usage.h"
-
-
-#define USAGE_DAYS  30     /* unless said otherwise */
+#include "usage_sums.h"
 
 
 typedef struct {
-    unsigned         span;       /* days */
-    json_t          *days;
-    json_t          *total;
-    size_t           at;         /* the next of the days */
-    size_t           keys;
-    uint64_t         used;       /* the latest use */
-    json_t          *address;
-    json_t          *id;         /* of one key */
+    cli_t               *cli;
+    usage_by_e           by;
+    size_t               limit;
+    rows_format_e        format;
+    store_usage_span_t   span;
+    selection_t          keys;
+
+    stored_t           **named;      /* the operands' records */
+    size_t               count;
+    size_t               room;
+    const char          *absent;     /* the operand that has no record */
+
+    usage_days_t         days;       /* unless it is by something */
+    usage_sums_t         sums;
 } usage_t;
 
 
-static int usage_given(const cli_t *cli, unsigned *days,
-    rows_format_e *format);
-static int usage_keys(cli_t *cli, const selection_t *keys, usage_t *usage);
-static int usage_key(cli_t *cli, const stored_t *stored, usage_t *usage);
-static json_t *usage_json(const selection_t *keys, const usage_t *usage);
-static void usage_visit(void *data, uint32_t day, const reply_t *reply);
-static void usage_count(json_t *counts, const apikey_usage_count_t *count);
-static void usage_count_labelled(json_t *counts, const char *member,
-    apikey_text_t label, uint64_t count);
-static void usage_count_member(json_t *object, const char *name,
-    uint64_t count);
+static int usage_given(usage_t *usage);
+static int usage_format(usage_t *usage);
+static int usage_limit(usage_t *usage);
+static int usage_named(usage_t *usage);
+static void usage_gone(void *data, stored_t *stored);
+static store_rc_e usage_gone_after(void *data);
+static void usage_named_add(usage_t *usage, stored_t *stored);
+static int usage_read(usage_t *usage);
+static int usage_wanted(void *data, const stored_t *key, int deleted);
+static void usage_visit(void *data, const stored_t *key, uint32_t day,
+    apikey_text_t name, apikey_text_t value);
+static void usage_print(usage_t *usage);
 
 
 int
 command_usage(cli_t *cli)
 {
     int             rc;
-    json_t         *json;
     usage_t         usage;
-    selection_t     keys;
-    rows_format_e   format;
+    usage_given_t   given;
 
     memset(&usage, 0, sizeof(usage));
+    usage.cli = cli;
 
-    rc = selection_given(cli, &keys, 0);
+    rc = selection_given(cli, &usage.keys, SELECTION_ALL);
 
     if (rc == CLI_DONE) {
-        rc = usage_given(cli, &usage.span, &format);
+        rc = usage_given(&usage);
+    }
+
+    if (rc == CLI_DONE) {
+        rc = usage_span_given(cli, &given);
     }
 
     if (rc == CLI_DONE) {
@@ -61,309 +68,317 @@ command_usage(cli_t *cli)
     }
 
     if (rc == CLI_DONE) {
-        rc = selection_find(cli, &keys, NULL);
+        rc = usage_span_resolve(cli, &given, &usage.span);
     }
 
     if (rc == CLI_DONE) {
-        usage.days = json_array();
-        usage.total = usage_counts();
-        usage.id = json_null();
-        usage.address = json_null();
-
-        rc = usage_keys(cli, &keys, &usage);
-        json = usage_json(&keys, &usage);
-
-        if (rc != CLI_DONE) {
-            json_decref(json);
-
-        } else if (format == ROWS_JSON) {
-            json_print(json);
-
-        } else {
-            (format == ROWS_CSV) ? usage_csv(json) : usage_show(json);
-            json_decref(json);
-        }
+        rc = usage_named(&usage);
     }
 
-    selection_free(&keys);
-
-    return (rc == SELECTION_OVER) ? CLI_DONE : rc;
-}
-
-
-static int
-usage_given(const cli_t *cli, unsigned *days, rows_format_e *format)
-{
-    int          rc;
-    uint64_t     n;
-    const char  *value;
-
-    rc = given_format(cli, format);
-
-    if (rc != CLI_DONE) {
-        return rc;
+    if (rc == CLI_DONE) {
+        rc = usage_read(&usage);
     }
 
-    if (cli->json && *format == ROWS_CSV) {
-        complain("--json and --format csv exclude each other");
-        return CLI_USAGE;
+    while (usage.count != 0) {
+        free(usage.named[--usage.count]);
     }
 
-    if (cli->json) {
-        *format = ROWS_JSON;
-    }
-
-    n = USAGE_DAYS;
-    value = options_value(cli->options, "days");
-
-    if (value != NULL
-        && (apikey_text_number(store_text(value), APIKEY_USAGE_DAYS_MAX, &n)
-            != APIKEY_OK
-            || n == 0))
-    {
-        complain_option("days", value, "not a number from 1 to %d",
-                        APIKEY_USAGE_DAYS_MAX);
-        return CLI_USAGE;
-    }
-
-    *days = (unsigned) n;
-
-    return CLI_DONE;
-}
-
-
-static int
-usage_keys(cli_t *cli, const selection_t *keys, usage_t *usage)
-{
-    int        rc;
-    size_t     i;
-    stored_t  *stored;
-
-    rc = CLI_DONE;
-
-    for (i = 0; i < keys->count && rc == CLI_DONE; i++) {
-        rc = selection_read(cli, keys, i, &stored);
-
-        if (rc == CLI_DONE) {
-            rc = usage_key(cli, stored, usage);
-        }
-
-        free(stored);
-
-        rc = (rc == SELECTION_PASSED) ? CLI_DONE : rc;
-    }
+    free(usage.named);
+    selection_free(&usage.keys);
 
     return rc;
 }
 
 
 static int
-usage_key(cli_t *cli, const stored_t *stored, usage_t *usage)
+usage_given(usage_t *usage)
 {
-    uint64_t       used;
-    apikey_text_t  address;
+    const char  *value;
 
-    usage->at = 0;
+    value = options_value(usage->cli->options, "by");
 
-    if (store_usage_read(&cli->store, stored->digest, cli_now(cli),
-                         usage->span, usage_visit, usage)
-        != STORE_DONE)
-    {
-        return cli_failed(cli);
+    if (value != NULL) {
+        usage->by = usage_by_parse(value);
+
+        if (usage->by == USAGE_BY_NOTHING) {
+            complain_option("by", value, "not " USAGE_BY);
+            return CLI_USAGE;
+        }
     }
 
-    used = stored_used(stored, &address);
-
-    if (used > usage->used) {
-        usage->used = used;
-        json_decref(usage->address);
-        usage->address = json_text(address);
+    if (usage_format(usage) != CLI_DONE) {
+        return CLI_USAGE;
     }
 
-    if (usage->keys++ == 0) {
-        usage->id = json_text(stored_get(stored, "id"));
+    return usage_limit(usage);
+}
+
+
+static int
+usage_format(usage_t *usage)
+{
+    if (given_format(usage->cli, &usage->format) != CLI_DONE) {
+        return CLI_USAGE;
+    }
+
+    if (usage->cli->json && usage->format == ROWS_CSV) {
+        complain("--json and --format csv exclude each other");
+        return CLI_USAGE;
+    }
+
+    if (usage->cli->json) {
+        usage->format = ROWS_JSON;
     }
 
     return CLI_DONE;
 }
 
 
-/* Of one key that was named its id, of others how many they are. */
-
-static json_t *
-usage_json(const selection_t *keys, const usage_t *usage)
+static int
+usage_limit(usage_t *usage)
 {
-    json_t  *json;
+    uint64_t     n;
+    const char  *value;
 
-    json = json_object();
+    value = options_value(usage->cli->options, "limit");
+    usage->limit = SIZE_MAX;
 
-    if (!keys->filtered && keys->count == 1) {
-        json_object_set(json, "id", usage->id);
-    } else {
-        json_object_set_new(json, "keys", json_integer(usage->keys));
+    if (value == NULL) {
+        return CLI_DONE;
     }
 
-    json_decref(usage->id);
+    if (usage->by == USAGE_BY_NOTHING) {
+        complain("--limit needs --by");
+        return CLI_USAGE;
+    }
 
-    json_object_set_new(json, "days", usage->days);
-    json_object_set_new(json, "total", usage->total);
-    json_object_set_new(json, "last_used",
-                        usage->used ? json_integer(usage->used)
-                                    : json_null());
-    json_object_set_new(json, "last_address", usage->address);
+    if (apikey_text_number(store_text(value), INT32_MAX, &n) != APIKEY_OK
+        || n == 0)
+    {
+        complain_option("limit", value, "not a number from 1 on");
+        return CLI_USAGE;
+    }
 
-    return json;
+    usage->limit = n;
+
+    return CLI_DONE;
 }
 
 
-/* Of each key the same days. */
+/* The operands, deleted ones, too. */
+
+static int
+usage_named(usage_t *usage)
+{
+    size_t              had;
+    cli_t              *cli;
+    unsigned            i;
+    stored_t           *stored;
+    const options_t    *options;
+
+    cli = usage->cli;
+    options = cli->options;
+
+    for (i = 0; i < options->operand_count; i++) {
+
+        switch (store_read_id(&cli->store, store_text(options->operands[i]),
+                              &stored))
+        {
+        case STORE_DONE:
+            usage_named_add(usage, stored);
+            continue;
+
+        case STORE_FAILED:
+            return cli_failed(cli);
+
+        default: /* STORE_ABSENT */
+            break;
+        }
+
+        had = usage->count;
+        usage->absent = options->operands[i];
+
+        if (store_gone_visit(&cli->store, usage_gone, usage_gone_after, usage)
+            != STORE_DONE)
+        {
+            return cli_failed(cli);
+        }
+
+        if (usage->count == had) {
+            return cli_read(cli, options->operands[i], &stored);
+        }
+    }
+
+    return CLI_DONE;
+}
+
 
 static void
-usage_visit(void *data, uint32_t day, const reply_t *reply)
+usage_gone(void *data, stored_t *stored)
 {
     usage_t *usage = data;
 
-    char     text[USAGE_DAY];
+    if (apikey_text_equal(stored_get(stored, "id"),
+                          store_text(usage->absent)))
+    {
+        usage_named_add(usage, stored);
+    } else {
+        free(stored);
+    }
+}
+
+
+static store_rc_e
+usage_gone_after(void *data)
+{
+    (void) data;
+
+    return STORE_DONE;
+}
+
+
+/* A key that is named twice is counted once. */
+
+static void
+usage_named_add(usage_t *usage, stored_t *stored)
+{
+    size_t  i;
+
+    for (i = 0; i < usage->count; i++) {
+        if (memcmp(usage->named[i]->digest, stored->digest,
+                   APIKEY_DIGEST_SIZE)
+            == 0)
+        {
+            free(stored);
+            return;
+        }
+    }
+
+    if (usage->count == usage->room) {
+        usage->room = usage->room ? usage->room * 2 : 16;
+        usage->named = must(realloc(usage->named,
+                                    usage->room * sizeof(stored_t *)));
+    }
+
+    usage->named[usage->count++] = stored;
+}
+
+
+static int
+usage_read(usage_t *usage)
+{
+    size_t       i;
+    store_t     *store;
+    store_rc_e   rc;
+
+    store = &usage->cli->store;
+    usage->span.kinds = "";
+
+    if (usage->by == USAGE_BY_NOTHING) {
+        usage_days_init(&usage->days, &usage->span);
+    } else {
+        usage->span.kinds = usage_sums_kinds(usage->by);
+        usage_sums_init(&usage->sums, usage->by, &usage->span);
+    }
+
+    if (usage->count == 0) {
+        rc = store_usage_all(store, &usage->span, usage_wanted, usage_visit,
+                             usage);
+
+    } else {
+
+        for (i = 0; i < usage->count && usage->by == USAGE_BY_NOTHING; i++) {
+            usage_days_key(&usage->days, usage->named[i]);
+        }
+
+        rc = store_usage_read(store, usage->named, usage->count, &usage->span,
+                              usage_visit, usage);
+    }
+
+    if (rc == STORE_DONE) {
+        usage_print(usage);
+    }
+
+    if (usage->by == USAGE_BY_NOTHING) {
+        usage_days_free(&usage->days);
+    } else {
+        usage_sums_free(&usage->sums);
+    }
+
+    return (rc == STORE_DONE) ? CLI_DONE : cli_failed(usage->cli);
+}
+
+
+/* What is asked of records that live doesn't hold for deleted ones. */
+
+static int
+usage_wanted(void *data, const stored_t *key, int deleted)
+{
+    usage_t *usage = data;
+
+    const filter_t  *filter;
+
+    filter = &usage->keys.filter;
+
+    if (deleted
+        && (filter_needs_status(filter) || filter->scope_count != 0
+            || filter->unused != 0 || filter->expires != 0))
+    {
+        return 0;
+    }
+
+    if (!filter_matches_stored(filter, key, cli_now(usage->cli))) {
+        return 0;
+    }
+
+    if (usage->by == USAGE_BY_NOTHING) {
+        usage_days_key(&usage->days, key);
+    }
+
+    return 1;
+}
+
+
+static void
+usage_visit(void *data, const stored_t *key, uint32_t day, apikey_text_t name,
+    apikey_text_t value)
+{
+    usage_t *usage = data;
+
+    if (usage->by == USAGE_BY_NOTHING) {
+        usage_days_visit(&usage->days, key, day, name, value);
+    } else {
+        usage_sums_visit(&usage->sums, key, day, name, value);
+    }
+}
+
+
+static void
+usage_print(usage_t *usage)
+{
     json_t  *json;
 
-    json = json_array_get(usage->days, usage->at++);
-
-    if (json == NULL) {
-        usage_day_text(text, day);
-
-        json = json_object();
-        json_object_set_new(json, "day", json_string(text));
-        json_object_update_new(json, usage_counts());
-        json_array_append_new(usage->days, json);
+    if (usage->by != USAGE_BY_NOTHING) {
+        usage_sums_sort(&usage->sums);
+        usage_table_print(&usage->sums, usage->limit, usage->format);
+        return;
     }
 
-    usage_add(json, reply);
-    usage_add(usage->total, reply);
-}
+    json = usage_days_json(&usage->days, usage->count != 0);
 
+    switch (usage->format) {
 
-void
-usage_day_text(char out[USAGE_DAY], uint32_t day)
-{
-    snprintf(out, USAGE_DAY, "%04u-%02u-%02u", day / 10000 % 10000,
-             day / 100 % 100, day % 100);
-}
+    case ROWS_JSON:
+        json_print(json);
+        return;
 
+    case ROWS_CSV:
+        usage_csv(json);
+        break;
 
-json_t *
-usage_counts(void)
-{
-    unsigned  i;
-    json_t   *le, *count;
-
-    le = json_array();
-    count = json_array();
-
-    for (i = 0; i < APIKEY_USAGE_BUCKETS; i++) {
-
-        if (i < APIKEY_USAGE_LATENCIES) {
-            json_array_append_new(le, json_integer(apikey_usage_latencies[i]));
-        }
-
-        json_array_append_new(count, json_integer(0));
+    default:
+        usage_show(json);
     }
 
-    return json_pack("{s:i, s:{}, s:{}, s:{}, s:{}, s:i, s:i, s:{s:o, s:o}}",
-                     "requests", 0, "denied", "statuses", "endpoints",
-                     "countries", "bytes", 0, "errors", 0,
-                     "latency", "le", le, "count", count);
-}
-
-
-void
-usage_add(json_t *counts, const reply_t *reply)
-{
-    size_t                 i;
-    unsigned               at;
-    apikey_field_t         field;
-    apikey_usage_count_t   count;
-
-    for (i = 0; reply_pair(reply, i, &field); i++) {
-        at = 0;
-
-        while (apikey_usage_read(&count, &at, field.name, field.value)
-               == APIKEY_OK)
-        {
-            usage_count(counts, &count);
-        }
-    }
-}
-
-
-static void
-usage_count(json_t *counts, const apikey_usage_count_t *count)
-{
-    json_t  *array, *number;
-
-    switch (count->kind) {
-
-    case APIKEY_USAGE_REQUESTS:
-        usage_count_member(counts, "requests", count->amount);
-        break;
-
-    case APIKEY_USAGE_BYTES:
-        usage_count_member(counts, "bytes", count->amount);
-        break;
-
-    case APIKEY_USAGE_ERRORS:
-        usage_count_member(counts, "errors", count->amount);
-        break;
-
-    case APIKEY_USAGE_DENIED:
-        usage_count_labelled(counts, "denied", count->label, count->amount);
-        break;
-
-    case APIKEY_USAGE_STATUS:
-        usage_count_labelled(counts, "statuses", count->label, count->amount);
-        break;
-
-    case APIKEY_USAGE_ENDPOINT:
-        usage_count_labelled(counts, "endpoints", count->label, count->amount);
-        break;
-
-    case APIKEY_USAGE_COUNTRY:
-        usage_count_labelled(counts, "countries", count->label, count->amount);
-        break;
-
-    default: /* APIKEY_USAGE_LATENCY */
-        array = json_object_get(json_object_get(counts, "latency"), "count");
-        number = json_array_get(array, count->bucket);
-
-        json_integer_set(number, json_integer_value(number) + count->amount);
-    }
-}
-
-
-/* Labels that aren't UTF-8 were not written by a gateway. */
-
-static void
-usage_count_labelled(json_t *counts, const char *member, apikey_text_t label,
-    uint64_t count)
-{
-    char  name[APIKEY_USAGE_LABEL_MAX + 1];
-
-    label.len = apikey_usage_label(name, label);
-    name[label.len] = '\0';
-
-    usage_count_member(json_object_get(counts, member), name, count);
-}
-
-
-static void
-usage_count_member(json_t *object, const char *name, uint64_t count)
-{
-    json_t  *number;
-
-    number = json_object_get(object, name);
-
-    if (number != NULL) {
-        json_integer_set(number, json_integer_value(number) + count);
-    } else {
-        json_object_set_new(object, name, json_integer(count));
-    }
+    json_decref(json);
 }

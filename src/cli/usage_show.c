@@ -35,9 +35,6 @@ static void usage_show_labels(json_t *total, const usage_table_t *labels);
 static void usage_show_latency(json_t *total);
 static void usage_show_used(json_t *usage);
 static unsigned usage_columns(unsigned count);
-static void usage_cell(table_t *table, json_int_t number);
-static void usage_share(table_t *table, json_int_t part, json_int_t whole);
-static void usage_bytes(table_t *table, json_int_t bytes);
 static void usage_bar(table_t *table, json_int_t part, json_int_t whole);
 static json_int_t usage_number(json_t *object, const char *name);
 static json_int_t usage_sum(json_t *object);
@@ -272,7 +269,7 @@ usage_columns(unsigned count)
 }
 
 
-static void
+void
 usage_cell(table_t *table, json_int_t number)
 {
     char  text[USAGE_NUMBER];
@@ -282,7 +279,7 @@ usage_cell(table_t *table, json_int_t number)
 }
 
 
-static void
+void
 usage_share(table_t *table, json_int_t part, json_int_t whole)
 {
     char  text[USAGE_NUMBER];
@@ -297,7 +294,7 @@ usage_share(table_t *table, json_int_t part, json_int_t whole)
 }
 
 
-static void
+void
 usage_bytes(table_t *table, json_int_t bytes)
 {
     char         text[USAGE_NUMBER];

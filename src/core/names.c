@@ -10,6 +10,7 @@ static char *apikey_names_append_digest(char *out,
     const unsigned char *digest);
 static char *apikey_names_append(char *out, const char *data, size_t len);
 static char *apikey_names_append_text(char *out, const char *text);
+static char *apikey_names_append_digits(char *out, uint32_t n, unsigned count);
 
 
 int
@@ -85,7 +86,6 @@ size_t
 apikey_names_usage(char *out, apikey_text_t prefix,
     const unsigned char *digest, uint32_t day)
 {
-    int    i;
     char  *p;
 
     p = apikey_names_append(out, prefix.data, prefix.len);
@@ -98,12 +98,19 @@ apikey_names_usage(char *out, apikey_text_t prefix,
 
     *p++ = ':';
 
-    for (i = APIKEY_USAGE_DAY_LEN - 1; i >= 0; i--) {
-        p[i] = (char) ('0' + day % 10);
-        day /= 10;
-    }
+    return apikey_names_append_digits(p, day, APIKEY_USAGE_DAY_LEN) - out;
+}
 
-    return p + APIKEY_USAGE_DAY_LEN - out;
+
+size_t
+apikey_names_gone(char *out, apikey_text_t prefix, uint32_t month)
+{
+    char  *p;
+
+    p = apikey_names_append(out, prefix.data, prefix.len);
+    p = apikey_names_append_text(p, "gone:");
+
+    return apikey_names_append_digits(p, month, APIKEY_USAGE_MONTH_LEN) - out;
 }
 
 
@@ -243,4 +250,18 @@ static char *
 apikey_names_append_text(char *out, const char *text)
 {
     return apikey_names_append(out, text, strlen(text));
+}
+
+
+static char *
+apikey_names_append_digits(char *out, uint32_t n, unsigned count)
+{
+    unsigned  i;
+
+    for (i = count; i > 0; i--) {
+        out[i - 1] = (char) ('0' + n % 10);
+        n /= 10;
+    }
+
+    return out + count;
 }

@@ -15,6 +15,9 @@
  *   Pusage:{DIGEST}:YYYYMMDD Pusage:{DIGEST}
  *                      hashes: what was counted of a key's use on a day of UTC,
  *                      and what is known of its past (usage.h); they expire
+ *   Pgone:YYYYMM       hash: digest => JSON, the id, name, org, project,
+ *                      service, plan and creation of a deleted key; what was
+ *                      counted of it expires in that month, and the hash then
  *   Pevents            stream: what has happened, about the last 100000
  *   Pexpiring          sorted set: public id => when the key expires, in Unix
  *                      seconds; whoever tells of it removes it.  "*", which is
@@ -69,6 +72,9 @@ size_t apikey_names_pool(char *out, apikey_text_t prefix,
 /* day: YYYYMMDD as a number; 0: what is known of the key's past. */
 size_t apikey_names_usage(char *out, apikey_text_t prefix,
     const unsigned char *digest, uint32_t day);
+
+/* month: YYYYMM as a number. */
+size_t apikey_names_gone(char *out, apikey_text_t prefix, uint32_t month);
 
 size_t apikey_names_events(char *out, apikey_text_t prefix);
 size_t apikey_names_expiring(char *out, apikey_text_t prefix);

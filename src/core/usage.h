@@ -3,7 +3,8 @@
 
 /*
  * What is counted of the use of a key, and how it is stored in Redis.  Only
- * usage.lua writes it, and only while the key has a record.
+ * usage.lua writes it, and only while the key has a record, or for one that was
+ * used before it was deleted: what workers have counted until then.
  *
  * Pusage:{DIGEST}:YYYYMMDD is a hash for each day of UTC, by Redis's clock, on
  * which the key was used; it expires.  What most requests add to is packed in
@@ -39,6 +40,7 @@
  *   past       the requests of up to APIKEY_USAGE_PAST days of use before
  *              that, latest last, separated by spaces
  *   since      the day on which a country was first seen
+ *   gone       the key was deleted
  *   cLABEL     a country, and the day on which it was first seen
  *   tTYPE      an event that was told: the day
  *   tTYPE:SECONDS
@@ -54,6 +56,7 @@
 #define APIKEY_USAGE_DAYS       90     /* kept, unless configured */
 #define APIKEY_USAGE_DAYS_MAX   3650
 #define APIKEY_USAGE_DAY_LEN    8      /* YYYYMMDD */
+#define APIKEY_USAGE_MONTH_LEN  6
 #define APIKEY_USAGE_LABEL_MAX  60
 #define APIKEY_USAGE_LABELS     100
 #define APIKEY_USAGE_PAST       7

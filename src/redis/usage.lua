@@ -1,5 +1,5 @@
 -- Adds to what is counted of the use of keys, each on a day, while the key has
--- a record, and finds what is worth telling of.  See core/usage.h for what is
+-- a record or is known as deleted, and finds what is worth telling of.  See core/usage.h for what is
 -- stored.
 --
 -- KEYS     for each key its record and the counts of its day
@@ -183,6 +183,13 @@ local function count_other(day, name, amount)
 end
 
 
+-- Was it deleted, having been used?
+
+local function gone(day)
+    return call('HGET', past_of(day), 'gone')
+end
+
+
 -- Is there a record?  Then its last use is this, unless a later one is known.
 
 local function use(record, used)
@@ -300,6 +307,11 @@ end
 local function told(record)
     local answer = call('HMGET', record, 'id', 'name', 'org', 'project')
 
+    if not answer[1] then
+        events = {}
+        return 1
+    end
+
     for _, event in ipairs(events) do
         answer[#answer + 1] = event
     end
@@ -330,7 +342,7 @@ local function count(record, day, tally)
     local numbers = had[1]
 
     if not numbers or #numbers ~= SIZE then
-        if not use(record, used) then
+        if not use(record, used) and not gone(day) then
             return 0
         end
 
@@ -342,11 +354,13 @@ local function count(record, day, tally)
         = unpack(NUMBERS, numbers)
 
     if had[1] and late ~= 0 then
-        if not use(record, used) then
+        if not use(record, used) and not gone(day) then
             return 0
         end
 
-    elseif had[1] and second > latest and not use_again(record, used) then
+    elseif had[1] and second > latest and not use_again(record, used)
+           and not gone(day)
+    then
         return 0
     end
 

@@ -5,7 +5,7 @@
 #include "store_call.h"
 #include "store_counters.h"
 #include "store_expiring.h"
-#include "store_usage.h"
+#include "store_gone.h"
 
 
 #define STORE_BUCKETS  16     /* of the index, visited at once */
@@ -208,6 +208,8 @@ store_delete(store_t *store, apikey_text_t id, stored_t **deleted)
     }
 
     if (rc == STORE_DONE) {
+        store_gone_deleted(store, stored);
+
         store_write_init(store, &write, stored->digest);
         store_write_add(&write, store_acks_token(store));
 
@@ -219,7 +221,6 @@ store_delete(store_t *store, apikey_text_t id, stored_t **deleted)
         }
 
         reply_free(reply);
-        store_usage_deleted(store, stored);
 
         if (deleted == NULL) {
             free(stored);
@@ -254,6 +255,14 @@ store_delete(store_t *store, apikey_text_t id, stored_t **deleted)
 store_rc_e
 store_visit(store_t *store, store_visit_pt visit, void *data)
 {
+    return store_visit_some(store, visit, NULL, data);
+}
+
+
+store_rc_e
+store_visit_some(store_t *store, store_visit_pt visit,
+    store_rc_e (*after)(void *data), void *data)
+{
     unsigned       bucket, i;
     store_rc_e     rc;
     reply_t       *index[STORE_BUCKETS];
@@ -283,6 +292,10 @@ store_visit(store_t *store, store_visit_pt visit, void *data)
 
         if (rc == STORE_DONE) {
             rc = store_visit_records(store, index, visit, data);
+        }
+
+        if (rc == STORE_DONE && after != NULL) {
+            rc = after(data);
         }
 
         for (i = 0; i < STORE_BUCKETS; i++) {

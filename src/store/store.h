@@ -126,5 +126,9 @@ store_rc_e store_delete(store_t *store, apikey_text_t id,
 /* Visits every key, in no order. */
 store_rc_e store_visit(store_t *store, store_visit_pt visit, void *data);
 
+/* The same; after some of them the store may be used for what they need. */
+store_rc_e store_visit_some(store_t *store, store_visit_pt visit,
+    store_rc_e (*after)(void *data), void *data);
+
 
 #endif /* APIKEY_STORE_H */

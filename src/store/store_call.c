@@ -68,6 +68,16 @@ store_name_ids(const store_t *store, store_name_t *name, unsigned bucket)
 
 
 void
+store_name_usage(const store_t *store, store_name_t *name,
+    const unsigned char digest[APIKEY_DIGEST_SIZE], uint32_t day)
+{
+    name->text.data = name->data;
+    name->text.len = apikey_names_usage(name->data, store->prefix, digest,
+                                        day);
+}
+
+
+void
 store_name_plans(const store_t *store, store_name_t *name)
 {
     name->text.data = name->data;

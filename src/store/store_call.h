@@ -51,6 +51,8 @@ void store_name_record(const store_t *store, store_name_t *name,
     const unsigned char digest[APIKEY_DIGEST_SIZE]);
 void store_name_ids(const store_t *store, store_name_t *name,
     unsigned bucket);
+void store_name_usage(const store_t *store, store_name_t *name,
+    const unsigned char digest[APIKEY_DIGEST_SIZE], uint32_t day);
 void store_name_plans(const store_t *store, store_name_t *name);
 void store_name_gateways(const store_t *store, store_name_t *name);
 void store_name_events(const store_t *store, store_name_t *name);

@@ -39,6 +39,7 @@ static const route_t  routes[] = {
     { "PUT", "/api/templates/{name}", ROUTE_ADMIN, api_template_set },
     { "DELETE", "/api/templates/{name}", ROUTE_ADMIN, api_template_remove },
     { "GET", "/api/plans", 0, api_plans },
+    { "GET", "/api/usage", 0, api_usage_all },
     { "GET", "/api/events", 0, api_events },
     { "GET", "/api/events/stream", ROUTE_UNASKED, api_stream },
     { "GET", "/api/gateways", 0, api_gateways },

@@ -56,6 +56,9 @@ unsigned api_usage(request_t *request);
 unsigned api_limits(request_t *request);
 unsigned api_limits_reset(request_t *request);
 
+/* api_usage.c */
+unsigned api_usage_all(request_t *request);
+
 /* api_events.c */
 unsigned api_events(request_t *request);
 

@@ -129,6 +129,7 @@ test_sizes(void)
     is_number(apikey_names_record(out, p, digest), 64 + 66, "longest record");
     is_number(apikey_names_usage(out, p, digest, 99991231), 64 + 6 + 66 + 9,
               "longest usage");
+    is_number(apikey_names_gone(out, p, 999912), 64 + 5 + 6, "longest gone");
     is_number(apikey_names_ids(out, p, 4095), 64 + 8, "longest bucket");
     is_number(apikey_names_pool(out, p, "project", p, p), 64 + 8 + 66 + 65,
               "longest pool");
