@@ -84,7 +84,8 @@ sub questions {
 
     $code->();
 
-    return scalar grep { /\] "evalsha?"/i && !/gateways|usage/ } $monitor->lines;
+    return scalar grep { /\] "evalsha?"/i && !/gateways|usage/ }
+                       $monitor->lines;
 }
 
 # Workers trust what is cached once they are known to listen, and again when

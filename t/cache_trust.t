@@ -53,7 +53,8 @@ sub questions {
 
     ask($port, $key) for 1 .. 20;
 
-    return scalar grep { /\] "evalsha?"/i && !/gateways|usage/ } $monitor->lines;
+    return scalar grep { /\] "evalsha?"/i && !/gateways|usage/ }
+                       $monitor->lines;
 }
 
 sub trusting {

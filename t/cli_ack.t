@@ -21,8 +21,8 @@ my $r;
 
 
 # Subscribed, and answers; "gated": each answer waits for an element of the
-# list "gate", and is noted in "answered", then in "published"; "deaf" to the Nth
-# message.
+# list "gate", and is noted in "answered", then in "published"; "deaf" to the
+# Nth message.
 
 sub worker {
     my ($name, %opt) = @_;
@@ -197,8 +197,9 @@ is_deeply([ decode_json($r->{out})->{deleted}, workers($r)->{confirmed} ],
 $changes->message for 1, 2;
 
 $r = apikey('--json', 'delete', 'nosuch');
-is_deeply(decode_json($r->{out}), { deleted => 0, workers => undef,
-                                       replicas => undef }, 'nothing to confirm');
+is_deeply(decode_json($r->{out}),
+          { deleted => 0, workers => undef, replicas => undef },
+          'nothing to confirm');
 
 
 # Not waiting, and for how long.

@@ -162,7 +162,8 @@ is_deeply(decode_json($r->{out}), { id => $key->{id}, windows => [
     { plan => undef, @none, per => 'key', seconds => 360 * 86400,
       limit => 20, used => 0, remaining => 20, reset => $reset->(360 * 86400) },
     { plan => 'free', @none, per => 'key', seconds => 90 * 86400,
-      limit => undef, used => 7, remaining => undef, reset => $reset->(90 * 86400) },
+      limit => undef, used => 7, remaining => undef,
+      reset => $reset->(90 * 86400) },
 ]}, 'what is used and left');
 
 like(apikey('limits', $key->{id})->{out},
@@ -275,8 +276,8 @@ is(apikey('delete', '--service', '')->{exit}, 2, 'of a service without name');
 $r = apikey('--json', 'delete', '--service', 'shop', '--project', 'p1',
             '--yes');
 is(decode_json($r->{out})->{deleted}, 2, 'of service and project');
-like(apikey('delete', '--service', 'shop', '--yes')->{out}, qr/^deleted 1 key$/m,
-     'of a service');
+like(apikey('delete', '--service', 'shop', '--yes')->{out},
+     qr/^deleted 1 key$/m, 'of a service');
 is(apikey('delete')->{exit}, 2, 'of nothing');
 
 

@@ -64,9 +64,10 @@ $one->cmd('CONFIG', 'SET', 'appendonly', 'no');
 
 $three->cmd('ACL', 'SETUSER', 'default', '-publish');
 my $others = names($one, $two);
+my $refused = names($three);
+my $no_right = $Test::Apikey::Redis::NO_RIGHT;
 like(doctor('rights'), qr/^exit 1\nok \Q$others\E: a probe.*
-wrong \Q${\ names($three)}\E: a probe can't be .*$Test::Apikey::Redis::NO_RIGHT/,
-     'one master refuses');
+wrong \Q$refused\E: a probe can't be .*$no_right/, 'one master refuses');
 $three->cmd('ACL', 'SETUSER', 'default', '+publish');
 
 $three->cmd('ACL', 'SETUSER', 'default', '-subscribe', '-cluster|info');

@@ -37,7 +37,7 @@ sub names {
 
 $r = import_csv(<<'CSV' =~ s/\n/\r\n/gr =~ s/\\n/\n/r);
 plan,scopes,key,name,id,expires,last_used,allow
-pro,projects:read users:read,"legacy/""1""","Smith, ""Jo""",c1,2030-01-01,,"10.0.0.0/8 ::1"
+pro,a:read b:read,"legacy/""1""","Smith, ""Jo""",c1,2030-01-01,,"10.0.0.0/8 ::1"
 ,,legacy-2,"",c2,1893456000,1700000000,
 
 ,"*:read\nusers:*",legacy-3,,c3,,,
@@ -51,7 +51,7 @@ like($r->{err}, qr/^apikey: "-", line 5: scopes: /m,
 my $key = show('c1');
 
 is_deeply([ @$key{qw(name plan scopes expires allow)} ],
-          [ 'Smith, "Jo"', 'pro', [ 'projects:read', 'users:read' ],
+          [ 'Smith, "Jo"', 'pro', [ 'a:read', 'b:read' ],
             1893456000, [ '10.0.0.0/8', '::1' ] ], 'quotes and commas');
 
 is(apikey({ stdin => 'legacy/"1"' }, 'verify')->{exit}, 0,

@@ -116,10 +116,11 @@ for (
     [ 'allow', 'localhost', '', 1 ],
 ) {
     my ($option, $value, $why, $edit) = @$_;
-    my $named = $option eq 'template' ? qr/"\Q$value\E"/
-                                      : qr/^apikey: --$option "\Q$value\E": $why/;
+    my ($exit, $named) = $option eq 'template'
+        ? (1, qr/"\Q$value\E"/)
+        : (2, qr/^apikey: --$option "\Q$value\E": $why/);
 
-    wrong($option eq 'template' ? 1 : 2, $named, 'create', '--name', 'x', "--$option", $value);
+    wrong($exit, $named, 'create', '--name', 'x', "--$option", $value);
     wrong(2, $named, 'edit', $key->{id}, "--$option", $value)
         if $edit && $option ne 'template';
 }
@@ -293,8 +294,9 @@ $proxy->stop;
 
 # A key that couldn't be printed is taken back.
 
-$r = run('sh', '-c', 'exec "$0" "$@" > /dev/full', "$Test::Apikey::BUILD/apikey",
-         '--redis', $redis->url, '--pepper-file', Test::Apikey::pepper_file(),
+$r = run('sh', '-c', 'exec "$0" "$@" > /dev/full',
+         "$Test::Apikey::BUILD/apikey", '--redis', $redis->url,
+         '--pepper-file', Test::Apikey::pepper_file(),
          'create', '--name', 'x');
 is($r->{exit}, 1, 'standard output is full');
 like($r->{err}, qr/can't be printed and is deleted again/, 'which is told');

@@ -62,7 +62,8 @@ is_deeply(expiring(), {}, 'revoked and deleted keys');
 
 # Imported ones, many at once.
 
-my $rows = join '', map { "key-$_,id-$_," . (4000000000 + $_) . ",\n" } 1 .. 123;
+my $rows = join '', map { "key-$_,id-$_," . (4000000000 + $_) . ",\n" }
+                        1 .. 123;
 
 $r = apikey({ stdin => "key,id,expires,status\n$rows"
               . "old,old,1500000000,\nrevoked,revoked,4000000000,revoked\n" },

@@ -235,7 +235,8 @@ sub doctor {
     my ($found) = grep { $_->{check} eq $check }
                   @{decode_json($r->{out})->{checks}};
 
-    ok(!$found->{mend} == ($found->{result} eq 'ok'), "$check: a mend if wrong");
+    ok(!$found->{mend} == ($found->{result} eq 'ok'),
+       "$check: a mend if wrong");
 
     return "$r->{exit} $found->{result}";
 }

@@ -108,7 +108,8 @@ like($text, qr/^ENDPOINT .*\nGET \/v1\/ +14 +93\.3%\nother +1 +6\.7%$/m,
 like($text, qr/^COUNTRY .*\nDE +13 +86\.7%\nFR +2 +13\.3%$/m, 'countries');
 like($text, qr/^STATUS .*\n200 +9 .*\n429 +4 .*\n404 +2 /m, 'statuses');
 like($text, qr/^DENIED .*\nlimited +3 +75\.0%\nscope +1 +25\.0%$/m, 'denied');
-like($text, qr/^MILLISECONDS .*\nup to 1 +5 .*\nup to 10 +5 .*\nover 10000 +1 /m,
+like($text,
+     qr/^MILLISECONDS .*\nup to 1 +5 .*\nup to 10 +5 .*\nover 10000 +1 /m,
      'latencies');
 like($text, qr/^last used 2026-11-21 \d\d:\d\d:\d\d UTC from 2001:db8::1$/m,
      'the last use');

@@ -161,7 +161,8 @@ serve('500 Oops', '503 Busy', '200 OK');
 $r = webhook();
 is($r->{out}, "2 sent\n", 'after errors');
 is(keys_sent(), 'k3 k3 k3 k4', 'the same one again, then the next');
-like($r->{err}, qr{: it answered 500\n.*: it answered 503\n.*takes events again},
+like($r->{err},
+     qr{: it answered 500\n.*: it answered 503\n.*takes events again},
      'with each reason said') or diag $r->{err};
 unlike($r->{err}, qr/hidden/, 'and no secret of the URL');
 

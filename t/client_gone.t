@@ -224,7 +224,8 @@ my $logged = sub { scalar(() = slurp("$nginx->{dir}/decided.log") =~ /\n/g) };
 my $before = $logged->();
 
 $h2->send(frame(3, 0, 1, pack 'N', 8));
-ok(wait_for(sub { $logged->() == $before + 1 }), 'a stream reset is a request ended');
+ok(wait_for(sub { $logged->() == $before + 1 }),
+   'a stream reset is a request ended');
 
 $fake->script({ ask => 1 });
 $fake->release;

@@ -122,7 +122,8 @@ $valkey->script(record(rev => 1, id => 'some', status => 'active'));
 ($nginx, $port) = gateway("127.0.0.1:$valkey->{port} mode=cluster", 'db=2');
 
 is(statuses($port, @keys), '200 200 200', 'a Cluster with databases');
-is((grep { $_->[0] eq 'SELECT' } @{$valkey->words})[0][1], 2, 'is asked for it');
+is((grep { $_->[0] eq 'SELECT' } @{$valkey->words})[0][1], 2,
+   'is asked for it');
 $nginx->stop;
 
 

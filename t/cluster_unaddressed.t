@@ -55,8 +55,9 @@ for ([ '?', $second->{port} ], [ '', 0 ], [ '127.0.0.1', 0 ]) {
 CONF
 
     my $ask = sub {
-        return join ' ', map { get($port, '/', 'X-API-Key' => "key-$_")->status }
-                             1 .. 20;
+        return join ' ',
+                    map { get($port, '/', 'X-API-Key' => "key-$_")->status }
+                        1 .. 20;
     };
 
     my $answers = $ask->();
@@ -64,7 +65,8 @@ CONF
 
     like($answers, qr/204/, "\"$host:$there\": the others' slots are served");
     like($answers, qr/503/, 'its own are refused');
-    ok($nginx->wait_log(qr/\[error\].*redis[ ]"127\.0\.0\.1:$first->{port}"[ ]knows
+    ok($nginx->wait_log(qr/\[error\].*
+                           redis[ ]"127\.0\.0\.1:$first->{port}"[ ]knows
                            [ ]no[ ]address[ ]of[ ]node[ ]"$id",[ ]which[ ]has
                            [ ]the[ ]slots[ ]8192[ ]to[ ]16383/x),
        'the node is named');

@@ -76,7 +76,8 @@ is_deeply([ grep { !$results{$_} }
           'and of no result');
 
 SKIP: {
-    skip 'no promtool', 1 unless grep { -x "$_/promtool" } split /:/, $ENV{PATH};
+    skip 'no promtool', 1
+        unless grep { -x "$_/promtool" } split /:/, $ENV{PATH};
 
     my $r = run('promtool', 'check', 'rules',
                 "$Test::Apikey::ROOT/contrib/alerts.yml");

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# The commands that README.md gives for keys of other gateways, as they stand
-# there, beside programs that answer as the gateways do: the keys work then, where
-# their clients have always sent them.
+# The commands that README.md gives for keys of other gateways, just as they are
+# there, beside programs that answer as the gateways do: the keys work then,
+# where their clients have always sent them.
 
 use strict;
 use warnings;

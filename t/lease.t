@@ -92,7 +92,8 @@ sub asked {
 
     $code->();
 
-    return scalar grep { /\] "evalsha?"/i && !/gateways|usage/ } $monitor->lines;
+    return scalar grep { /\] "evalsha?"/i && !/gateways|usage/ }
+                       $monitor->lines;
 }
 
 # What a gateway holds of all keys, and what it did.

@@ -92,7 +92,8 @@ my @exact = (key('exact'));
 is(load(1000, \@exact), $limit, 'exact: all that fit pass, and no more');
 
 for my $plan (qw(leased sliding org)) {
-    my @keys = map { key($plan, '--org', 'acme') } 1 .. ($plan eq 'org' ? 3 : 1);
+    my @keys = map { key($plan, '--org', 'acme') }
+                   1 .. ($plan eq 'org' ? 3 : 1);
 
     my $passed = load($plan eq 'leased' ? 1000 : 300, \@keys);
     cmp_ok($passed, '<=', $limit, "$plan: no more than fit pass");

@@ -133,7 +133,8 @@ for my $case ([ 'a plan', '/', '--plan', 'small' ],
     $fake->script({ ask => 1 }, { ask => 1, hold => 1 });
 
     my $client = dial($port);
-    $client->send("GET / HTTP/1.1\r\nHost: a\r\nX-API-Key: $key->{key}\r\n\r\n");
+    $client->send("GET / HTTP/1.1\r\nHost: a\r\n"
+                  . "X-API-Key: $key->{key}\r\n\r\n");
     $fake->wait_scripts(2);
     cmp_ok(used($key), '>', 1, 'a lease is on its way');
 

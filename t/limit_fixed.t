@@ -114,8 +114,9 @@ is(join(' ', map { $_->header('X-RateLimit-Limit') } @r), '3 3 3 3 3',
 my $now = $redis->cmd('TIME')->[0];
 my $reset = $now - $now % $long + $long;
 
-is(join(' ', map { $_->header('X-RateLimit-Reset') } @r), "$reset " x 4
-   . $reset, 'the reset is the end of the window on Redis\'s clock, throughout');
+is(join(' ', map { $_->header('X-RateLimit-Reset') } @r),
+   "$reset " x 4 . $reset,
+   'the reset is the end of the window on Redis\'s clock, throughout');
 
 my ($retry) = map { $_->header('Retry-After') } $r[4];
 ok($retry <= $reset - $began + 1 && $retry >= $reset - $now,

@@ -86,7 +86,8 @@ my $start = $now - $now % $long;
 my $left = ($start + $long - $now) / $long;
 
 for ([ 'a part of the window before', $start, 0, 600, ceil(600 * $left) ],
-     [ 'and what this one has used', $start, 100, 600, 100 + ceil(600 * $left) ],
+     [ 'and what this one has used', $start, 100, 600,
+       100 + ceil(600 * $left) ],
      [ 'this window has become the one before', $start - $long, 700, 999,
        ceil(700 * $left) ],
      [ 'two windows ago is forgotten', $start - 2 * $long, 999, 999, 0 ],

@@ -249,7 +249,8 @@ is_counted({ %$each, 'api.test /new' => { ok => 2 } }, 'and goes on');
 is(status()->{requests}, $before + 2, 'the sum, too');
 is(status()->{started}, $first->{started}, 'all that since the start');
 
-ok(!$nginx->reload(conf('location /bad { apikey_status perl; }')), 'a wrong configuration');
+ok(!$nginx->reload(conf('location /bad { apikey_status perl; }')),
+   'a wrong configuration');
 is(status()->{loads}, 4, 'is none');
 expect_log(qr/invalid value "perl" of "apikey_status"/);
 

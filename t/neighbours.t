@@ -221,7 +221,8 @@ for ([ 401, 'WWW-Authenticate', $port, 'GET' ],
         is($r->status, $status, "error_page, $uri: $status");
         is($r->body, $body{$uri}, "$status: its body");
         is($r->all($header), 1, "$status: $header once") if $header;
-        is($r->header('Cache-Control'), 'no-store', "$status: not to be stored");
+        is($r->header('Cache-Control'), 'no-store',
+           "$status: not to be stored");
         is(scalar(grep { defined $r->header("X-RateLimit-$_") }
                        qw(Limit Remaining Reset)),
            $status == 429 ? 3 : 0, "$status: limits");

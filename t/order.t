@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# When several things speak against a request, the first of docs/ARCHITECTURE.md is
-# what it is refused for; and a refusal spends nothing.
+# When several things speak against a request, the first of the order of checks
+# in docs/ARCHITECTURE.md is what it is refused for; and a refusal spends
+# nothing.
 
 use strict;
 use warnings;

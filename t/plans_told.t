@@ -249,7 +249,7 @@ is($client->response->status, 200, 'and serves its client');
 
 my $empty = redis();
 
-unlike(apikey({ redis => $empty }, 'create', '--name', 'x', '--plan', 'p')->{err},
-       qr/warning/, 'nor before there is a gateway');
+my $r = apikey({ redis => $empty }, 'create', '--name', 'x', '--plan', 'p');
+unlike($r->{err}, qr/warning/, 'nor before there is a gateway');
 
 done_testing();

@@ -173,7 +173,8 @@ is(grep({ /"EVALSHA"/ && !/:(?:gateways|usage|events|expiring)/ }
 # Before the access phase there is but one location.
 
 $key = key('teams');
-is(told(ask($key, '/rewrite')), '200 5', 'rewrite last: the cost of the new one');
+is(told(ask($key, '/rewrite')), '200 5',
+   'rewrite last: the cost of the new one');
 is(told(ask(key('users'), '/rewrite')), '403', 'rewrite last: its rules');
 
 $key = key('teams');
@@ -229,7 +230,8 @@ $key = key('teams');
 is(told(ask($key, '/refused/other')), '200 5',
    'refused here, allowed where error_page leads');
 is(told(ask($key, '/refused/named')), '200 0', 'or @named, each at its cost');
-is(told(ask(key('projects'), '/refused/other')), '403', 'refused here and there');
+is(told(ask(key('projects'), '/refused/other')), '403',
+   'refused here and there');
 
 $r = ask(undef, '/refused/away');
 is($r->status, 302, 'error_page to another server');

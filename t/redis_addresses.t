@@ -47,7 +47,8 @@ CONF
     return ($nginx, sub { get($port, '/', 'X-API-Key' => 'a-key')->status });
 }
 
-my $next = qr/\[error\].*connection[ ]failed,[ ]its[ ]next[ ]address[ ]is[ ]tried
+my $next = qr/\[error\].*connection[ ]failed,
+              [ ]its[ ]next[ ]address[ ]is[ ]tried
               .*redis:[ ]"[^"]+",[ ]address:[ ]127\.0\.1\.\d:\d+/x;
 
 sub tried { scalar(() = $_[0]->log =~ /$next/g) }

@@ -42,7 +42,11 @@ CONF
 
 my $patient = 'connect_timeout=60s timeout=60s';
 
-sub conf { my ($where, $at) = @_; "apikey_redis $where;" . $conf =~ s/PORT/$at/r }
+sub conf {
+    my ($where, $at) = @_;
+
+    return "apikey_redis $where;" . $conf =~ s/PORT/$at/r;
+}
 
 my $nginx = nginx(conf("127.0.0.1:$redis->{port} $patient", $port));
 my $key = create_key('--permissions', 'read', '--limits', '1000r/d');

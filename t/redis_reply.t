@@ -209,7 +209,8 @@ ok(wait_for(sub { $fake->connections >= $connections + 20 }, 60),
 cmp_ok(time - $began, '>', 1, 'at a slower and slower pace');
 
 $fake->greet(PING => "+PONG\r\n");
-ok(wait_for(sub { ask('good', verdict(0))->status == 204 }), 'and is used again');
+ok(wait_for(sub { ask('good', verdict(0))->status == 204 }),
+   'and is used again');
 
 
 # Anonymous requests: there is no record to send.

@@ -98,9 +98,11 @@ for my $rule ({ ask => 1, lose => 1, close => 1 }, { lose => 1, close => 1 }) {
     $fake->forget;
     $fake->script($rule);
 
-    is(get($port, '/', @headers)->status, 503, "$asked, and the reply lost: 503");
+    is(get($port, '/', @headers)->status, 503,
+       "$asked, and the reply lost: 503");
     is($fake->scripts, 1, "$asked: asked once");
-    is(back($asked), $before + 1 + ($rule->{ask} || 0), "$asked: not sent again");
+    is(back($asked), $before + 1 + ($rule->{ask} || 0),
+       "$asked: not sent again");
 }
 
 my $before = back('many');

@@ -37,7 +37,8 @@ sub statuses {
     my ($count) = @_;
     my %seen;
 
-    $seen{$_->status}++ for burst($port, $count, '/', 'X-API-Key' => $key->{key});
+    $seen{$_->status}++
+        for burst($port, $count, '/', 'X-API-Key' => $key->{key});
 
     return \%seen;
 }
@@ -49,7 +50,9 @@ sub status { get($port, '/status')->json }
 
 # All of them, but for a machine that stood still meanwhile.
 
-sub all_pass { ok(wait_for(sub { (statuses(50)->{204} || 0) == 50 }, 60), $_[0]) }
+sub all_pass {
+    ok(wait_for(sub { (statuses(50)->{204} || 0) == 50 }, 60), $_[0]);
+}
 
 
 ok(wait_for(sub { statuses(1)->{204} }, 60), 'it answers');
@@ -74,7 +77,8 @@ is_deeply(statuses(100), { 503 => 100 }, 'a hundred at the same time')
 my $asked = $fake->scripts;
 my $made = $fake->connections - $connections;
 
-cmp_ok($asked, '<=', $made + 1, 'a thousand requests, one question a connection')
+cmp_ok($asked, '<=', $made + 1,
+       'a thousand requests, one question a connection')
     or diag("$asked questions, $made connections");
 
 ok(wait_for(sub { statuses(10); $fake->scripts > $asked + 1 }, 60),

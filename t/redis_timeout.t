@@ -49,8 +49,8 @@ sub ask { get($_[0], '/', 'X-API-Key' => $_[1]{key}) }
 sub asking {
     my ($at, $key) = @_;
 
-    return dial($at)->send(Test::Apikey::HTTP::bytes('GET', '/',
-                                                     'X-API-Key' => $key->{key}));
+    return dial($at)->send(
+        Test::Apikey::HTTP::bytes('GET', '/', 'X-API-Key' => $key->{key}));
 }
 
 sub known {
@@ -141,7 +141,8 @@ my @asked = map { @keys[map { int rand @keys } 1 .. 10] } 1 .. 10;
 my @clients = map { asking($patient_port, $_) } @asked;
 
 $fake->wait_scripts(100);
-is(get($patient_port, '/open')->status, 204, 'a hundred wait, nobody else does');
+is(get($patient_port, '/open')->status, 204,
+   'a hundred wait, nobody else does');
 
 $fake->script({ ask => 1 });
 $fake->release;

@@ -45,7 +45,8 @@ CONF
 sub ask {
     my ($client, $key) = @_;
 
-    $client->send("GET / HTTP/1.1\r\nHost: a\r\nX-API-Key: $key->{key}\r\n\r\n");
+    $client->send("GET / HTTP/1.1\r\nHost: a\r\n"
+                  . "X-API-Key: $key->{key}\r\n\r\n");
 
     return $client->response;
 }

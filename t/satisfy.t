@@ -118,7 +118,8 @@ is(free('/all/basic', @weak, @anna), '403 ours', 'all: no scope');
 is(free('/all/deny', @key), '403 nginx', 'all: a denied address');
 is(told('/all/allow', @key), '200 upstream', 'all: an allowed address');
 is(free('/all/allow'), '401 ours ApiKey', 'all: an allowed address, no key');
-is(told('/all/request', @key, @yes), '200 upstream', 'all: auth_request agrees');
+is(told('/all/request', @key, @yes), '200 upstream',
+   'all: auth_request agrees');
 is(free('/all/request', @key, @no), '401 nginx Asked',
    'all: auth_request does not');
 is(free('/all/request', @yes), '401 ours ApiKey',
@@ -202,7 +203,8 @@ $good = create_key('--scope', 'users:*', '--limits', '1/25920000')->{key};
 @key = ('X-API-Key' => $good);
 is(told('/any/basic', @key), '200 upstream', 'any: the last request');
 like(free('/any/basic', @key), qr/^429 ours/, 'any: the limit is reached');
-is(free('/any/basic', @key, @anna), '200 upstream', 'any: the password goes on');
+is(free('/any/basic', @key, @anna), '200 upstream',
+   'any: the password goes on');
 
 
 # Without Redis.

@@ -136,8 +136,8 @@ is(passing('users:read', '/two'), '', 'one scope of two');
 is(passing('users:read projects:read', '/two'), $all, 'two scopes of two');
 is(passing('*:read', '/two'), $all, 'a wildcard for both');
 
-is(passing('users:read', '/lines'), 'GET HEAD OPTIONS PATCH DELETE PROPFIND BREW',
-   'a line for all methods');
+is(passing('users:read', '/lines'),
+   'GET HEAD OPTIONS PATCH DELETE PROPFIND BREW', 'a line for all methods');
 is(passing('users:read users:write', '/lines'),
    'GET HEAD OPTIONS POST PATCH DELETE PROPFIND BREW', 'two lines for POST');
 is(passing('users:read users:write projects:write', '/lines'), $all,

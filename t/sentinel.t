@@ -178,7 +178,8 @@ is($first->scripts, 1, 'who has refused it is not asked again');
 $first->script(record(rev => 1, id => 'first', status => 'active'));
 name($first);
 $second->script(resp(\('ERR Error running script (call to f_1): '
-    . "\@user_script:1: -READONLY You can't write against a read only replica.")));
+                        . "\@user_script:1: -READONLY You can't write against "
+                        . 'a read only replica.')));
 is_found($port, 'first', 'READONLY in a script');
 $nginx->stop;
 

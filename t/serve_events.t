@@ -107,7 +107,8 @@ my $some = follow('?type=revoked&key=k1');
 my $id = add(type => 'near_limit', key => 'k1', name => 'not this');
 
 like(until_has($all, qr/not this/),
-     qr/^id:\ \Q$id\E\ndata:\ (\{"id":"\Q$id\E",.*"name":"not\ this".*\})\n\n/mx,
+     qr/^id:\ \Q$id\E\n
+        data:\ (\{"id":"\Q$id\E",.*"name":"not\ this".*\})\n\n/mx,
      'an event as it comes');
 
 add(type => 'revoked', key => 'k1', name => 'this');

@@ -129,7 +129,8 @@ is(login($console->{viewer}, @known)->status, 200, 'a right token');
 login('x' x 40, 'X-Forwarded-For' => "198.51.100.$_") for 1 .. 100;
 is(login($console->{admin}, 'X-Forwarded-For' => '203.0.113.2')->status, 429,
    'an address that nobody knows waits');
-is(login($console->{admin}, @known)->status, 200, 'one that was right does not');
+is(login($console->{admin}, @known)->status, 200,
+   'one that was right does not');
 is(login($console->{admin})->status, 200, 'nor does who is on this machine');
 is(session(Cookie => $mine), 200, 'nor does who is logged in');
 login('x' x 40, @known) for 1 .. 10;
@@ -161,9 +162,10 @@ login('x' x 40, @shared) for 1 .. 10;
 is(login($console->{admin}, @shared)->status, 429, 'who guesses is locked out');
 is(login($console->{admin}, @shared, Cookie => $ops)->status, 200,
    'who was right before is not');
-is(login($console->{admin}, @shared, Cookie => $_)->status, 429, 'with no other '
-   . 'cookie') for 'apikey_browser=' . '0' x 64, 'apikey_browser=', "x$ops",
-                   substr($ops, 0, -1), "__Host-$ops";
+is(login($console->{admin}, @shared, Cookie => $_)->status, 429,
+   'with no other cookie')
+    for 'apikey_browser=' . '0' x 64, 'apikey_browser=', "x$ops",
+        substr($ops, 0, -1), "__Host-$ops";
 
 login('x' x 40, @shared, Cookie => $auditor) for 1 .. 10;
 is(login($console->{viewer}, @shared, Cookie => $auditor)->status, 429,

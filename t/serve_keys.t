@@ -183,8 +183,8 @@ my $limited = create_key('--limits', '5r/m 100r/d')->{id};
 
 $r = call('GET', "/api/keys/$limited/limits");
 is_deeply([ map { [ @$_{qw(seconds limit used remaining)} ] }
-            @{$r->json->{windows}} ], [ [ 60, 5, 0, 5 ], [ 86400, 100, 0, 100 ] ],
-          'limits');
+                @{$r->json->{windows}} ],
+          [ [ 60, 5, 0, 5 ], [ 86400, 100, 0, 100 ] ], 'limits');
 $r = call('POST', "/api/keys/$limited/limits/reset", {})->json;
 is_deeply((delete $r->{workers})->{missing}, [], 'reset, and gateways know');
 is_deeply($r, { id => $limited, reset => JSON::PP::true, replicas => undef },

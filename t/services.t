@@ -37,7 +37,8 @@ for my $path (glob "$root/contrib/*.service") {
         for "contrib/$name", $rest =~ m{(/etc/\S+)}g;
 
     # the group may be there before the user, for those who manage keys
-    my $made = qr/groupadd --system apikey\n.*useradd --system --gid apikey .*/s;
+    my $made = qr/groupadd\ --system\ apikey\n
+                  .*useradd\ --system\ --gid\ apikey\ .*/sx;
 
     like($_, $made, 'its user is made in its group') for $unit, $readme;
 

@@ -38,7 +38,8 @@ my $key = create_key('--limits', '3/25920000');
 my $there = dial($port);
 
 sub ask {
-    $there->send(Test::Apikey::HTTP::bytes('GET', '/', Connection => 'keep-alive',
+    $there->send(Test::Apikey::HTTP::bytes('GET', '/',
+                                           Connection => 'keep-alive',
                                            'X-API-Key' => $_[0]));
     return $there->response->status;
 }

@@ -255,7 +255,8 @@ compare(@$_) for @expected;
 
 my %used = map { $redis->digest($_->[0]{id}) => 1 } @expected;
 my @strange = grep { !/^apikey:usage:\{(\w+)\}(:\d{8})?$/ || !$used{$1} }
-              grep { !$names{$_} && $_ ne "apikey:events" } @{$redis->cmd('KEYS', '*')};
+              grep { !$names{$_} && $_ ne "apikey:events" }
+                   @{$redis->cmd('KEYS', '*')};
 
 is_deeply(\@strange, [],
           'who has no record leaves no trace');

@@ -280,6 +280,7 @@ CONF
 $fake->usage({ lose => 1 });
 ask($key, 1);
 is(join(' ', $nginx->stop), '', 'a worker ends, though Redis is silent');
-like($nginx->log, qr/\[warn\].*usage of 1 keys is lost/, 'and says what is lost');
+like($nginx->log, qr/\[warn\].*usage of 1 keys is lost/,
+     'and says what is lost');
 
 done_testing();

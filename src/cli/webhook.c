@@ -37,7 +37,7 @@ struct webhook_s {
     int              forever;
     const char      *url;
     const char      *name;
-    char             made[17];              /* of the URL, where none is given */
+    char             made[17];               /* of the URL if none is given */
     char            *shown;                  /* the URL without its secrets */
 
     unsigned char    secret[WEBHOOK_SECRET_MAX + 1];

@@ -115,5 +115,6 @@ function local(s) {
 
 
 export function iso(s) {
-    return s && datable(s) && new Date(s * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+    return s && datable(s)
+           && new Date(s * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
 }

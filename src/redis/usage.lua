@@ -1,6 +1,6 @@
 -- Adds to what is counted of the use of keys, each on a day, while the key has
--- a record or is known as deleted, and finds what is worth telling of.  See core/usage.h for what is
--- stored.
+-- a record or is known as deleted, and finds what is worth telling of.  See
+-- core/usage.h for what is stored.
 --
 -- KEYS     for each key its record and the counts of its day
 -- ARGV[1]  for how many seconds counts are kept

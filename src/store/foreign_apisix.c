@@ -49,7 +49,10 @@ foreign_apisix(foreign_t *foreign, document_t *document)
     apisix.foreign = foreign;
     apisix.list = document->root;
 
-    for (node = document_first(document->root); node != NULL; node = node->next) {
+    for (node = document_first(document->root);
+         node != NULL;
+         node = node->next)
+    {
         rc = apisix_document(&apisix, node);
 
         if (rc != 0 || foreign->why[0] != '\0') {

@@ -1,8 +1,8 @@
 /*
- * Kong's key-auth: what decK dumps, YAML or JSON, where keys, groups and plugins
- * of a consumer are in it; and what "kong config db_export" writes, where they
- * are in lists beside the consumers, to which they refer by name or id, and are
- * moved into them first.  A key's ttl is what is left of its life.
+ * Kong's key-auth: what decK dumps, YAML or JSON, where keys, groups and
+ * plugins of a consumer are in it; and what "kong config db_export" writes,
+ * where they are in lists beside the consumers, to which they refer by name or
+ * id, and are moved into them first.  A key's ttl is what is left of its life.
  */
 
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 /*
  * The rows of a file that is read once, in a bounded piece of memory: lines of
  * JSON, the values of a JSON array, or records of CSV as RFC 4180 has it
- * (quotes, CRLF or LF, commas and newlines in quoted fields).  Fields of CSV are
- * separated by a comma, a semicolon or a tab: by the character that a line
+ * (quotes, CRLF or LF, commas and newlines in quoted fields).  Fields of CSV
+ * are separated by a comma, a semicolon or a tab: by the character that a line
  * "sep=;" before the first row names, else by that of which the first row has
  * most.
  *

@@ -52,8 +52,8 @@ const store_worker_t *store_workers_peppered(const store_workers_t *workers,
     const char print[APIKEY_PEPPER_PRINT]);
 
 /*
- * Forgets those that went without saying so, with their plans.  One that comes back right now
- * is known again with its next heartbeat.
+ * Forgets those that went without saying so, with their plans.  One that comes
+ * back right now is known again with its next heartbeat.
  */
 store_rc_e store_workers_prune(store_t *store,
     const store_workers_t *workers);

@@ -10,7 +10,7 @@ package Test::Apikey;
 #   use Test::Apikey;
 #
 #   my $redis = redis();                    # see Test/Apikey/Redis.pm
-#   my $up = upstream();                    # an echo, see Test/Apikey/Upstream.pm
+#   my $up = upstream();                    # an echo, see .../Upstream.pm
 #   my $port = free_port();
 #
 #   my $nginx = nginx(<<"CONF");            # see Test/Apikey/Nginx.pm
@@ -50,8 +50,8 @@ package Test::Apikey;
 #                       calls it until it returns something true; returns that.
 #                       For a minute at least: when all is well that costs
 #                       nothing
-# left(WINDOW, SECONDS)  waits until so much is left of a window of so many seconds,
-#                       lest it ends while the test counts on it
+# left(WINDOW, SECONDS) waits until so much is left of a window of so many
+#                       seconds, lest it ends while the test counts on it
 # in_background(CODE)   runs it in a child; ->result waits for what it returned
 # expect_log(REGEX)     such lines of an error log are no failure of the test
 #

@@ -21,8 +21,9 @@ package Test::Apikey::Browser;
 #                                       # errors, refusals by the CSP
 #   $b->cdp('Network.enable', {...})
 #
-# Whatever waits does so for a condition, for long; fill and click die when there
-# is no such control by then.  A browser that doesn't start is started again.
+# Whatever waits does so for a condition, for long; fill and click die when
+# there is no such control by then.  A browser that doesn't start is started
+# again.
 
 use strict;
 use warnings;

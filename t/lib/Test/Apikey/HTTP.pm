@@ -231,9 +231,9 @@ sub parse {
                        complete => 0, size => length $bytes }, $class;
 
     my $at = 0;
+    my $fields = qr/(?:[^\r\n]+\r\n)*/;
 
-    while ($bytes =~ /\G(HTTP\/1\.[01] (\d{3})[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n)/gc)
-    {
+    while ($bytes =~ /\G(HTTP\/1\.[01] (\d{3})[^\r\n]*\r\n$fields\r\n)/gc) {
         ($self->{head}, $self->{status}, $at) = ($1, $2, pos $bytes);
 
         # 100 Continue and the like come before the response

@@ -33,7 +33,8 @@ sub name_server {
         LocalAddr => '127.0.0.1', LocalPort => $self->{port})
         or die "name server: $!";
 
-    $self->{child} = Test::Apikey::in_background(sub { $self->_serve($socket) });
+    $self->{child} =
+        Test::Apikey::in_background(sub { $self->_serve($socket) });
 
     return $self;
 }

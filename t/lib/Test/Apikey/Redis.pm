@@ -105,7 +105,8 @@ CONF
 
     Test::Apikey::wait_for(sub {
         waitpid($self->{pid}, POSIX::WNOHANG()) == 0 or die
-            "redis-server didn't start:\n", Test::Apikey::slurp("$dir/redis.log");
+            "redis-server didn't start:\n",
+            Test::Apikey::slurp("$dir/redis.log");
 
         return Test::Apikey::accepts($self->{port});
     }) or die "redis-server doesn't listen";

@@ -131,10 +131,11 @@ sub _port { $_[0]{tls} ? $_[0]{tls}{port} : $_[0]{port} }
 
 sub url {
     my ($self) = @_;
+    my $scheme = ($self->{tls} ? 'rediss' : 'redis') . '-sentinel';
     my $login = defined $self->{password} ? ":$self->{password}@" : '';
+    my $addresses = $self->addresses =~ tr/ /,/r;
 
-    return ($self->{tls} ? 'rediss' : 'redis') . "-sentinel://$login" . $self->addresses =~ tr/ /,/r
-           . "/$self->{name}";
+    return "$scheme://$login$addresses/$self->{name}";
 }
 
 sub master {
