@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_ADDRESS_H
-#define APIKEY_CLI_ADDRESS_H
+#ifndef APIKEY_STORE_ADDRESS_H
+#define APIKEY_STORE_ADDRESS_H
 
 /*
  * Where Redis is, as a URL:
@@ -49,4 +49,4 @@ int address_parse(address_t *address, const char *url, const char **why);
 void address_free(address_t *address);
 
 
-#endif /* APIKEY_CLI_ADDRESS_H */
+#endif /* APIKEY_STORE_ADDRESS_H */

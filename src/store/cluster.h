@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_CLUSTER_H
-#define APIKEY_CLI_CLUSTER_H
+#ifndef APIKEY_STORE_CLUSTER_H
+#define APIKEY_STORE_CLUSTER_H
 
 /*
  * A Redis Cluster as if it were one server: commands are collected, sent when
@@ -93,4 +93,4 @@ int cluster_refresh(cluster_t *cluster);
 int cluster_connect(cluster_t *cluster, redis_t *redis);
 
 
-#endif /* APIKEY_CLI_CLUSTER_H */
+#endif /* APIKEY_STORE_CLUSTER_H */

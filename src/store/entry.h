@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_ENTRY_H
-#define APIKEY_CLI_ENTRY_H
+#ifndef APIKEY_STORE_ENTRY_H
+#define APIKEY_STORE_ENTRY_H
 
 /*
  * A key as a row of an import tells of it: "key" or "digest", and attributes
@@ -56,4 +56,4 @@ int entry_set(entry_t *entry, const char *name, apikey_text_t text);
 int entry_finish(entry_t *entry);
 
 
-#endif /* APIKEY_CLI_ENTRY_H */
+#endif /* APIKEY_STORE_ENTRY_H */

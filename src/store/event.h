@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_EVENT_H
-#define APIKEY_CLI_EVENT_H
+#ifndef APIKEY_STORE_EVENT_H
+#define APIKEY_STORE_EVENT_H
 
 /*
  * What has happened, as it stands in the stream: fields of the event's type,
@@ -42,4 +42,4 @@ void event_entry_id(char id[STORE_EVENT_ID], const reply_t *entry);
 int event_type_known(const char *type);
 
 
-#endif /* APIKEY_CLI_EVENT_H */
+#endif /* APIKEY_STORE_EVENT_H */

@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_PERMISSIONS_H
-#define APIKEY_CLI_PERMISSIONS_H
+#ifndef APIKEY_STORE_PERMISSIONS_H
+#define APIKEY_STORE_PERMISSIONS_H
 
 /* Scopes as {"permissions":{"projects":["read","write"],"users":["read"]}} */
 
@@ -13,4 +13,4 @@ int permissions_read(json_t *json, attributes_t *attributes,
     const char **why);
 
 
-#endif /* APIKEY_CLI_PERMISSIONS_H */
+#endif /* APIKEY_STORE_PERMISSIONS_H */

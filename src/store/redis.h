@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_REDIS_H
-#define APIKEY_CLI_REDIS_H
+#ifndef APIKEY_STORE_REDIS_H
+#define APIKEY_STORE_REDIS_H
 
 /*
  * One blocking connection to Redis, pipelined: commands are collected,
@@ -96,4 +96,4 @@ int redis_wait(redis_t *redis, int events, int milliseconds);
 uint64_t redis_clock(void);
 
 
-#endif /* APIKEY_CLI_REDIS_H */
+#endif /* APIKEY_STORE_REDIS_H */

@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_ROWS_H
-#define APIKEY_CLI_ROWS_H
+#ifndef APIKEY_STORE_ROWS_H
+#define APIKEY_STORE_ROWS_H
 
 /*
  * The rows of a file that is read once, in a bounded piece of memory: lines of
@@ -71,4 +71,4 @@ int rows_next(rows_t *rows);
 void rows_free(rows_t *rows);
 
 
-#endif /* APIKEY_CLI_ROWS_H */
+#endif /* APIKEY_STORE_ROWS_H */

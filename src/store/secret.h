@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_SECRET_H
-#define APIKEY_CLI_SECRET_H
+#ifndef APIKEY_STORE_SECRET_H
+#define APIKEY_STORE_SECRET_H
 
 /* Files that hold a secret: of this user, and closed to others. */
 
@@ -18,4 +18,4 @@ ssize_t secret_read(const char *what, const char *path, void *content,
     size_t size, char why[SECRET_WHY], int *exposed);
 
 
-#endif /* APIKEY_CLI_SECRET_H */
+#endif /* APIKEY_STORE_SECRET_H */

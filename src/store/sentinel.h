@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_SENTINEL_H
-#define APIKEY_CLI_SENTINEL_H
+#ifndef APIKEY_STORE_SENTINEL_H
+#define APIKEY_STORE_SENTINEL_H
 
 /*
  * Where a master is, as Redis Sentinel knows it: sentinels are asked in turn,
@@ -35,4 +35,4 @@ void sentinel_free(address_host_t *host);
 int sentinel_same(const address_host_t *one, const address_host_t *other);
 
 
-#endif /* APIKEY_CLI_SENTINEL_H */
+#endif /* APIKEY_STORE_SENTINEL_H */
