@@ -37,8 +37,8 @@ BUILD_PACKAGES = gcc make libc6-dev nginx-dev libhiredis-dev libsodium-dev \
                  libjansson-dev libyaml-dev libmicrohttpd-dev libssl-dev \
                  libcurl4-openssl-dev
 DEMO_PACKAGES  = $(BUILD_PACKAGES) nginx redis-server curl
-TEST_PACKAGES  = $(DEMO_PACKAGES) redis-sentinel perl python3 clang \
-                 libclang-rt-dev wrk strace openssl jq chromium \
+TEST_PACKAGES  = $(DEMO_PACKAGES) redis-sentinel perl python3 python3-urllib3 \
+                 clang libclang-rt-dev wrk strace openssl jq chromium \
                  chromium-driver groff-base
 
 WARNINGS = -Wall -Wextra -Werror

@@ -158,6 +158,10 @@ my $old = '{"key":"an-old-key","id":"old-client","scopes":["*:*"]}';
 
 is(apikey({ stdin => "$old\n" }, 'import', '-')->{exit}, 0, 'an import');
 is(get($port, '/v1/x?api_key=an-old-key')->status, 200, 'an imported key');
+$r = get($port, '/v1/limits?api_key=an-old-key');
+is($r->status, 200, '/v1/limits');
+like($r->body, qr/^\{"id":"old-client",.*"limit":60,"used":1,/,
+     'tells it what it has used');
 is(get($port, '/users', 'X-API-Key' => 'an-old-key')->status, 401,
    'only where any form is accepted');
 

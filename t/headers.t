@@ -73,8 +73,16 @@ sub told {
         push @told, map { "$name: $_" } $r->all($name);
     }
 
-    s/t=(\d+)$/$1 > 0 && abs($1 - ($half_end - $now)) < 3600 ? 't=T' : $1/e
-        for @told;
+    # each window has an end of its own
+
+    my %end = ($half => $half_end, $long => $long_end);
+
+    for (grep { /^RateLimit: / } @told) {
+        s{"(\d+)";r=(\d+);t=(\d+)}{
+            $3 > 0 && abs($3 - ($end{$1} - $now)) < 3600
+                ? qq("$1";r=$2;t=T) : "not $3"
+        }ge;
+    }
 
     return \@told;
 }
@@ -96,7 +104,8 @@ sub ietf {
     my ($remaining) = @_;
 
     return (qq(RateLimit-Policy: "$half";q=9;w=$half, "$long";q=10;w=$long),
-            qq(RateLimit: "$half";r=$remaining;t=T));
+            qq(RateLimit: "$half";r=$remaining;t=T, "$long";r=)
+            . ($remaining + 1) . ';t=T');
 }
 
 

@@ -35,7 +35,7 @@ while ($readme =~ /^### (apikey\w*)\n(.*?)(?=^##)/msg) {
 
     $described{$name} = 1;
 
-    like($text, qr/^\*\*Syntax:\*\* `$name /m, "$name: Syntax");
+    like($text, qr/^\*\*Syntax:\*\* `$name[ ;]/m, "$name: Syntax");
     like($text, qr/^\*\*Default:\*\* (?:`$name .*;`|—)<br>$/m,
          "$name: Default");
 

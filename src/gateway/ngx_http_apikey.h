@@ -66,6 +66,7 @@ extern ngx_module_t  ngx_http_apikey_module;
 #include "ngx_http_apikey_limit.h"
 #include "ngx_http_apikey_lookup.h"
 #include "ngx_http_apikey_worker.h"
+#include "ngx_http_apikey_reply.h"
 #include "ngx_http_apikey_access.h"
 
 

@@ -278,6 +278,7 @@ ngx_http_apikey_access_judge(ngx_http_request_t *r,
     }
 
     if (alcf->enable == NGX_HTTP_APIKEY_OPTIONAL
+        && !alcf->self
         && ngx_http_apikey_policy_anonymous(r, alcf))
     {
         return ngx_http_apikey_access_judge_anonymous(r, alcf, ctx);

@@ -26,10 +26,6 @@ ngx_int_t ngx_http_apikey_body_init(ngx_conf_t *cf);
  */
 void ngx_http_apikey_end_request(ngx_http_apikey_ctx_t *ctx);
 
-/* ngx_http_apikey_reply.c */
-
-ngx_int_t ngx_http_apikey_reply_init(ngx_conf_t *cf);
-
 /* ngx_http_apikey_usage.c */
 
 /* In the log phase. */

@@ -170,7 +170,9 @@ ngx_http_apikey_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_core_loc_conf_t     *clcf;
     ngx_http_apikey_main_conf_t  *amcf;
 
-    if (ngx_http_apikey_rules_merge(cf, prev, conf) != NGX_OK) {
+    if (ngx_http_apikey_self_merge(cf, prev, conf) != NGX_OK
+        || ngx_http_apikey_rules_merge(cf, prev, conf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

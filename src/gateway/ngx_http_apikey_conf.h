@@ -177,6 +177,7 @@ typedef struct {
 
     ngx_http_apikey_score_t      *score;       /* of what is decided here */
     ngx_uint_t                    report;      /* apikey_status */
+    ngx_uint_t                    self;        /* apikey_self */
     ngx_flag_t                    usage;
     ngx_http_complex_value_t     *endpoint;    /* NULL: method, location */
     ngx_http_complex_value_t     *country;

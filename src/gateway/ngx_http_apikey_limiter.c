@@ -396,7 +396,10 @@ ngx_int_t
 ngx_http_apikey_limiter_spend(ngx_http_apikey_loc_conf_t *alcf,
     ngx_http_apikey_ctx_t *ctx)
 {
-    if (ctx->count.meter.leased && ngx_http_apikey_lease_spend(ctx) == NGX_OK) {
+    if (ctx->count.meter.leased
+        && !alcf->self
+        && ngx_http_apikey_lease_spend(ctx) == NGX_OK)
+    {
         return NGX_OK;
     }
 
@@ -407,6 +410,12 @@ ngx_http_apikey_limiter_spend(ngx_http_apikey_loc_conf_t *alcf,
     switch (alcf->limit_failure) {
 
     case NGX_HTTP_APIKEY_ALLOW:
+
+        if (alcf->self) {
+            /* there is nothing to tell */
+            return NGX_DECLINED;
+        }
+
         ctx->count.allowed = 1;
         ngx_http_apikey_failover_begin(ctx, NGX_HTTP_APIKEY_BY_ALLOW);
         return NGX_OK;
@@ -424,7 +433,10 @@ ngx_http_apikey_result_e
 ngx_http_apikey_limiter_result(ngx_http_apikey_loc_conf_t *alcf,
     ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_result_e passed)
 {
-    if (!ctx->count.limited || alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF) {
+    if (!ctx->count.limited
+        || alcf->limit == NGX_HTTP_APIKEY_LIMIT_OFF
+        || alcf->self)
+    {
         return passed;
     }
 

@@ -102,6 +102,10 @@ void ngx_http_apikey_print(ngx_http_apikey_writer_t *w, const char *fmt, ...);
 void ngx_http_apikey_print_label(ngx_http_apikey_writer_t *w, u_char *data,
     size_t len);
 
+/* As the body of a response of a type that is set.  For a content handler. */
+ngx_int_t ngx_http_apikey_print_send(ngx_http_apikey_writer_t *w,
+    ngx_http_request_t *r);
+
 void ngx_http_apikey_print_number(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_snapshot_t *snapshot, const ngx_http_apikey_number_t *n);
 

@@ -198,6 +198,45 @@ ngx_http_apikey_print_label(ngx_http_apikey_writer_t *w, u_char *data,
 }
 
 
+ngx_int_t
+ngx_http_apikey_print_send(ngx_http_apikey_writer_t *w, ngx_http_request_t *r)
+{
+    ngx_buf_t    *b;
+    ngx_int_t     rc;
+    ngx_chain_t   out;
+
+    if (w->failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->pos = w->start;
+    b->last = w->pos;
+    b->memory = 1;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = w->pos - w->start;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
 void
 ngx_http_apikey_print_number(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_snapshot_t *snapshot, const ngx_http_apikey_number_t *n)

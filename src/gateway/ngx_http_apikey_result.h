@@ -30,16 +30,35 @@ typedef enum {
 } ngx_http_apikey_result_e;
 
 
+/* The header that goes with a refusal. */
+typedef enum {
+    NGX_HTTP_APIKEY_WITH_NOTHING = 0,
+    NGX_HTTP_APIKEY_WITH_CHALLENGE,
+    NGX_HTTP_APIKEY_WITH_ALLOW,
+    NGX_HTTP_APIKEY_WITH_RETRY_AFTER
+} ngx_http_apikey_with_e;
+
+
+typedef struct {
+    ngx_uint_t                    status;
+    ngx_uint_t                    grpc_status;
+    const char                   *title;       /* of a problem */
+    const char                   *message;
+    ngx_http_apikey_with_e        with;
+} ngx_http_apikey_refusal_t;
+
+
 /* ngx_http_apikey_result.c */
+
+/* NULL: the request passes. */
+const ngx_http_apikey_refusal_t *ngx_http_apikey_result_refusal(
+    ngx_http_apikey_result_e result);
 
 /* The status of a refusal; 0: the request passes. */
 ngx_uint_t ngx_http_apikey_result_status(ngx_http_apikey_result_e result);
 
 /* As $apikey_result has it. */
 ngx_str_t *ngx_http_apikey_result_name(ngx_http_apikey_result_e result);
-
-/* In the body of a refusal. */
-const char *ngx_http_apikey_result_message(ngx_http_apikey_result_e result);
 
 
 #endif /* _NGX_HTTP_APIKEY_RESULT_H_INCLUDED_ */
