@@ -233,7 +233,7 @@ is_error(call('DELETE', '/api/templates/admin'), 409, undef, 'a shipped one');
 my $now = $redis->cmd('TIME')->[0];
 
 $redis->cmd('HSET', 'apikey:gateways', "gw$_:1",
-            join ' ', $now + 3600, '1.0.0', $now) for 1 .. 2;
+            join ' ', $now, '1.0.0', $now) for 1 .. 2;
 
 my $gateway = in_background(sub {
     my ($in, $out) = ($redis->client, $redis->client);
@@ -244,6 +244,23 @@ my $gateway = in_background(sub {
         my $token = (split / /, $message->[2])[2];
 
         $out->cmd('PUBLISH', "apikey:acks:$token", 'gw1:1') if $token;
+    }
+});
+
+# Those that are registered go on beating.
+
+my $beat = in_background(sub {
+    my $client = $redis->client;
+
+    while (1) {
+        $client->cmd('EVAL', <<'LUA', 1, 'apikey:gateways');
+local time = redis.call('TIME')[1]
+
+for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+    redis.call('HSET', KEYS[1], name, time .. ' 1.0.0 ' .. time)
+end
+LUA
+        select undef, undef, undef, 0.5;
     }
 });
 

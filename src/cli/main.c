@@ -323,7 +323,7 @@ main_help(const char *name)
     }
 
     printf("\nOptions of every command, before or behind it:\n");
-    options_help(OPTIONS_GLOBAL);
+    options_help(OPTIONS_GLOBAL, "");
 
     printf("\nWhere they aren't given, APIKEY_REDIS, APIKEY_PEPPER_FILE,\n"
            "APIKEY_REDIS_PREFIX, APIKEY_TLS_CA and so on hold, else lines\n"
@@ -348,11 +348,11 @@ main_help_command(const command_t *command)
 
     if (*command->options) {
         printf("\nOptions:\n");
-        options_help(command->options);
+        options_help(command->options, command->name);
     }
 
     printf("\nOptions of every command:\n");
-    options_help(OPTIONS_GLOBAL);
+    options_help(OPTIONS_GLOBAL, "");
 }
 
 

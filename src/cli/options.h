@@ -21,6 +21,7 @@ typedef struct {
     const char  *argument;   /* NULL: a flag */
     int          list;       /* may be given several times */
     const char  *help;
+    const char  *command;    /* for whose help this is; NULL: any */
 } option_t;
 
 
@@ -66,7 +67,7 @@ const char *options_next(const options_t *options, const char *name,
     unsigned *i);
 
 /* The options of a list of names, for help. */
-void options_help(const char *names);
+void options_help(const char *names, const char *command);
 
 
 #endif /* APIKEY_OPTIONS_H */
