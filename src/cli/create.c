@@ -6,7 +6,7 @@
 #include "given.h"
 #include "new_key.h"
 #include "retry.h"
-#include "templates.h"
+#include "template.h"
 
 
 static int create_given(cli_t *cli, attributes_t *attributes,

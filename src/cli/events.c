@@ -5,8 +5,8 @@
 
 #include "store/dates.h"
 
+#include "events_webhook.h"
 #include "show.h"
-#include "webhook.h"
 
 
 #define EVENTS_SHOWN  100       /* unless said otherwise */

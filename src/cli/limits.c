@@ -15,7 +15,7 @@
 #include "store/store_plans.h"
 
 #include "cli.h"
-#include "reset.h"
+#include "limits_reset.h"
 
 
 typedef struct {

@@ -8,7 +8,7 @@
 #include "store/memory.h"
 
 #include "given.h"
-#include "templates.h"
+#include "template.h"
 
 
 typedef struct {

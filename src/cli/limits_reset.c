@@ -8,7 +8,7 @@
 
 #include "change.h"
 #include "confirm.h"
-#include "reset.h"
+#include "limits_reset.h"
 
 
 /* By what the counters of a family are told from those before. */

@@ -15,7 +15,7 @@
 #include "store/secret.h"
 #include "store/store_call.h"
 
-#include "webhook.h"
+#include "events_webhook.h"
 
 
 #define WEBHOOK_SECRET_MIN   16
