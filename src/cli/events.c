@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "store/dates.h"
+#include "store/terminal.h"
 
 #include "events_webhook.h"
-#include "show.h"
 
 
 #define EVENTS_SHOWN  100       /* unless said otherwise */
@@ -33,6 +33,9 @@ static int events_begin_page(events_t *events, const store_events_t *page,
     uint64_t *found, char id[STORE_EVENT_ID]);
 static int events_match(const events_t *events, const event_t *event);
 static int events_print(void *data, const event_t *event);
+static void events_line(const event_t *event);
+static void events_line_header(void);
+static void events_cell(apikey_text_t text, unsigned width);
 static int events_send(cli_t *cli, events_t *events);
 static int events_send_one(void *data, const event_t *event);
 
@@ -332,10 +335,10 @@ events_print(void *data, const event_t *event)
 
     } else {
         if (events->printed == 0) {
-            event_print_header();
+            events_line_header();
         }
 
-        event_print(event);
+        events_line(event);
     }
 
     events->printed++;
@@ -343,6 +346,60 @@ events_print(void *data, const event_t *event)
     /* Nobody reads any more: main_finish() tells. */
 
     return (fflush(stdout) == 0) ? CLI_DONE : CLI_REFUSED;
+}
+
+
+static void
+events_line(const event_t *event)
+{
+    char       time[DATES_SIZE];
+    unsigned   i;
+
+    dates_format(time, event->time);
+    printf("%s  ", time);
+
+    events_cell(event->type, 15);
+    events_cell(event->key, 16);
+    events_cell(event->name, 20);
+    events_cell(event->actor, 10);
+
+    for (i = 0; i < event->count; i++) {
+        if (i != 0) {
+            putchar(' ');
+        }
+
+        text_print(event->details[i].name);
+        putchar('=');
+        text_print(event->details[i].value);
+    }
+
+    puts(event->count ? "" : "-");
+}
+
+
+static void
+events_line_header(void)
+{
+    printf("%-19s  %-15s  %-16s  %-20s  %-10s  %s\n", "TIME", "TYPE", "KEY",
+           "NAME", "ACTOR", "DETAIL");
+}
+
+
+/* Never cut: what is wider moves the rest of its line. */
+
+static void
+events_cell(apikey_text_t text, unsigned width)
+{
+    unsigned  shown;
+
+    if (text.len == 0) {
+        text = store_text("-");
+    }
+
+    shown = text_width(text);
+
+    text_print(text);
+    printf("%*s", (int) (shown < width ? width - shown : 0) + 2, "");
 }
 
 

@@ -1,4 +1,4 @@
-/* list and show. */
+/* list: all keys that match. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,6 @@
 
 #include "cli.h"
 #include "selection.h"
-#include "show.h"
 
 
 typedef struct {
@@ -21,14 +20,14 @@ typedef struct {
 } listing_t;
 
 
-static void listing_visit(void *data, apikey_text_t id, stored_t *stored);
-static int listing_compare(const void *one, const void *two);
-static void listing_json(const listing_t *listing);
-static void listing_table(const listing_t *listing);
-static void listing_time(table_t *table, uint64_t seconds);
+static void list_visit(void *data, apikey_text_t id, stored_t *stored);
+static int list_compare(const void *one, const void *two);
+static void list_json(const listing_t *listing);
+static void list_table(const listing_t *listing);
+static void list_time(table_t *table, uint64_t seconds);
 
 
-static const column_t  listing_columns[] = {
+static const column_t  list_columns[] = {
     { "ID", 0 },
     { "NAME", 24 },
     { "STATUS", 0 },
@@ -43,7 +42,7 @@ static const column_t  listing_columns[] = {
     { "LAST USED", 0 }
 };
 
-#define LISTING_COLUMNS  (sizeof(listing_columns) / sizeof(column_t))
+#define LIST_COLUMNS  (sizeof(list_columns) / sizeof(column_t))
 
 
 int
@@ -67,7 +66,7 @@ command_list(cli_t *cli)
     }
 
     if (rc == CLI_DONE
-        && store_visit(&cli->store, listing_visit, &listing) != STORE_DONE)
+        && store_visit(&cli->store, list_visit, &listing) != STORE_DONE)
     {
         rc = cli_failed(cli);
     }
@@ -75,13 +74,13 @@ command_list(cli_t *cli)
     if (rc == CLI_DONE) {
         if (listing.count != 0) {
             qsort(listing.keys, listing.count, sizeof(stored_t *),
-                  listing_compare);
+                  list_compare);
         }
 
         if (cli->json) {
-            listing_json(&listing);
+            list_json(&listing);
         } else {
-            listing_table(&listing);
+            list_table(&listing);
         }
     }
 
@@ -95,28 +94,8 @@ command_list(cli_t *cli)
 }
 
 
-int
-command_show(cli_t *cli)
-{
-    int        rc;
-    stored_t  *stored;
-
-    stored = NULL;
-    rc = cli_read_operand(cli, &stored);
-
-    if (rc == CLI_DONE) {
-        cli_answered(cli, stored_get(stored, "rev"));
-        stored_show(stored, cli_now(cli), cli->json);
-    }
-
-    free(stored);
-
-    return rc;
-}
-
-
 static void
-listing_visit(void *data, apikey_text_t id, stored_t *stored)
+list_visit(void *data, apikey_text_t id, stored_t *stored)
 {
     listing_t *listing = data;
 
@@ -143,7 +122,7 @@ listing_visit(void *data, apikey_text_t id, stored_t *stored)
 /* Older keys first. */
 
 static int
-listing_compare(const void *one, const void *two)
+list_compare(const void *one, const void *two)
 {
     const stored_t  *a = *(stored_t *const *) one;
     const stored_t  *b = *(stored_t *const *) two;
@@ -167,7 +146,7 @@ listing_compare(const void *one, const void *two)
 /* One by one: a million of them needn't be one value in memory. */
 
 static void
-listing_json(const listing_t *listing)
+list_json(const listing_t *listing)
 {
     size_t   i;
     json_t  *json;
@@ -190,7 +169,7 @@ listing_json(const listing_t *listing)
 
 
 static void
-listing_table(const listing_t *listing)
+list_table(const listing_t *listing)
 {
     size_t           i;
     table_t          table;
@@ -202,7 +181,7 @@ listing_table(const listing_t *listing)
         return;
     }
 
-    table_init(&table, listing_columns, LISTING_COLUMNS);
+    table_init(&table, list_columns, LIST_COLUMNS);
 
     for (i = 0; i < listing->count; i++) {
         key = listing->keys[i];
@@ -216,10 +195,10 @@ listing_table(const listing_t *listing)
         table_add(&table, stored_get(key, "project"));
         table_add(&table, stored_get(key, "service"));
         table_add(&table, stored_get(key, "plan"));
-        listing_time(&table, stored_number(key, "created"));
-        listing_time(&table, stored_number(key, "expires"));
+        list_time(&table, stored_number(key, "created"));
+        list_time(&table, stored_number(key, "expires"));
         table_add(&table, stored_get(key, "hint"));
-        listing_time(&table, stored_used(key, &address));
+        list_time(&table, stored_used(key, &address));
     }
 
     table_print(&table);
@@ -228,7 +207,7 @@ listing_table(const listing_t *listing)
 
 
 static void
-listing_time(table_t *table, uint64_t seconds)
+list_time(table_t *table, uint64_t seconds)
 {
     char  text[DATES_SIZE];
 
