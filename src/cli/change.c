@@ -69,6 +69,25 @@ change_key(cli_t *cli, stored_t **stored, change_decide_pt decide,
 
 
 int
+change_final(const stored_t *stored)
+{
+    apikey_text_t  id;
+
+    if (!apikey_text_equal(stored_get(stored, "status"),
+                           store_text("revoked")))
+    {
+        return 0;
+    }
+
+    id = stored_get(stored, "id");
+    complain("the key \"%.*s\" is revoked: that is final", (int) id.len,
+             id.data);
+
+    return 1;
+}
+
+
+int
 change_expected(cli_t *cli, const stored_t *stored)
 {
     size_t          len;

@@ -50,17 +50,10 @@ command_events(cli_t *cli)
     memset(&events, 0, sizeof(events));
     events.cli = cli;
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = events_given(&events);
-    }
-
-    if (rc != CLI_DONE) {
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE
+        || (rc = events_given(&events)) != CLI_DONE)
+    {
         return rc;
     }
 
@@ -73,21 +66,18 @@ command_events(cli_t *cli)
         follow_reader();
     }
 
-    rc = events_begin(&events, id);
-
-    if (rc == CLI_DONE) {
-        rc = follow_events(cli, id, events.follow, events_print, &events);
+    if ((rc = events_begin(&events, id)) != CLI_DONE
+        || (rc = follow_events(cli, id, events.follow, events_print, &events))
+           != CLI_DONE)
+    {
+        return rc;
     }
 
-    if (rc == CLI_DONE
-        && events.printed == 0
-        && !events.follow
-        && !cli->json)
-    {
+    if (events.printed == 0 && !events.follow && !cli->json) {
         complain("no events");
     }
 
-    return rc;
+    return CLI_DONE;
 }
 
 
@@ -415,21 +405,25 @@ events_send(cli_t *cli, events_t *events)
     rc = webhook_open(&events->webhook, cli, events->follow,
                       options_value(cli->options, "since") ? events->since
                                                            : "", id);
-    if (rc == CLI_DONE) {
-        rc = follow_events(cli, id, events->follow, events_send_one, events);
-
-        if (follow_stopped()) {
-            rc = CLI_DONE;
-        }
-
-        sent = webhook_sent(events->webhook);
-
-        if (cli->json) {
-            json_print(json_pack("{s:I}", "sent", (json_int_t) sent));
-        } else {
-            printf("%llu sent\n", (unsigned long long) sent);
-        }
+    if (rc != CLI_DONE) {
+        goto done;
     }
+
+    rc = follow_events(cli, id, events->follow, events_send_one, events);
+
+    if (follow_stopped()) {
+        rc = CLI_DONE;
+    }
+
+    sent = webhook_sent(events->webhook);
+
+    if (cli->json) {
+        json_print(json_pack("{s:I}", "sent", (json_int_t) sent));
+    } else {
+        printf("%llu sent\n", (unsigned long long) sent);
+    }
+
+done:
 
     webhook_close(events->webhook);
 

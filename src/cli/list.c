@@ -55,34 +55,29 @@ command_list(cli_t *cli)
     memset(&listing, 0, sizeof(listing));
     listing.cli = cli;
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = selection_filter(cli, &listing.filter);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc == CLI_DONE
-        && store_visit(&cli->store, list_visit, &listing) != STORE_DONE)
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = selection_filter(cli, &listing.filter)) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE)
     {
+        return rc;
+    }
+
+    if (store_visit(&cli->store, list_visit, &listing) != STORE_DONE) {
         rc = cli_failed(cli);
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        if (listing.count != 0) {
-            qsort(listing.keys, listing.count, sizeof(stored_t *),
-                  list_compare);
-        }
-
-        if (cli->json) {
-            list_json(&listing);
-        } else {
-            list_table(&listing);
-        }
+    if (listing.count != 0) {
+        qsort(listing.keys, listing.count, sizeof(stored_t *), list_compare);
     }
+
+    if (cli->json) {
+        list_json(&listing);
+    } else {
+        list_table(&listing);
+    }
+
+done:
 
     for (i = 0; i < listing.count; i++) {
         free(listing.keys[i]);

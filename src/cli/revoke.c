@@ -36,17 +36,10 @@ revoke_stdin(cli_t *cli, status_t *status)
     apikey_text_t   token;
     unsigned char   digest[APIKEY_DIGEST_SIZE];
 
-    rc = revoke_stdin_given(cli);
-
-    if (rc == CLI_DONE) {
-        rc = cli_pepper(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = confirm_open(cli);
-    }
-
-    if (rc != CLI_DONE) {
+    if ((rc = revoke_stdin_given(cli)) != CLI_DONE
+        || (rc = cli_pepper(cli)) != CLI_DONE
+        || (rc = confirm_open(cli)) != CLI_DONE)
+    {
         return rc;
     }
 
@@ -106,19 +99,18 @@ revoke_stdin_given(cli_t *cli)
     int       rc;
     filter_t  filter;
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = selection_filter(cli, &filter);
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = selection_filter(cli, &filter)) != CLI_DONE)
+    {
+        return rc;
     }
 
-    if (rc == CLI_DONE
-        && (filter_is_given(&filter)
-            || options_value(cli->options, "dry-run") != NULL))
+    if (filter_is_given(&filter)
+        || options_value(cli->options, "dry-run") != NULL)
     {
         complain("--key-stdin takes no filters and no --dry-run");
-        rc = CLI_USAGE;
+        return CLI_USAGE;
     }
 
-    return rc;
+    return CLI_DONE;
 }

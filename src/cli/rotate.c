@@ -53,39 +53,30 @@ command_rotate(cli_t *cli)
         return CLI_USAGE;
     }
 
-    rc = cli_operands(cli, 1, 1, "the id of one key");
-
-    if (rc == CLI_DONE) {
-        rc = cli_pepper(cli);
+    if ((rc = cli_operands(cli, 1, 1, "the id of one key")) != CLI_DONE
+        || (rc = cli_pepper(cli)) != CLI_DONE
+        || (rc = confirm_open(cli)) != CLI_DONE
+        || (rc = cli_pepper_check(cli)) != CLI_DONE
+        || (rc = cli_read(cli, cli->options->operands[0], &old)) != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = confirm_open(cli);
+    rotation.epoch = stored_epoch(old);
+    rotate_copy(&key.stored, old);
+    new_key_generate(cli, &key);
+
+    if ((rc = retry_begin(cli, &key.stored, &key.again, &key.made))
+        != CLI_DONE
+        || (rc = rotate_keys(cli, &old, &key, &rotation)) != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = cli_pepper_check(cli);
-    }
+    rotate_tell(cli, old);
+    rc = confirm_close(cli, new_key_print(cli, &key));
 
-    if (rc == CLI_DONE) {
-        rc = cli_read(cli, cli->options->operands[0], &old);
-    }
-
-    if (rc == CLI_DONE) {
-        rotation.epoch = stored_epoch(old);
-        rotate_copy(&key.stored, old);
-        new_key_generate(cli, &key);
-        rc = retry_begin(cli, &key.stored, &key.again, &key.made);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = rotate_keys(cli, &old, &key, &rotation);
-    }
-
-    if (rc == CLI_DONE) {
-        rotate_tell(cli, old);
-        rc = confirm_close(cli, new_key_print(cli, &key));
-    }
+done:
 
     new_key_free(&key);
     free(old);

@@ -23,17 +23,11 @@ status_keys(cli_t *cli, status_t *status)
     stored_t     *stored;
     selection_t   keys;
 
-    rc = selection_given(cli, &keys, SELECTION_LASTING);
-
-    if (rc == CLI_DONE) {
-        rc = confirm_open(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = selection_find(cli, &keys, cli->options->command);
-    }
-
-    if (rc != CLI_DONE) {
+    if ((rc = selection_given(cli, &keys, SELECTION_LASTING)) != CLI_DONE
+        || (rc = confirm_open(cli)) != CLI_DONE
+        || (rc = selection_find(cli, &keys, cli->options->command))
+           != CLI_DONE)
+    {
         selection_free(&keys);
         return (rc == SELECTION_OVER) ? CLI_DONE : rc;
     }
@@ -89,18 +83,13 @@ status_decide(cli_t *cli, const stored_t *stored, change_t *change,
 {
     status_t *status = data;
 
-    apikey_text_t  id, old;
-
-    old = stored_get(stored, "status");
-
-    if (apikey_text_equal(old, store_text(status->status))) {
+    if (apikey_text_equal(stored_get(stored, "status"),
+                          store_text(status->status)))
+    {
         return CHANGE_NOTHING;
     }
 
-    if (apikey_text_equal(old, store_text("revoked"))) {
-        id = stored_get(stored, "id");
-        complain("the key \"%.*s\" is revoked: that is final", (int) id.len,
-                 id.data);
+    if (change_final(stored)) {
         return CLI_REFUSED;
     }
 
