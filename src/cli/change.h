@@ -37,6 +37,9 @@ int change_key(cli_t *cli, stored_t **stored, change_decide_pt decide,
     void *data);
 
 
+/* Is it revoked?  Then says that this is final. */
+int change_final(const stored_t *stored);
+
 /* Is the record one of those of If-Match, if that was sent?  Else says so. */
 int change_expected(cli_t *cli, const stored_t *stored);
 

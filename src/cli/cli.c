@@ -131,14 +131,13 @@ cli_read_operand(cli_t *cli, stored_t **stored)
 {
     int  rc;
 
-    rc = cli_operands(cli, 1, 1, "the id of one key");
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
+    if ((rc = cli_operands(cli, 1, 1, "the id of one key")) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE)
+    {
+        return rc;
     }
 
-    return (rc == CLI_DONE)
-           ? cli_read(cli, cli->options->operands[0], stored) : rc;
+    return cli_read(cli, cli->options->operands[0], stored);
 }
 
 

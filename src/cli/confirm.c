@@ -27,20 +27,17 @@ confirm_open(cli_t *cli)
 
     cli->confirm.opened = 1;
 
-    rc = confirm_given(cli);
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc == CLI_DONE
-        && cli->confirm.wait != 0
-        && store_acks_open(&cli->store) != STORE_DONE)
+    if ((rc = confirm_given(cli)) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE)
     {
-        rc = cli_failed(cli);
+        return rc;
     }
 
-    return rc;
+    if (cli->confirm.wait != 0 && store_acks_open(&cli->store) != STORE_DONE) {
+        return cli_failed(cli);
+    }
+
+    return CLI_DONE;
 }
 
 

@@ -6,7 +6,7 @@
 #include "given.h"
 #include "new_key.h"
 #include "retry.h"
-#include "templates.h"
+#include "template.h"
 
 
 static int create_given(cli_t *cli, attributes_t *attributes,
@@ -27,38 +27,37 @@ command_create(cli_t *cli)
     memset(&key, 0, sizeof(key));
     attributes = &key.stored.attributes;
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = create_given(cli, attributes, &expires, &not_before);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = cli_pepper(cli);
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = create_given(cli, attributes, &expires, &not_before))
+           != CLI_DONE
+        || (rc = cli_pepper(cli)) != CLI_DONE)
+    {
+        goto done;
     }
 
     /* Only a text that takes another's place is worth waiting for. */
 
-    if (rc == CLI_DONE) {
-        rc = cli->request.retry ? confirm_open(cli) : cli_open(cli);
+    rc = cli->request.retry ? confirm_open(cli) : cli_open(cli);
+
+    if (rc != CLI_DONE
+        || (rc = create_check(cli, attributes, &expires, &not_before))
+           != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = create_check(cli, attributes, &expires, &not_before);
+    new_key_generate(cli, &key);
+
+    if ((rc = retry_begin(cli, &key.stored, &key.again, &key.made))
+        != CLI_DONE
+        || (rc = new_key_store(cli, &key)) != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        new_key_generate(cli, &key);
-        rc = retry_begin(cli, &key.stored, &key.again, &key.made);
-    }
+    rc = confirm_close(cli, new_key_print(cli, &key));
 
-    if (rc == CLI_DONE) {
-        rc = new_key_store(cli, &key);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = confirm_close(cli, new_key_print(cli, &key));
-    }
+done:
 
     new_key_free(&key);
 
@@ -86,29 +85,22 @@ create_given(cli_t *cli, attributes_t *attributes, given_time_t *expires,
     (void) attributes_set(attributes, ATTRIBUTE_PREFIX,
                           (apikey_text_t) apikey_text(NEW_KEY_PREFIX), &why);
 
-    rc = CLI_DONE;
-
-    for (i = 0; rc == CLI_DONE && i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         rc = given_text(cli, attributes, texts[i]);
+
+        if (rc != CLI_DONE) {
+            return rc;
+        }
     }
 
-    if (rc == CLI_DONE) {
-        rc = given_allow(cli, attributes);
+    if ((rc = given_allow(cli, attributes)) != CLI_DONE
+        || (rc = given_scopes(cli, attributes)) != CLI_DONE
+        || (rc = given_time(cli, expires, "expires")) != CLI_DONE)
+    {
+        return rc;
     }
 
-    if (rc == CLI_DONE) {
-        rc = given_scopes(cli, attributes);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time(cli, expires, "expires");
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time(cli, not_before, "not-before");
-    }
-
-    return rc;
+    return given_time(cli, not_before, "not-before");
 }
 
 
@@ -120,27 +112,20 @@ create_check(cli_t *cli, attributes_t *attributes,
 {
     int  rc;
 
-    rc = cli_pepper_check(cli);
-
-    if (rc == CLI_DONE) {
-        rc = given_plan_check(cli);
+    if ((rc = cli_pepper_check(cli)) != CLI_DONE
+        || (rc = given_plan_check(cli)) != CLI_DONE
+        || (rc = create_template(cli, attributes)) != CLI_DONE
+        || (rc = given_time_set(cli, expires, "expires", attributes,
+                                ATTRIBUTE_EXPIRES))
+           != CLI_DONE
+        || (rc = given_time_set(cli, not_before, "not-before", attributes,
+                                ATTRIBUTE_NOT_BEFORE))
+           != CLI_DONE)
+    {
+        return rc;
     }
 
-    if (rc == CLI_DONE) {
-        rc = create_template(cli, attributes);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time_set(cli, expires, "expires", attributes,
-                            ATTRIBUTE_EXPIRES);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time_set(cli, not_before, "not-before", attributes,
-                            ATTRIBUTE_NOT_BEFORE);
-    }
-
-    return (rc == CLI_DONE) ? given_times_check(attributes) : rc;
+    return given_times_check(attributes);
 }
 
 

@@ -23,17 +23,10 @@ command_delete(cli_t *cli)
     unsigned      deleted;
     selection_t   keys;
 
-    rc = selection_given(cli, &keys, 0);
-
-    if (rc == CLI_DONE) {
-        rc = confirm_open(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = selection_find(cli, &keys, "delete");
-    }
-
-    if (rc != CLI_DONE) {
+    if ((rc = selection_given(cli, &keys, 0)) != CLI_DONE
+        || (rc = confirm_open(cli)) != CLI_DONE
+        || (rc = selection_find(cli, &keys, "delete")) != CLI_DONE)
+    {
         selection_free(&keys);
         return (rc == SELECTION_OVER) ? CLI_DONE : rc;
     }

@@ -56,41 +56,27 @@ command_edit(cli_t *cli)
     memset(&edit, 0, sizeof(edit));
     memset(&keys, 0, sizeof(keys));
 
-    rc = edit_lasting(cli);
-
-    if (rc == CLI_DONE) {
-        rc = selection_given(cli, &keys, SELECTION_LASTING|SELECTION_EDITED);
+    if ((rc = edit_lasting(cli)) != CLI_DONE
+        || (rc = selection_given(cli, &keys,
+                                 SELECTION_LASTING|SELECTION_EDITED))
+           != CLI_DONE
+        || (rc = edit_given(cli, &edit)) != CLI_DONE
+        || (rc = confirm_open(cli)) != CLI_DONE
+        || (rc = given_plan_check(cli)) != CLI_DONE
+        || (rc = given_time_set(cli, &edit.expires, "expires",
+                                &edit.attributes, ATTRIBUTE_EXPIRES))
+           != CLI_DONE
+        || (rc = given_time_set(cli, &edit.not_before, "not-before",
+                                &edit.attributes, ATTRIBUTE_NOT_BEFORE))
+           != CLI_DONE
+        || (rc = selection_find(cli, &keys, "edit")) != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = edit_given(cli, &edit);
-    }
+    rc = confirm_close(cli, edit_keys(cli, &keys, &edit));
 
-    if (rc == CLI_DONE) {
-        rc = confirm_open(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_plan_check(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time_set(cli, &edit.expires, "expires", &edit.attributes,
-                            ATTRIBUTE_EXPIRES);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time_set(cli, &edit.not_before, "not-before",
-                            &edit.attributes, ATTRIBUTE_NOT_BEFORE);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = selection_find(cli, &keys, "edit");
-    }
-
-    if (rc == CLI_DONE) {
-        rc = confirm_close(cli, edit_keys(cli, &keys, &edit));
-    }
+done:
 
     selection_free(&keys);
     attributes_free(&edit.attributes);
@@ -204,29 +190,16 @@ edit_given(cli_t *cli, edit_t *edit)
         return CLI_USAGE;
     }
 
-    rc = given_text(cli, &edit->attributes, ATTRIBUTE_NAME);
-
-    if (rc == CLI_DONE) {
-        rc = edit_given_text(cli, edit, ATTRIBUTE_PLAN);
+    if ((rc = given_text(cli, &edit->attributes, ATTRIBUTE_NAME)) != CLI_DONE
+        || (rc = edit_given_text(cli, edit, ATTRIBUTE_PLAN)) != CLI_DONE
+        || (rc = edit_given_text(cli, edit, ATTRIBUTE_LIMITS)) != CLI_DONE
+        || (rc = edit_given_text(cli, edit, ATTRIBUTE_ALLOW)) != CLI_DONE
+        || (rc = given_time(cli, &edit->expires, "expires")) != CLI_DONE)
+    {
+        return rc;
     }
 
-    if (rc == CLI_DONE) {
-        rc = edit_given_text(cli, edit, ATTRIBUTE_LIMITS);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = edit_given_text(cli, edit, ATTRIBUTE_ALLOW);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time(cli, &edit->expires, "expires");
-    }
-
-    if (rc == CLI_DONE) {
-        rc = given_time(cli, &edit->not_before, "not-before");
-    }
-
-    return rc;
+    return given_time(cli, &edit->not_before, "not-before");
 }
 
 
@@ -254,15 +227,9 @@ edit_decide(cli_t *cli, const stored_t *stored, change_t *change, void *data)
 {
     edit_t *edit = data;
 
-    unsigned       i;
-    apikey_text_t  id;
+    unsigned  i;
 
-    if (apikey_text_equal(stored_get(stored, "status"),
-                          store_text("revoked")))
-    {
-        id = stored_get(stored, "id");
-        complain("the key \"%.*s\" is revoked: that is final", (int) id.len,
-                 id.data);
+    if (change_final(stored)) {
         return CLI_REFUSED;
     }
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "store/dates.h"
+#include "store/terminal.h"
 
-#include "show.h"
-#include "webhook.h"
+#include "events_webhook.h"
 
 
 #define EVENTS_SHOWN  100       /* unless said otherwise */
@@ -33,6 +33,9 @@ static int events_begin_page(events_t *events, const store_events_t *page,
     uint64_t *found, char id[STORE_EVENT_ID]);
 static int events_match(const events_t *events, const event_t *event);
 static int events_print(void *data, const event_t *event);
+static void events_line(const event_t *event);
+static void events_line_header(void);
+static void events_cell(apikey_text_t text, unsigned width);
 static int events_send(cli_t *cli, events_t *events);
 static int events_send_one(void *data, const event_t *event);
 
@@ -47,17 +50,10 @@ command_events(cli_t *cli)
     memset(&events, 0, sizeof(events));
     events.cli = cli;
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = events_given(&events);
-    }
-
-    if (rc != CLI_DONE) {
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE
+        || (rc = events_given(&events)) != CLI_DONE)
+    {
         return rc;
     }
 
@@ -70,21 +66,18 @@ command_events(cli_t *cli)
         follow_reader();
     }
 
-    rc = events_begin(&events, id);
-
-    if (rc == CLI_DONE) {
-        rc = follow_events(cli, id, events.follow, events_print, &events);
+    if ((rc = events_begin(&events, id)) != CLI_DONE
+        || (rc = follow_events(cli, id, events.follow, events_print, &events))
+           != CLI_DONE)
+    {
+        return rc;
     }
 
-    if (rc == CLI_DONE
-        && events.printed == 0
-        && !events.follow
-        && !cli->json)
-    {
+    if (events.printed == 0 && !events.follow && !cli->json) {
         complain("no events");
     }
 
-    return rc;
+    return CLI_DONE;
 }
 
 
@@ -332,10 +325,10 @@ events_print(void *data, const event_t *event)
 
     } else {
         if (events->printed == 0) {
-            event_print_header();
+            events_line_header();
         }
 
-        event_print(event);
+        events_line(event);
     }
 
     events->printed++;
@@ -343,6 +336,60 @@ events_print(void *data, const event_t *event)
     /* Nobody reads any more: main_finish() tells. */
 
     return (fflush(stdout) == 0) ? CLI_DONE : CLI_REFUSED;
+}
+
+
+static void
+events_line(const event_t *event)
+{
+    char       time[DATES_SIZE];
+    unsigned   i;
+
+    dates_format(time, event->time);
+    printf("%s  ", time);
+
+    events_cell(event->type, 15);
+    events_cell(event->key, 16);
+    events_cell(event->name, 20);
+    events_cell(event->actor, 10);
+
+    for (i = 0; i < event->count; i++) {
+        if (i != 0) {
+            putchar(' ');
+        }
+
+        text_print(event->details[i].name);
+        putchar('=');
+        text_print(event->details[i].value);
+    }
+
+    puts(event->count ? "" : "-");
+}
+
+
+static void
+events_line_header(void)
+{
+    printf("%-19s  %-15s  %-16s  %-20s  %-10s  %s\n", "TIME", "TYPE", "KEY",
+           "NAME", "ACTOR", "DETAIL");
+}
+
+
+/* Never cut: what is wider moves the rest of its line. */
+
+static void
+events_cell(apikey_text_t text, unsigned width)
+{
+    unsigned  shown;
+
+    if (text.len == 0) {
+        text = store_text("-");
+    }
+
+    shown = text_width(text);
+
+    text_print(text);
+    printf("%*s", (int) (shown < width ? width - shown : 0) + 2, "");
 }
 
 
@@ -358,21 +405,25 @@ events_send(cli_t *cli, events_t *events)
     rc = webhook_open(&events->webhook, cli, events->follow,
                       options_value(cli->options, "since") ? events->since
                                                            : "", id);
-    if (rc == CLI_DONE) {
-        rc = follow_events(cli, id, events->follow, events_send_one, events);
-
-        if (follow_stopped()) {
-            rc = CLI_DONE;
-        }
-
-        sent = webhook_sent(events->webhook);
-
-        if (cli->json) {
-            json_print(json_pack("{s:I}", "sent", (json_int_t) sent));
-        } else {
-            printf("%llu sent\n", (unsigned long long) sent);
-        }
+    if (rc != CLI_DONE) {
+        goto done;
     }
+
+    rc = follow_events(cli, id, events->follow, events_send_one, events);
+
+    if (follow_stopped()) {
+        rc = CLI_DONE;
+    }
+
+    sent = webhook_sent(events->webhook);
+
+    if (cli->json) {
+        json_print(json_pack("{s:I}", "sent", (json_int_t) sent));
+    } else {
+        printf("%llu sent\n", (unsigned long long) sent);
+    }
+
+done:
 
     webhook_close(events->webhook);
 

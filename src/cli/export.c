@@ -49,17 +49,10 @@ command_export(cli_t *cli)
     memset(&export, 0, sizeof(export));
     export.cli = cli;
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = export_given(&export);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc != CLI_DONE) {
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = export_given(&export)) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE)
+    {
         return rc;
     }
 
@@ -83,18 +76,18 @@ export_given(export_t *export)
 {
     int  rc;
 
-    rc = given_format(export->cli, &export->format);
-
-    if (rc == CLI_DONE) {
-        rc = selection_filter(export->cli, &export->filter);
+    if ((rc = given_format(export->cli, &export->format)) != CLI_DONE
+        || (rc = selection_filter(export->cli, &export->filter)) != CLI_DONE)
+    {
+        return rc;
     }
 
-    if (rc == CLI_DONE && export->format == ROWS_CSV && export->cli->json) {
+    if (export->format == ROWS_CSV && export->cli->json) {
         complain("--json and --format csv exclude each other");
-        rc = CLI_USAGE;
+        return CLI_USAGE;
     }
 
-    return rc;
+    return CLI_DONE;
 }
 
 

@@ -26,31 +26,28 @@ command_gateways(cli_t *cli)
     int               rc;
     store_workers_t   workers;
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc != CLI_DONE) {
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE)
+    {
         return rc;
     }
 
     if (store_workers_read(&cli->store, &workers) != STORE_DONE) {
         rc = cli_failed(cli);
+        goto done;
+    }
 
-    } else if (cli->json) {
+    if (cli->json) {
         gateways_json(&workers);
-
     } else {
         gateways_table(&workers);
     }
 
     /* Who may only read has seen what there is. */
 
-    if (rc == CLI_DONE) {
-        (void) store_workers_prune(&cli->store, &workers);
-    }
+    (void) store_workers_prune(&cli->store, &workers);
+
+done:
 
     store_workers_free(&workers);
 

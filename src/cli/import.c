@@ -81,33 +81,30 @@ command_import(cli_t *cli)
     import->cli = cli;
     import->fd = -1;
 
-    rc = import_options(import);
-
-    if (rc == CLI_DONE) {
-        rc = import_open(import);
+    if ((rc = import_options(import)) != CLI_DONE
+        || (rc = import_open(import)) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
+    batch = import->batch;
+
+    rc = (import->from == FOREIGN_COUNT) ? import_rows(import)
+                                         : import_foreign(import);
+    import_batch_clear(batch);
+
+    if (batch->imported != 0 && !batch->dry) {
+        tell_imported(cli, batch->imported, batch->refused);
     }
 
-    if (rc == CLI_DONE) {
-        batch = import->batch;
+    import_print(import);
 
-        rc = (import->from == FOREIGN_COUNT) ? import_rows(import)
-                                             : import_foreign(import);
-        import_batch_clear(batch);
-
-        if (batch->imported != 0 && !batch->dry) {
-            tell_imported(cli, batch->imported, batch->refused);
-        }
-
-        import_print(import);
-
-        if (rc == CLI_DONE && (batch->refused != 0 || import_stopped)) {
-            rc = CLI_REFUSED;
-        }
+    if (rc == CLI_DONE && (batch->refused != 0 || import_stopped)) {
+        rc = CLI_REFUSED;
     }
+
+done:
 
     import_free(import);
 
@@ -336,7 +333,11 @@ import_foreign(import_t *import)
         import_batch_refuse(import->batch, foreign.line, foreign.why);
     }
 
-    return (rc == CLI_DONE) ? import_batch_flush(import->batch) : rc;
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    return import_batch_flush(import->batch);
 }
 
 

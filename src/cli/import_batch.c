@@ -93,13 +93,9 @@ import_digest(import_batch_t *batch, entry_t *entry)
     }
 
     if (!batch->peppered) {
-        rc = cli_pepper(batch->cli);
-
-        if (rc == CLI_DONE) {
-            rc = cli_pepper_check(batch->cli);
-        }
-
-        if (rc != CLI_DONE) {
+        if ((rc = cli_pepper(batch->cli)) != CLI_DONE
+            || (rc = cli_pepper_check(batch->cli)) != CLI_DONE)
+        {
             return rc;
         }
 

@@ -15,7 +15,7 @@
 #include "store/store_plans.h"
 
 #include "cli.h"
-#include "reset.h"
+#include "limits_reset.h"
 
 
 typedef struct {
@@ -85,6 +85,7 @@ command_limits(cli_t *cli)
     }
 
     stored = NULL;
+
     rc = cli_read_operand(cli, &stored);
 
     if (rc == CLI_DONE) {
@@ -118,25 +119,22 @@ limits_show(cli_t *cli, const stored_t *stored)
     table_init(&output.table, limits_columns,
                sizeof(limits_columns) / sizeof(column_t));
 
-    rc = CLI_DONE;
     counters = NULL;
 
     if (store_plans_read(&cli->store, &output.plans) != STORE_DONE
         || store_read_counters(&cli->store, stored, &counters) != STORE_DONE)
     {
         rc = cli_failed(cli);
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = limits_all(&output, counters, record);
-    }
-
-    free(counters);
+    rc = limits_all(&output, counters, record);
 
     if (rc != CLI_DONE) {
-        /* told already */
+        goto done;
+    }
 
-    } else if (cli->json) {
+    if (cli->json) {
         json_print(json_pack("{s:o,s:O}", "id",
                              json_text(stored_get(stored, "id")),
                              "windows", output.json));
@@ -148,6 +146,9 @@ limits_show(cli_t *cli, const stored_t *stored)
         puts("nothing is counted for this key");
     }
 
+done:
+
+    free(counters);
     store_plans_free(&output.plans);
     json_decref(output.json);
     table_free(&output.table);

@@ -24,6 +24,9 @@ void new_key_generate(cli_t *cli, new_key_t *key);
 /* CLI_DONE, or another status, told on stderr. */
 int new_key_store(cli_t *cli, new_key_t *key);
 
+/* A request that made no key isn't kept as one that did. */
+void new_key_refused(cli_t *cli, const new_key_t *key);
+
 /* Deletes it again if it can't be printed. */
 int new_key_print(cli_t *cli, const new_key_t *key);
 

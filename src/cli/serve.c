@@ -71,31 +71,19 @@ command_serve(cli_t *cli)
     listen.fd = -1;
     token[0] = '\0';
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = cli_pepper(cli);
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = cli_pepper(cli)) != CLI_DONE
+        || (rc = serve_pepper(cli)) != CLI_DONE
+        || (rc = serve_given(cli, console, &listen)) != CLI_DONE
+        || (rc = serve_tokens(cli, &console->tokens, token)) != CLI_DONE
+        || (rc = serve_listen(&listen)) != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = serve_pepper(cli);
-    }
+    rc = serve_run(cli, console, &listen, token);
 
-    if (rc == CLI_DONE) {
-        rc = serve_given(cli, console, &listen);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = serve_tokens(cli, &console->tokens, token);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = serve_listen(&listen);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = serve_run(cli, console, &listen, token);
-    }
+done:
 
     tokens_free(&console->tokens);
     sodium_memzero(token, sizeof(token));

@@ -1,4 +1,4 @@
-/* Keys and events, for people. */
+/* show: what is known of a key. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,11 +6,28 @@
 #include "store/dates.h"
 #include "store/terminal.h"
 
-#include "output.h"
+#include "cli.h"
 #include "show.h"
 
 
-static void event_cell(apikey_text_t text, unsigned width);
+int
+command_show(cli_t *cli)
+{
+    int        rc;
+    stored_t  *stored;
+
+    stored = NULL;
+    rc = cli_read_operand(cli, &stored);
+
+    if (rc == CLI_DONE) {
+        cli_answered(cli, stored_get(stored, "rev"));
+        stored_show(stored, cli_now(cli), cli->json);
+    }
+
+    free(stored);
+
+    return rc;
+}
 
 
 void
@@ -63,58 +80,4 @@ stored_show(const stored_t *stored, uint64_t now, int json)
     }
 
     free(record);
-}
-
-
-void
-event_print(const event_t *event)
-{
-    char       time[DATES_SIZE];
-    unsigned   i;
-
-    dates_format(time, event->time);
-    printf("%s  ", time);
-
-    event_cell(event->type, 15);
-    event_cell(event->key, 16);
-    event_cell(event->name, 20);
-    event_cell(event->actor, 10);
-
-    for (i = 0; i < event->count; i++) {
-        if (i != 0) {
-            putchar(' ');
-        }
-
-        text_print(event->details[i].name);
-        putchar('=');
-        text_print(event->details[i].value);
-    }
-
-    puts(event->count ? "" : "-");
-}
-
-
-void
-event_print_header(void)
-{
-    printf("%-19s  %-15s  %-16s  %-20s  %-10s  %s\n", "TIME", "TYPE", "KEY",
-           "NAME", "ACTOR", "DETAIL");
-}
-
-
-/* Never cut: what is wider moves the rest of its line. */
-
-static void
-event_cell(apikey_text_t text, unsigned width)
-{
-    unsigned  shown;
-
-    if (text.len == 0) {
-        text = store_text("-");
-    }
-
-    shown = text_width(text);
-
-    text_print(text);
-    printf("%*s", (int) (shown < width ? width - shown : 0) + 2, "");
 }

@@ -34,49 +34,38 @@ command_verify(cli_t *cli)
     stored = NULL;
     result = NULL;
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = verify_given(cli);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = cli_pepper(cli);
-    }
-
-    if (rc != CLI_DONE) {
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = verify_given(cli)) != CLI_DONE
+        || (rc = cli_pepper(cli)) != CLI_DONE)
+    {
         return rc;
     }
 
     if (verify_read(cli, digest, &result) == 0) {
         rc = cli_open(cli);
 
-        if (rc == CLI_DONE) {
+        if (rc != CLI_DONE) {
+            return rc;
+        }
 
-            switch (store_read(&cli->store, digest, &stored)) {
+        switch (store_read(&cli->store, digest, &stored)) {
 
-            case STORE_DONE:
-                result = verify_record(cli, stored);
-                break;
+        case STORE_DONE:
+            result = verify_record(cli, stored);
+            break;
 
-            case STORE_FAILED:
-                rc = cli_failed(cli);
-                break;
+        case STORE_FAILED:
+            return cli_failed(cli);
 
-            default:
-                result = "unknown";
-            }
+        default:
+            result = "unknown";
         }
     }
 
-    if (rc == CLI_DONE) {
-        verify_print(cli, stored, result);
-        rc = (strcmp(result, "ok") == 0) ? CLI_DONE : CLI_REFUSED;
-    }
-
+    verify_print(cli, stored, result);
     free(stored);
 
-    return rc;
+    return (strcmp(result, "ok") == 0) ? CLI_DONE : CLI_REFUSED;
 }
 
 

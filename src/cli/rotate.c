@@ -1,13 +1,10 @@
-/* rotate, and how a key is made and printed, once. */
+/* rotate: a new key like an old one, which ends. */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "store/dates.h"
-#include "store/memory.h"
 
 #include "change.h"
 #include "confirm.h"
@@ -25,7 +22,6 @@ typedef struct {
 } rotation_t;
 
 
-static void new_key_refused(cli_t *cli, const new_key_t *key);
 static int rotate_keys(cli_t *cli, stored_t **old, new_key_t *key,
     rotation_t *rotation);
 static int rotate_check(cli_t *cli, const stored_t *stored);
@@ -57,196 +53,35 @@ command_rotate(cli_t *cli)
         return CLI_USAGE;
     }
 
-    rc = cli_operands(cli, 1, 1, "the id of one key");
-
-    if (rc == CLI_DONE) {
-        rc = cli_pepper(cli);
+    if ((rc = cli_operands(cli, 1, 1, "the id of one key")) != CLI_DONE
+        || (rc = cli_pepper(cli)) != CLI_DONE
+        || (rc = confirm_open(cli)) != CLI_DONE
+        || (rc = cli_pepper_check(cli)) != CLI_DONE
+        || (rc = cli_read(cli, cli->options->operands[0], &old)) != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = confirm_open(cli);
+    rotation.epoch = stored_epoch(old);
+    rotate_copy(&key.stored, old);
+    new_key_generate(cli, &key);
+
+    if ((rc = retry_begin(cli, &key.stored, &key.again, &key.made))
+        != CLI_DONE
+        || (rc = rotate_keys(cli, &old, &key, &rotation)) != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = cli_pepper_check(cli);
-    }
+    rotate_tell(cli, old);
+    rc = confirm_close(cli, new_key_print(cli, &key));
 
-    if (rc == CLI_DONE) {
-        rc = cli_read(cli, cli->options->operands[0], &old);
-    }
-
-    if (rc == CLI_DONE) {
-        rotation.epoch = stored_epoch(old);
-        rotate_copy(&key.stored, old);
-        new_key_generate(cli, &key);
-        rc = retry_begin(cli, &key.stored, &key.again, &key.made);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = rotate_keys(cli, &old, &key, &rotation);
-    }
-
-    if (rc == CLI_DONE) {
-        rotate_tell(cli, old);
-        rc = confirm_close(cli, new_key_print(cli, &key));
-    }
+done:
 
     new_key_free(&key);
     free(old);
 
     return rc;
-}
-
-
-/* The key, and what of its record comes of it. */
-
-void
-new_key_generate(cli_t *cli, new_key_t *key)
-{
-    char            id[APIKEY_ID_SIZE];
-    const char     *why;
-    apikey_text_t   text;
-    attributes_t   *attributes;
-
-    attributes = &key->stored.attributes;
-
-    text.data = key->text;
-    text.len = apikey_token_generate(key->text,
-                                     attributes_get(attributes,
-                                                    ATTRIBUTE_PREFIX));
-    key->text[text.len] = '\0';
-
-    apikey_token_digest(key->stored.digest, text, &cli->pepper);
-
-    (void) attributes_set(attributes, ATTRIBUTE_HINT, apikey_token_hint(text),
-                          &why);
-
-    if (attributes->value[ATTRIBUTE_ID] == NULL) {
-        apikey_token_generate_id(id);
-        (void) attributes_set(attributes, ATTRIBUTE_ID,
-                              (apikey_text_t) { id, sizeof(id) }, &why);
-    }
-
-    (void) attributes_set_time(attributes, ATTRIBUTE_CREATED, cli_now(cli),
-                               &why);
-
-    if (attributes->value[ATTRIBUTE_STATUS] == NULL) {
-        (void) attributes_set(attributes, ATTRIBUTE_STATUS,
-                              (apikey_text_t) apikey_text("active"), &why);
-    }
-}
-
-
-int
-new_key_store(cli_t *cli, new_key_t *key)
-{
-    store_rc_e      rc;
-    attributes_t   *attributes;
-
-    attributes = &key->stored.attributes;
-
-    rc = key->again ? retry_create(cli, &key->stored, key->made)
-                    : store_create(&cli->store, &key->stored, 1);
-
-    if (rc != STORE_DONE) {
-        (void) cli_failed(cli);
-
-        if (cli->store.lost) {
-            complain("whether the key \"%s\" was stored is not known; nobody "
-                     "has it: delete it if it was",
-                     attributes->value[ATTRIBUTE_ID]);
-        }
-
-        return CLI_REDIS;
-    }
-
-    if (key->stored.result != STORE_NEW_CREATED) {
-        new_key_refused(cli, key);
-        complain("the id \"%s\" is another key's already",
-                 attributes->value[ATTRIBUTE_ID]);
-        return CLI_REFUSED;
-    }
-
-    return CLI_DONE;
-}
-
-
-/* What was refused the first time isn't a request that made a key. */
-
-static void
-new_key_refused(cli_t *cli, const new_key_t *key)
-{
-    if (cli->request.retry != NULL && !key->again) {
-        store_retry_forget(&cli->store, cli->request.retry);
-    }
-}
-
-
-/* A key that can't be shown is of no use to anyone. */
-
-int
-new_key_print(cli_t *cli, const new_key_t *key)
-{
-    unsigned         n;
-    json_t          *json;
-    stored_t        *stored;
-    const char      *id;
-    apikey_field_t   fields[ATTRIBUTE_COUNT + 1];
-
-    id = key->stored.attributes.value[ATTRIBUTE_ID];
-
-    if (cli->json) {
-        n = attributes_fields(&key->stored.attributes, fields);
-
-        fields[n].name = store_text("rev");
-        fields[n++].value = store_text(key->stored.rev);
-
-        stored = stored_copy(key->stored.digest, fields, n);
-        cli_answered(cli, store_text(key->stored.rev));
-
-        json = stored_json(stored, cli_now(cli));
-        json_object_set_new(json, "key", json_string(key->text));
-        confirm_add(cli, json);
-        json_print(json);
-
-        free(stored);
-
-    } else {
-        printf("key  %s\nid   %s\n", key->text, id);
-    }
-
-    if (fflush(stdout) != 0) {
-        complain("the key \"%s\" can't be printed and is deleted again", id);
-
-        if (store_delete(&cli->store, store_text(id), NULL) != STORE_DONE) {
-            (void) cli_failed(cli);
-        }
-
-        return CLI_REFUSED;
-    }
-
-    tell_created(cli, &key->stored.attributes);
-
-    if (!cli->json) {
-        complain("the key is shown this once and stored nowhere: keep it "
-                 "safe");
-    }
-
-    if (key->stored.attributes.value[ATTRIBUTE_SCOPES] == NULL) {
-        complain("the key has no scopes: it passes only where none is "
-                 "required");
-    }
-
-    return CLI_DONE;
-}
-
-
-void
-new_key_free(new_key_t *key)
-{
-    free(key->made);
-    attributes_free(&key->stored.attributes);
-    sodium_memzero(key, sizeof(new_key_t));
 }
 
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "follow.h"
+#include "events_follow.h"
 
 
 #define FOLLOW_PAGE   500

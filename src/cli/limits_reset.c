@@ -8,7 +8,7 @@
 
 #include "change.h"
 #include "confirm.h"
-#include "reset.h"
+#include "limits_reset.h"
 
 
 /* By what the counters of a family are told from those before. */
@@ -29,50 +29,40 @@ int
 reset_counters(cli_t *cli)
 {
     int        rc;
-    json_t    *json;
     stored_t  *stored;
     reset_t    reset;
 
     stored = NULL;
-    rc = cli_operands(cli, 1, 1, "the id of one key");
 
-    if (rc == CLI_DONE) {
-        rc = confirm_open(cli);
+    if ((rc = cli_operands(cli, 1, 1, "the id of one key")) != CLI_DONE
+        || (rc = confirm_open(cli)) != CLI_DONE
+        || (rc = cli_read(cli, cli->options->operands[0], &stored))
+           != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        rc = cli_read(cli, cli->options->operands[0], &stored);
+    stored_family(stored, reset.family);
+
+    if ((rc = reset_first(cli, &reset)) != CLI_DONE
+        || (rc = reset_others(cli, &reset, stored, NULL)) != CLI_DONE
+        || (rc = reset_others(cli, &reset, stored, "rotated_from"))
+           != CLI_DONE
+        || (rc = reset_others(cli, &reset, stored, "rotated_to"))
+           != CLI_DONE)
+    {
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        stored_family(stored, reset.family);
-        rc = reset_first(cli, &reset);
+    if (cli->json) {
+        confirm_print(cli, json_pack("{s:o,s:b}", "id",
+                                     json_text(stored_get(stored, "id")),
+                                     "reset", 1));
+    } else {
+        puts("what was used is forgotten");
     }
 
-    if (rc == CLI_DONE) {
-        rc = reset_others(cli, &reset, stored, NULL);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = reset_others(cli, &reset, stored, "rotated_from");
-    }
-
-    if (rc == CLI_DONE) {
-        rc = reset_others(cli, &reset, stored, "rotated_to");
-    }
-
-    if (rc == CLI_DONE) {
-        json = json_pack("{s:o,s:b}", "id",
-                         json_text(stored_get(stored, "id")), "reset", 1);
-
-        if (cli->json) {
-            confirm_print(cli, json);
-
-        } else {
-            puts("what was used is forgotten");
-            json_decref(json);
-        }
-    }
+done:
 
     free(stored);
 

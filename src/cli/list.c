@@ -1,4 +1,4 @@
-/* list and show. */
+/* list: all keys that match. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,6 @@
 
 #include "cli.h"
 #include "selection.h"
-#include "show.h"
 
 
 typedef struct {
@@ -21,14 +20,14 @@ typedef struct {
 } listing_t;
 
 
-static void listing_visit(void *data, apikey_text_t id, stored_t *stored);
-static int listing_compare(const void *one, const void *two);
-static void listing_json(const listing_t *listing);
-static void listing_table(const listing_t *listing);
-static void listing_time(table_t *table, uint64_t seconds);
+static void list_visit(void *data, apikey_text_t id, stored_t *stored);
+static int list_compare(const void *one, const void *two);
+static void list_json(const listing_t *listing);
+static void list_table(const listing_t *listing);
+static void list_time(table_t *table, uint64_t seconds);
 
 
-static const column_t  listing_columns[] = {
+static const column_t  list_columns[] = {
     { "ID", 0 },
     { "NAME", 24 },
     { "STATUS", 0 },
@@ -43,7 +42,7 @@ static const column_t  listing_columns[] = {
     { "LAST USED", 0 }
 };
 
-#define LISTING_COLUMNS  (sizeof(listing_columns) / sizeof(column_t))
+#define LIST_COLUMNS  (sizeof(list_columns) / sizeof(column_t))
 
 
 int
@@ -56,34 +55,29 @@ command_list(cli_t *cli)
     memset(&listing, 0, sizeof(listing));
     listing.cli = cli;
 
-    rc = cli_operands(cli, 0, 0, NULL);
-
-    if (rc == CLI_DONE) {
-        rc = selection_filter(cli, &listing.filter);
-    }
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc == CLI_DONE
-        && store_visit(&cli->store, listing_visit, &listing) != STORE_DONE)
+    if ((rc = cli_operands(cli, 0, 0, NULL)) != CLI_DONE
+        || (rc = selection_filter(cli, &listing.filter)) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE)
     {
+        return rc;
+    }
+
+    if (store_visit(&cli->store, list_visit, &listing) != STORE_DONE) {
         rc = cli_failed(cli);
+        goto done;
     }
 
-    if (rc == CLI_DONE) {
-        if (listing.count != 0) {
-            qsort(listing.keys, listing.count, sizeof(stored_t *),
-                  listing_compare);
-        }
-
-        if (cli->json) {
-            listing_json(&listing);
-        } else {
-            listing_table(&listing);
-        }
+    if (listing.count != 0) {
+        qsort(listing.keys, listing.count, sizeof(stored_t *), list_compare);
     }
+
+    if (cli->json) {
+        list_json(&listing);
+    } else {
+        list_table(&listing);
+    }
+
+done:
 
     for (i = 0; i < listing.count; i++) {
         free(listing.keys[i]);
@@ -95,28 +89,8 @@ command_list(cli_t *cli)
 }
 
 
-int
-command_show(cli_t *cli)
-{
-    int        rc;
-    stored_t  *stored;
-
-    stored = NULL;
-    rc = cli_read_operand(cli, &stored);
-
-    if (rc == CLI_DONE) {
-        cli_answered(cli, stored_get(stored, "rev"));
-        stored_show(stored, cli_now(cli), cli->json);
-    }
-
-    free(stored);
-
-    return rc;
-}
-
-
 static void
-listing_visit(void *data, apikey_text_t id, stored_t *stored)
+list_visit(void *data, apikey_text_t id, stored_t *stored)
 {
     listing_t *listing = data;
 
@@ -143,7 +117,7 @@ listing_visit(void *data, apikey_text_t id, stored_t *stored)
 /* Older keys first. */
 
 static int
-listing_compare(const void *one, const void *two)
+list_compare(const void *one, const void *two)
 {
     const stored_t  *a = *(stored_t *const *) one;
     const stored_t  *b = *(stored_t *const *) two;
@@ -167,7 +141,7 @@ listing_compare(const void *one, const void *two)
 /* One by one: a million of them needn't be one value in memory. */
 
 static void
-listing_json(const listing_t *listing)
+list_json(const listing_t *listing)
 {
     size_t   i;
     json_t  *json;
@@ -190,7 +164,7 @@ listing_json(const listing_t *listing)
 
 
 static void
-listing_table(const listing_t *listing)
+list_table(const listing_t *listing)
 {
     size_t           i;
     table_t          table;
@@ -202,7 +176,7 @@ listing_table(const listing_t *listing)
         return;
     }
 
-    table_init(&table, listing_columns, LISTING_COLUMNS);
+    table_init(&table, list_columns, LIST_COLUMNS);
 
     for (i = 0; i < listing->count; i++) {
         key = listing->keys[i];
@@ -216,10 +190,10 @@ listing_table(const listing_t *listing)
         table_add(&table, stored_get(key, "project"));
         table_add(&table, stored_get(key, "service"));
         table_add(&table, stored_get(key, "plan"));
-        listing_time(&table, stored_number(key, "created"));
-        listing_time(&table, stored_number(key, "expires"));
+        list_time(&table, stored_number(key, "created"));
+        list_time(&table, stored_number(key, "expires"));
         table_add(&table, stored_get(key, "hint"));
-        listing_time(&table, stored_used(key, &address));
+        list_time(&table, stored_used(key, &address));
     }
 
     table_print(&table);
@@ -228,7 +202,7 @@ listing_table(const listing_t *listing)
 
 
 static void
-listing_time(table_t *table, uint64_t seconds)
+list_time(table_t *table, uint64_t seconds)
 {
     char  text[DATES_SIZE];
 

@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_FOLLOW_H
-#define APIKEY_CLI_FOLLOW_H
+#ifndef APIKEY_CLI_EVENTS_FOLLOW_H
+#define APIKEY_CLI_EVENTS_FOLLOW_H
 
 /*
  * Reading events as they come.  Redis may go away meanwhile, and is asked
@@ -38,4 +38,4 @@ int follow_events(cli_t *cli, char id[STORE_EVENT_ID], int forever,
     follow_visit_pt visit, void *data);
 
 
-#endif /* APIKEY_CLI_FOLLOW_H */
+#endif /* APIKEY_CLI_EVENTS_FOLLOW_H */

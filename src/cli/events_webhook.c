@@ -15,7 +15,7 @@
 #include "store/secret.h"
 #include "store/store_call.h"
 
-#include "webhook.h"
+#include "events_webhook.h"
 
 
 #define WEBHOOK_SECRET_MIN   16
@@ -94,7 +94,11 @@ webhook_open(webhook_t **opened, cli_t *cli, int forever,
 
     rc = webhook_given(webhook);
 
-    return (rc == CLI_DONE) ? webhook_begin(webhook, since, id) : rc;
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    return webhook_begin(webhook, since, id);
 }
 
 
@@ -186,17 +190,14 @@ webhook_given(webhook_t *webhook)
 {
     int  rc;
 
-    rc = webhook_given_url(webhook);
-
-    if (rc == CLI_DONE) {
-        rc = webhook_given_name(webhook);
+    if ((rc = webhook_given_url(webhook)) != CLI_DONE
+        || (rc = webhook_given_name(webhook)) != CLI_DONE
+        || (rc = webhook_given_secret(webhook)) != CLI_DONE)
+    {
+        return rc;
     }
 
-    if (rc == CLI_DONE) {
-        rc = webhook_given_secret(webhook);
-    }
-
-    return (rc == CLI_DONE) ? webhook_given_curl(webhook) : rc;
+    return webhook_given_curl(webhook);
 }
 
 

@@ -1,5 +1,5 @@
-#ifndef APIKEY_CLI_WEBHOOK_H
-#define APIKEY_CLI_WEBHOOK_H
+#ifndef APIKEY_CLI_EVENTS_WEBHOOK_H
+#define APIKEY_CLI_EVENTS_WEBHOOK_H
 
 /*
  * Events sent to a URL: a POST of each, as JSON, in order; the next one when
@@ -13,7 +13,7 @@
  * dot, and the body.
  */
 
-#include "follow.h"
+#include "events_follow.h"
 
 
 typedef struct webhook_s  webhook_t;
@@ -42,4 +42,4 @@ uint64_t webhook_sent(const webhook_t *webhook);
 void webhook_close(webhook_t *webhook);
 
 
-#endif /* APIKEY_CLI_WEBHOOK_H */
+#endif /* APIKEY_CLI_EVENTS_WEBHOOK_H */

@@ -1,5 +1,5 @@
-#ifndef APIKEY_TEMPLATES_H
-#define APIKEY_TEMPLATES_H
+#ifndef APIKEY_TEMPLATE_H
+#define APIKEY_TEMPLATE_H
 
 /*
  * Scope templates.  Some are shipped; others, and those that replace a shipped
@@ -27,4 +27,4 @@ int template_find(cli_t *cli, const char *name, template_t *template);
 void template_free(template_t *template);
 
 
-#endif /* APIKEY_TEMPLATES_H */
+#endif /* APIKEY_TEMPLATE_H */

@@ -8,7 +8,7 @@
 #include "store/memory.h"
 
 #include "given.h"
-#include "templates.h"
+#include "template.h"
 
 
 typedef struct {
@@ -257,7 +257,11 @@ template_show(cli_t *cli, const char *name)
 
     rc = cli_open(cli);
 
-    return (rc == CLI_DONE) ? template_print(cli, name) : rc;
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    return template_print(cli, name);
 }
 
 
@@ -294,13 +298,9 @@ template_set(cli_t *cli, const char *name)
 
     memset(&attributes, 0, sizeof(attributes));
 
-    rc = given_scopes(cli, &attributes);
-
-    if (rc == CLI_DONE) {
-        rc = cli_open(cli);
-    }
-
-    if (rc != CLI_DONE) {
+    if ((rc = given_scopes(cli, &attributes)) != CLI_DONE
+        || (rc = cli_open(cli)) != CLI_DONE)
+    {
         attributes_free(&attributes);
         return rc;
     }
