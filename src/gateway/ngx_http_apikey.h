@@ -27,6 +27,10 @@ typedef struct ngx_http_apikey_ctx_s  ngx_http_apikey_ctx_t;
 typedef struct ngx_http_apikey_records_s  ngx_http_apikey_records_t;
 typedef struct ngx_http_apikey_changes_s  ngx_http_apikey_changes_t;
 typedef struct ngx_http_apikey_cut_s  ngx_http_apikey_cut_t;
+typedef struct ngx_http_apikey_batch_s  ngx_http_apikey_batch_t;
+typedef struct ngx_http_apikey_batch_question_s
+    ngx_http_apikey_batch_question_t;
+typedef struct ngx_http_apikey_batch_answer_s  ngx_http_apikey_batch_answer_t;
 typedef struct ngx_http_apikey_zone_s  ngx_http_apikey_zone_t;
 typedef struct ngx_http_apikey_guard_s  ngx_http_apikey_guard_t;
 typedef struct ngx_http_apikey_watch_s  ngx_http_apikey_watch_t;
@@ -61,6 +65,7 @@ extern ngx_module_t  ngx_http_apikey_module;
 #include "ngx_http_apikey_conf.h"
 #include "ngx_http_apikey_cache.h"
 #include "ngx_http_apikey_ctx.h"
+#include "ngx_http_apikey_batch.h"
 #include "ngx_http_apikey_credential.h"
 #include "ngx_http_apikey_policy.h"
 #include "ngx_http_apikey_limit.h"

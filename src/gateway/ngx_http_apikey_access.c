@@ -115,7 +115,7 @@ ngx_http_apikey_access_handler(ngx_http_request_t *r)
         ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
     }
 
-    if (ctx->question.command) {
+    if (ctx->question.pending) {
         return NGX_AGAIN;
     }
 
@@ -621,7 +621,7 @@ ngx_http_apikey_access_ended(ngx_http_apikey_ctx_t *ctx)
         ngx_http_apikey_cut_remove(ctx);
     }
 
-    if (ctx->question.command) {
+    if (ctx->question.pending) {
         ngx_http_apikey_lookup_abandon(ctx);
 
     } else if (ctx->question.unknown && !ctx->bad && ctx->alcf->guard) {

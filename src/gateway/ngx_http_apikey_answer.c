@@ -3,36 +3,20 @@
 #include "ngx_http_apikey.h"
 
 
-#define NGX_HTTP_APIKEY_QUIET         1                  /* seconds */
-#define NGX_HTTP_APIKEY_VERDICT_SIZE  (1 + 7 + 6)        /* and counters */
-
-
-/* Of decide.lua. */
-typedef enum {
-    NGX_HTTP_APIKEY_PASSED = 0,
-    NGX_HTTP_APIKEY_REFUSED,
-    NGX_HTTP_APIKEY_UNTIMELY
-} ngx_http_apikey_code_e;
-
-
-typedef struct {
-    ngx_http_apikey_code_e     code;
-    uint64_t                   now;     /* microseconds */
-    uint64_t                   leased;
-} ngx_http_apikey_verdict_t;
+#define NGX_HTTP_APIKEY_QUIET  1    /* seconds */
 
 
 static const char *ngx_http_apikey_answer_verdict(ngx_http_apikey_ctx_t *ctx,
-    redisReply *reply);
+    ngx_http_apikey_batch_answer_t *answer);
 static const char *ngx_http_apikey_answer_record(ngx_http_apikey_ctx_t *ctx,
-    redisReply *reply);
+    ngx_http_apikey_batch_answer_t *answer);
 static void ngx_http_apikey_answer_forget(ngx_http_apikey_ctx_t *ctx);
 static void ngx_http_apikey_answer_keep(ngx_http_apikey_ctx_t *ctx);
 static const char *ngx_http_apikey_answer_distrust(ngx_http_apikey_ctx_t *ctx,
     const char *why);
-static const char *ngx_http_apikey_answer_parse(
-    ngx_http_apikey_verdict_t *verdict, redisReply *reply,
-    const apikey_limits_t *limits, apikey_counter_t *counters);
+static ngx_int_t ngx_http_apikey_answer_counters(
+    ngx_http_apikey_batch_answer_t *answer, const apikey_limits_t *limits,
+    apikey_counter_t *counters);
 static void ngx_http_apikey_answer_complain(ngx_http_apikey_main_conf_t *amcf,
     ngx_log_t *log, const char *text, size_t len);
 
@@ -40,7 +24,8 @@ static void ngx_http_apikey_answer_complain(ngx_http_apikey_main_conf_t *amcf,
 /* The request goes on in the posted event, where it may end itself. */
 
 void
-ngx_http_apikey_answer_decision(void *data, redisReply *reply)
+ngx_http_apikey_answer_decision(void *data,
+    ngx_http_apikey_batch_answer_t *answer)
 {
     ngx_http_apikey_ctx_t *ctx = data;
 
@@ -48,7 +33,7 @@ ngx_http_apikey_answer_decision(void *data, redisReply *reply)
 
     c = ctx->request->connection;
 
-    if (ngx_http_apikey_answer_take(ctx, reply, c->log) != NGX_OK) {
+    if (ngx_http_apikey_answer_take(ctx, answer, c->log) != NGX_OK) {
 
         if (ctx->question.spending
             && ctx->alcf->limit_failure != NGX_HTTP_APIKEY_DENY)
@@ -60,37 +45,41 @@ ngx_http_apikey_answer_decision(void *data, redisReply *reply)
         }
     }
 
-    ctx->question.command = NULL;
+    ctx->question.pending = NULL;
 
     ngx_post_event(ctx->reading ? c->read : c->write, &ngx_posted_events);
 }
 
 
 ngx_int_t
-ngx_http_apikey_answer_take(ngx_http_apikey_ctx_t *ctx, redisReply *reply,
-    ngx_log_t *log)
+ngx_http_apikey_answer_take(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_batch_answer_t *answer, ngx_log_t *log)
 {
     const char  *why;
 
-    if (reply == NULL) {
+    switch (answer->code) {
+
+    case NGX_HTTP_APIKEY_RECORD:
+        why = ngx_http_apikey_answer_record(ctx, answer);
+        break;
+
+    case NGX_HTTP_APIKEY_FAILED:
+    case NGX_HTTP_APIKEY_NONSENSE:
+        why = answer->why;
+        break;
+
+    case NGX_HTTP_APIKEY_LOST:
         why = "";
+        break;
 
-    } else if (reply->type == REDIS_REPLY_STRING) {
-        why = ngx_http_apikey_answer_verdict(ctx, reply);
-
-    } else if (reply->type == REDIS_REPLY_ARRAY) {
-        why = ngx_http_apikey_answer_record(ctx, reply);
-
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        why = reply->str;
-
-    } else {
-        why = ngx_http_apikey_answer_distrust(ctx, "unexpected type of reply");
+    default: /* a verdict */
+        why = ngx_http_apikey_answer_verdict(ctx, answer);
+        break;
     }
 
     if (why) {
 
-        if (reply) {
+        if (answer->code != NGX_HTTP_APIKEY_LOST) {
             ngx_http_apikey_answer_complain(ctx->amcf, log, why,
                                             ngx_strlen(why));
         }
@@ -113,58 +102,60 @@ ngx_http_apikey_answer_take(ngx_http_apikey_ctx_t *ctx, redisReply *reply,
 /* The record is as the gateway knows it.  Returns what is wrong, or NULL. */
 
 static const char *
-ngx_http_apikey_answer_verdict(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+ngx_http_apikey_answer_verdict(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_batch_answer_t *answer)
 {
-    const char                *why;
-    const apikey_limits_t     *limits;
-    ngx_http_apikey_taken_t    taken;
-    ngx_http_apikey_verdict_t  verdict;
+    ngx_uint_t               untimely, counted;
+    ngx_http_apikey_taken_t  taken;
 
     if (ctx->credential.key && ctx->entry == NULL) {
         return ngx_http_apikey_answer_distrust(ctx, "verdict on no record");
     }
 
-    limits = ctx->question.spending ? ctx->count.meter.limits : NULL;
+    untimely = (answer->code == NGX_HTTP_APIKEY_UNTIMELY);
 
-    why = ngx_http_apikey_answer_parse(&verdict, reply, limits,
-                                       ctx->count.counters);
-    if (why) {
-        return ngx_http_apikey_answer_distrust(ctx, why);
-    }
-
-    if (verdict.code == NGX_HTTP_APIKEY_UNTIMELY
+    if (untimely
         && (!ctx->credential.key
-            || apikey_record_usable(ctx->entry->record, verdict.now / 1000000)
+            || apikey_record_usable(ctx->entry->record, answer->now / 1000000)
                == APIKEY_USABLE))
     {
         return ngx_http_apikey_answer_distrust(ctx,
                                                "verdict against the record");
     }
 
-    ctx->now = verdict.now;
+    counted = ctx->question.spending && !untimely;
+
+    if (counted
+        && ngx_http_apikey_answer_counters(answer, ctx->count.meter.limits,
+                                           ctx->count.counters)
+           != NGX_OK)
+    {
+        return ngx_http_apikey_answer_distrust(ctx, "malformed counters");
+    }
+
+    ctx->now = answer->now;
     ctx->question.confirmed = 1;
 
-    ngx_http_apikey_failover_end(ctx->amcf, ctx->question.spending
-                                 && verdict.code != NGX_HTTP_APIKEY_UNTIMELY);
+    ngx_http_apikey_failover_end(ctx->amcf, counted);
 
     if (ctx->amcf->zone && ctx->credential.key && !ctx->question.apart) {
         ngx_http_apikey_answer_keep(ctx);
     }
 
-    if (!ctx->question.spending || verdict.code == NGX_HTTP_APIKEY_UNTIMELY) {
+    if (!counted) {
         return NULL;
     }
 
     ctx->count.metered = 1;
-    ctx->count.limited = verdict.code == NGX_HTTP_APIKEY_REFUSED;
+    ctx->count.limited = (answer->code == NGX_HTTP_APIKEY_REFUSED);
     ctx->count.counted = !ctx->count.limited && ctx->count.cost;
 
     if (ctx->count.meter.leased) {
         ngx_http_apikey_taken_init(&taken, ctx);
 
         ngx_memcpy(taken.counters, ctx->count.counters, sizeof(taken.counters));
-        taken.now = verdict.now;
-        taken.amount = verdict.leased;
+        taken.now = answer->now;
+        taken.amount = answer->leased;
         taken.refused = ctx->count.limited ? ctx->count.cost : 0;
 
         ngx_http_apikey_lease_take(&taken);
@@ -194,18 +185,19 @@ ngx_http_apikey_answer_verdict(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 /* The record is another than the gateway knows, or there is none. */
 
 static const char *
-ngx_http_apikey_answer_record(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
+ngx_http_apikey_answer_record(ngx_http_apikey_ctx_t *ctx,
+    ngx_http_apikey_batch_answer_t *answer)
 {
     char            key[APIKEY_NAME_SIZE];
     size_t          i, n;
     const char     *why;
-    redisReply     *name, *value;
+    redisReply     *reply, *name, *value;
     apikey_text_t   expected;
     apikey_field_t  fields[NGX_HTTP_APIKEY_FIELDS + 1];
 
-    if (!ctx->credential.key || ctx->question.apart
-        || reply->elements % 2 || reply->elements < 2)
-    {
+    reply = answer->record;
+
+    if (!ctx->credential.key || ctx->question.apart) {
         return ngx_http_apikey_answer_distrust(ctx, "malformed record");
     }
 
@@ -231,20 +223,18 @@ ngx_http_apikey_answer_record(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
         fields[i].value.len = value->len;
     }
 
-    /* the last one says whose record it is, and when */
+    /* the last one says whose record it is */
 
     expected.data = key;
     expected.len = apikey_names_record(key,
                                     ngx_http_apikey_text(&ctx->amcf->prefix),
                                     ctx->credential.digest);
 
-    if (!apikey_text_equal(fields[n].name, expected)
-        || fields[n].value.len != 7)
-    {
+    if (!apikey_text_equal(fields[n].name, expected)) {
         return ngx_http_apikey_answer_distrust(ctx, "record of another key");
     }
 
-    ctx->now = apikey_bytes_get(fields[n].value.data, 7);
+    ctx->now = answer->now;
 
     ngx_http_apikey_failover_end(ctx->amcf, 0);
 
@@ -318,65 +308,49 @@ ngx_http_apikey_answer_keep(ngx_http_apikey_ctx_t *ctx)
 static const char *
 ngx_http_apikey_answer_distrust(ngx_http_apikey_ctx_t *ctx, const char *why)
 {
-    ngx_redis_distrust(ctx->question.command);
+    ngx_http_apikey_batch_distrust(ctx->question.pending);
 
     return why;
 }
 
 
-/* Reads a verdict of decide.lua and, if there are limits, its counters. */
+/* As they were when the question was decided. */
 
-static const char *
-ngx_http_apikey_answer_parse(ngx_http_apikey_verdict_t *verdict,
-    redisReply *reply, const apikey_limits_t *limits,
-    apikey_counter_t *counters)
+static ngx_int_t
+ngx_http_apikey_answer_counters(ngx_http_apikey_batch_answer_t *answer,
+    const apikey_limits_t *limits, apikey_counter_t *counters)
 {
-    apikey_text_t  packed;
+    unsigned  i;
 
-    if (reply->len < NGX_HTTP_APIKEY_VERDICT_SIZE
-        || (u_char) reply->str[0] > NGX_HTTP_APIKEY_UNTIMELY)
-    {
-        return "malformed verdict";
-    }
-
-    verdict->code = reply->str[0];
-    verdict->now = apikey_bytes_get(reply->str + 1, 7);
-    verdict->leased = apikey_bytes_get(reply->str + 8, 6);
-
-    if (limits == NULL || verdict->code == NGX_HTTP_APIKEY_UNTIMELY) {
-        return NULL;
-    }
-
-    packed.data = reply->str + NGX_HTTP_APIKEY_VERDICT_SIZE;
-    packed.len = reply->len - NGX_HTTP_APIKEY_VERDICT_SIZE;
-
-    if (packed.len != limits->count * APIKEY_COUNTER_SIZE
-        || apikey_counters_unpack(counters, limits, packed, verdict->now)
+    if (answer->counters.len != limits->count * APIKEY_COUNTER_SIZE
+        || apikey_counters_unpack(counters, limits, answer->counters,
+                                  answer->now)
            != APIKEY_OK)
     {
-        return "malformed counters";
+        return NGX_ERROR;
     }
 
-    return NULL;
+    for (i = 0; i < limits->count; i++) {
+        counters[i].current -= ngx_min(counters[i].current, answer->later);
+    }
+
+    return NGX_OK;
 }
 
 
 void
-ngx_http_apikey_answer_lease(void *data, redisReply *reply)
+ngx_http_apikey_answer_lease(void *data,
+    ngx_http_apikey_batch_answer_t *answer)
 {
     ngx_http_apikey_taken_t *taken = data;
 
-    ngx_http_apikey_verdict_t  verdict;
-
-    if (reply
-        && reply->type == REDIS_REPLY_STRING
-        && ngx_http_apikey_answer_parse(&verdict, reply, &taken->limits,
-                                        taken->counters)
-           == NULL
-        && verdict.code == NGX_HTTP_APIKEY_PASSED)
+    if (answer->code == NGX_HTTP_APIKEY_PASSED
+        && ngx_http_apikey_answer_counters(answer, &taken->limits,
+                                           taken->counters)
+           == NGX_OK)
     {
-        taken->now = verdict.now;
-        taken->amount = verdict.leased;
+        taken->now = answer->now;
+        taken->amount = answer->leased;
         taken->refused = 0;
 
         ngx_http_apikey_failover_end(taken->amcf, 1);
@@ -388,13 +362,14 @@ ngx_http_apikey_answer_lease(void *data, redisReply *reply)
 
 
 void
-ngx_http_apikey_answer_added(void *data, redisReply *reply)
+ngx_http_apikey_answer_added(void *data,
+    ngx_http_apikey_batch_answer_t *answer)
 {
     ngx_http_apikey_main_conf_t *amcf = data;
 
-    if (reply && reply->type == REDIS_REPLY_ERROR) {
-        ngx_http_apikey_answer_complain(amcf, ngx_cycle->log, reply->str,
-                                        reply->len);
+    if (answer->code == NGX_HTTP_APIKEY_FAILED) {
+        ngx_http_apikey_answer_complain(amcf, ngx_cycle->log, answer->why,
+                                        ngx_strlen(answer->why));
     }
 }
 

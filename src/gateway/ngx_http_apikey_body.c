@@ -52,7 +52,7 @@ ngx_http_apikey_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->question.command) {
+    if (ctx->question.pending) {
         return NGX_OK;
     }
 

@@ -128,6 +128,7 @@ struct ngx_http_apikey_main_conf_s {
     /* of the worker */
     ngx_http_apikey_seat_t       *seat;
     ngx_redis_t                  *client;
+    ngx_http_apikey_batch_t      *batch;       /* of questions to it */
     ngx_http_apikey_records_t    *cache;
     ngx_http_apikey_changes_t    *changes;
     ngx_http_apikey_cut_t        *cut;

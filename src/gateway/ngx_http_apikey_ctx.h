@@ -39,7 +39,7 @@ typedef struct {
 
 /* What Redis is asked of the key, and what is known of its record. */
 typedef struct {
-    ngx_redis_command_t          *command;   /* under way; NULL: none */
+    ngx_http_apikey_batch_question_t  *pending;   /* NULL: none */
     ngx_uint_t                    asked;     /* how often */
     ngx_http_apikey_stamp_t       stamp;     /* of the zone, when asked */
     uint32_t                      heard;     /* of changes, when asked */

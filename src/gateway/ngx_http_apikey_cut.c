@@ -61,7 +61,8 @@ static void ngx_http_apikey_cut_changed(void *data, u_char *digest);
 static void ngx_http_apikey_group_doubt(ngx_http_apikey_group_t *group);
 static void ngx_http_apikey_cut_ask(ngx_http_apikey_cut_t *cut);
 static ngx_int_t ngx_http_apikey_group_ask(ngx_http_apikey_group_t *group);
-static void ngx_http_apikey_group_answered(void *data, redisReply *reply);
+static void ngx_http_apikey_group_answered(void *data,
+    ngx_http_apikey_batch_answer_t *answer);
 static void ngx_http_apikey_group_condemn(ngx_http_apikey_group_t *group,
     ngx_http_apikey_result_e result);
 static void ngx_http_apikey_cut_end(ngx_event_t *ev);
@@ -301,7 +302,7 @@ ngx_http_apikey_group_free(ngx_http_apikey_group_t *group)
     question = group->question;
 
     if (question) {
-        ngx_redis_cancel(question->question.command);
+        ngx_http_apikey_batch_cancel(question->question.pending);
         group->cut->asking--;
         ngx_free(question);
     }
@@ -477,7 +478,8 @@ ngx_http_apikey_group_ask(ngx_http_apikey_group_t *group)
 
 
 static void
-ngx_http_apikey_group_answered(void *data, redisReply *reply)
+ngx_http_apikey_group_answered(void *data,
+    ngx_http_apikey_batch_answer_t *answer)
 {
     ngx_http_apikey_ctx_t *question = data;
 
@@ -492,7 +494,7 @@ ngx_http_apikey_group_answered(void *data, redisReply *reply)
     group->question = NULL;
     cut->asking--;
 
-    rc = ngx_http_apikey_answer_take(question, reply, ngx_cycle->log);
+    rc = ngx_http_apikey_answer_take(question, answer, ngx_cycle->log);
 
     if (rc != NGX_OK) {
         ngx_http_apikey_group_doubt(group);

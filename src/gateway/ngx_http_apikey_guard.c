@@ -52,7 +52,8 @@ static char *ngx_http_apikey_guard_set_rate(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_http_apikey_guard_t *guard, ngx_str_t *value);
 static ngx_int_t ngx_http_apikey_guard_init(ngx_shm_zone_t *shm_zone,
     void *data);
-static void ngx_http_apikey_guard_awaited(void *data, redisReply *reply);
+static void ngx_http_apikey_guard_awaited(void *data,
+    ngx_http_apikey_batch_answer_t *answer);
 static void ngx_http_apikey_guard_add(ngx_http_apikey_guard_t *guard,
     u_char *key);
 static void ngx_http_apikey_guard_key(ngx_http_request_t *r,
@@ -331,19 +332,22 @@ ngx_http_apikey_guard_await(ngx_http_apikey_ctx_t *ctx)
     gone->guard = ctx->alcf->guard;
     ngx_http_apikey_guard_key(ctx->request, gone->guard, gone->key);
 
-    ngx_redis_pass_on(ctx->question.command, ngx_http_apikey_guard_awaited,
-                      gone);
+    ngx_http_apikey_batch_pass_on(ctx->question.pending,
+                                  ngx_http_apikey_guard_awaited, gone);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_apikey_guard_awaited(void *data, redisReply *reply)
+ngx_http_apikey_guard_awaited(void *data,
+    ngx_http_apikey_batch_answer_t *answer)
 {
     ngx_http_apikey_gone_t *gone = data;
 
-    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+    if (answer->code == NGX_HTTP_APIKEY_RECORD
+        && answer->record->elements == 2)
+    {
         /* the name of a record, and that there is none */
         ngx_http_apikey_guard_add(gone->guard, gone->key);
     }

@@ -29,8 +29,9 @@ void ngx_http_apikey_lookup_add(ngx_http_apikey_ctx_t *ctx, uint64_t amount);
 void ngx_http_apikey_lookup_abandon(ngx_http_apikey_ctx_t *ctx);
 
 /* Asks for the record only, for no request: whatever it is now. */
-ngx_redis_command_t *ngx_http_apikey_lookup_ask_record(
-    ngx_http_apikey_ctx_t *ctx, ngx_redis_handler_pt handler, void *data);
+ngx_http_apikey_batch_question_t *ngx_http_apikey_lookup_ask_record(
+    ngx_http_apikey_ctx_t *ctx, ngx_http_apikey_batch_handler_pt handler,
+    void *data);
 
 /* Asks for ctx->question.more of a lease, which no request waits for. */
 void ngx_http_apikey_lookup_ask_lease(ngx_http_apikey_ctx_t *ctx);
@@ -42,18 +43,21 @@ void ngx_http_apikey_lookup_ask_lease(ngx_http_apikey_ctx_t *ctx);
  * answer, and that is logged; else the record is confirmed or unknown.
  */
 ngx_int_t ngx_http_apikey_answer_take(ngx_http_apikey_ctx_t *ctx,
-    redisReply *reply, ngx_log_t *log);
+    ngx_http_apikey_batch_answer_t *answer, ngx_log_t *log);
 
-/* Of type ngx_redis_handler_pt: */
+/* Of type ngx_http_apikey_batch_handler_pt: */
 
 /* ngx_http_apikey_ctx_t: the request goes on in a posted event. */
-void ngx_http_apikey_answer_decision(void *data, redisReply *reply);
+void ngx_http_apikey_answer_decision(void *data,
+    ngx_http_apikey_batch_answer_t *answer);
 
 /* ngx_http_apikey_taken_t, which is freed: for nobody who waits. */
-void ngx_http_apikey_answer_lease(void *data, redisReply *reply);
+void ngx_http_apikey_answer_lease(void *data,
+    ngx_http_apikey_batch_answer_t *answer);
 
 /* ngx_http_apikey_main_conf_t */
-void ngx_http_apikey_answer_added(void *data, redisReply *reply);
+void ngx_http_apikey_answer_added(void *data,
+    ngx_http_apikey_batch_answer_t *answer);
 
 
 #endif /* _NGX_HTTP_APIKEY_LOOKUP_H_INCLUDED_ */

@@ -30,6 +30,12 @@ ngx_http_apikey_worker_start(ngx_http_apikey_main_conf_t *amcf)
         return NGX_ERROR;
     }
 
+    if (ngx_http_apikey_batch_create(amcf, cycle->pool) != NGX_OK) {
+        ngx_http_apikey_records_destroy(amcf->cache);
+        amcf->cache = NULL;
+        return NGX_ERROR;
+    }
+
     amcf->client = ngx_redis_create(cycle->pool, amcf->redis, cycle->log);
 
     if (amcf->client == NULL) {
@@ -94,9 +100,11 @@ ngx_http_apikey_worker_stop(ngx_http_apikey_main_conf_t *amcf)
         ngx_http_apikey_lease_sweep(amcf, 1);
     }
 
+    ngx_http_apikey_batch_send(amcf);
     (void) ngx_redis_finish(amcf->client);
     ngx_redis_destroy(amcf->client);
     amcf->client = NULL;
+    ngx_http_apikey_batch_destroy(amcf);
 
     ngx_http_apikey_records_destroy(amcf->cache);
     amcf->cache = NULL;

@@ -30,7 +30,7 @@
 #include <hiredis/hiredis.h>
 
 
-#define NGX_REDIS_ARGS_MAX   64
+#define NGX_REDIS_ARGS_MAX   256
 #define NGX_REDIS_LATENCIES  14    /* the bounds of a histogram */
 #define NGX_REDIS_NAME_MAX   64    /* of a server, in a report */
 
@@ -211,6 +211,12 @@ ngx_redis_command_t *ngx_redis_eval(ngx_redis_t *redis,
     ngx_redis_script_t *script, ngx_redis_args_t *args, ngx_uint_t nkeys,
     ngx_redis_handler_pt handler, void *data);
 
+/*
+ * Is what is sent now on its way with this turn of the event loop?  Else it
+ * may wait for a connection, or the server was late and isn't trusted yet.
+ */
+ngx_uint_t ngx_redis_steady(ngx_redis_t *redis);
+
 /* Any other command whose first argument is its key; as ngx_redis_eval(). */
 ngx_redis_command_t *ngx_redis_command_send(ngx_redis_t *redis,
     ngx_redis_args_t *args, ngx_redis_handler_pt handler, void *data);
@@ -220,6 +226,12 @@ ngx_redis_command_t *ngx_redis_command_send(ngx_redis_t *redis,
  * may belong to others.  The connection is closed when the handler returns.
  */
 void ngx_redis_distrust(ngx_redis_command_t *cmd);
+
+/*
+ * In its handler: the reply has this error among others, as a script may put
+ * them together; not in a Cluster.
+ */
+void ngx_redis_command_failed(ngx_redis_command_t *cmd, redisReply *error);
 
 /*
  * Waits until all is sent and answered, for "timeout" and three seconds at most

@@ -215,6 +215,33 @@ ngx_redis_route(ngx_redis_t *redis, ngx_redis_args_t *args, int key,
 }
 
 
+ngx_uint_t
+ngx_redis_steady(ngx_redis_t *redis)
+{
+    ngx_uint_t               i;
+    ngx_redis_node_t        *node;
+    ngx_redis_connection_t  *conn;
+
+    if (redis->cluster && !ngx_redis_cluster_known(redis->cluster)) {
+        return 0;
+    }
+
+    for (i = 0; i < redis->nnodes; i++) {
+        node = redis->nodes[i];
+
+        if (node && node->open) {
+            conn = &node->connection;
+
+            if (conn->state != NGX_REDIS_READY || conn->doubtful) {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
+}
+
+
 ngx_int_t
 ngx_redis_finish(ngx_redis_t *redis)
 {

@@ -406,6 +406,13 @@ ngx_redis_cluster_release(ngx_redis_cluster_t *cluster)
 
 
 ngx_uint_t
+ngx_redis_cluster_known(ngx_redis_cluster_t *cluster)
+{
+    return cluster->mapped;
+}
+
+
+ngx_uint_t
 ngx_redis_cluster_held(ngx_redis_cluster_t *cluster)
 {
     return cluster->nheld;

@@ -183,6 +183,19 @@ ngx_redis_distrust(ngx_redis_command_t *cmd)
 
 
 void
+ngx_redis_command_failed(ngx_redis_command_t *cmd, redisReply *error)
+{
+    ngx_redis_connection_t  *conn;
+
+    conn = cmd->connection;
+
+    if (conn->redirect) {
+        (void) conn->redirect(conn, cmd, error);
+    }
+}
+
+
+void
 ngx_redis_cancel(ngx_redis_command_t *cmd)
 {
     cmd->handler = NULL;

@@ -91,6 +91,9 @@ ngx_redis_command_t *ngx_redis_cluster_send(ngx_redis_cluster_t *cluster,
     apikey_text_t key, ngx_redis_args_t *args, ngx_redis_script_t *script,
     ngx_redis_handler_pt handler, void *data);
 
+/* Is there a map of the slots? */
+ngx_uint_t ngx_redis_cluster_known(ngx_redis_cluster_t *cluster);
+
 /* Commands that wait for a node; those that are due go there now. */
 ngx_uint_t ngx_redis_cluster_held(ngx_redis_cluster_t *cluster);
 void ngx_redis_cluster_retry(ngx_redis_cluster_t *cluster);

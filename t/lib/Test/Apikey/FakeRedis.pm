@@ -32,7 +32,8 @@ package Test::Apikey::FakeRedis;
 #   $fake->say(BYTES)           unasked, on every connection
 #   $fake->cut                  closes every connection
 #   $fake->refuse  ->listen     accepts nobody; accepts again
-#   $fake->scripts              how many scripts it was sent so far
+#   $fake->scripts              how many questions it was sent so far; what is
+#                               asked in one turn is one script
 #   $fake->wait_scripts(N)      until it was sent that many since the last
 #                               ->forget
 #   $fake->words                the commands it was sent, as lists of words
@@ -43,7 +44,8 @@ package Test::Apikey::FakeRedis;
 #   resp(VALUE)     bytes of a reply: a string, undef, a list as a reference,
 #                   an error as a reference to its text
 #   record(NAME => VALUE, ...)  a reply of decide.lua: this record
-#   verdict(CODE, COUNTERS)     or this decision
+#   verdict(CODE, COUNTERS)     or this decision: 0 passed, 1 limited, 2 out of
+#                               its time
 #
 # Without a rule a server behind is asked; without one, nothing is said.
 # Connections that subscribe, the scripts by which workers register, usage and
@@ -76,11 +78,14 @@ sub resp {
     return '*' . @$value . "\r\n" . join '', map { resp($_) } @$value;
 }
 
-sub record { resp([ @_, now => _microseconds() ]) }
+sub record { resp([ @_, now => 'MARK' . _microseconds() ]) }
 
 sub verdict {
-    # nothing is leased
-    resp(pack('C', $_[0]) . _microseconds() . "\0" x 6 . ($_[1] // ''));
+    my ($code, $counters) = @_;
+
+    # nothing is leased; of one question none or one has passed
+    return resp('MARK' . pack('C', $code == 2) . _microseconds() . "\0" x 6
+                . pack('C', $code == 0) . ($counters // ''));
 }
 
 sub _microseconds { substr pack('Q<', time * 1000000), 0, 7 }
@@ -290,7 +295,7 @@ sub _command {
         # as it is
 
     } elsif ($words[0] =~ /^eval/i) {
-        $self->{scripts}++;
+        $self->{scripts} += _questions($words[3 + $words[2]]);
 
         $rule = $self->_rule('script') || {};
 
@@ -302,9 +307,14 @@ sub _command {
 
     my $reply = $rule->{say} // '';
 
-    # the record that was asked for
+    # the record that was asked for, and the mark of the first question
 
-    $reply =~ s/\$3\r\nnow\r\n/resp($words[3])/e if $words[0] =~ /^eval/i;
+    if ($words[0] =~ /^eval/i) {
+        my $mark = substr $words[3 + $words[2]] // '', 0, 4;
+
+        $reply =~ s/\$3\r\nnow\r\n/resp($words[3])/e;
+        $reply =~ s/MARK/$mark/;
+    }
 
     $reply = $self->_ask(@words)
         if $rule->{ask} && !($rule->{slots} && $words[2] > 2);
@@ -367,6 +377,31 @@ sub _take {
     }
 
     return @words;
+}
+
+# How many are asked by a call of decide.lua; any other script is one.
+
+sub _questions {
+    my ($packed) = @_;
+    my ($at, $count) = (4, 0);
+
+    return 1 if length $packed < 32;
+
+    while ($at < length $packed) {
+        my ($rule, $n, $more, $rev) = unpack "x$at x C x17 C C C/a", $packed;
+
+        $at += 22 + length $rev;
+        $count += $n;
+
+        for (1 .. $more) {
+            $count += unpack "x$at x6 C", $packed;
+            $at += 7;
+        }
+
+        $at += 6 if $rule == 2;
+    }
+
+    return $count;
 }
 
 # Where what begins there ends; 0: it isn't complete.
