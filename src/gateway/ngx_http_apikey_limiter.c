@@ -200,6 +200,7 @@ ngx_http_apikey_limiter_meter(ngx_http_request_t *r,
         meter->limits = &record->limits;
         meter->plan.data = (u_char *) record->plan.data;
         meter->plan.len = record->plan.len;
+        plan = plan ? plan : alcf->default_plan;
         meter->leased = plan && plan->leased;
         return ngx_http_apikey_limiter_family(r, ctx);
     }
