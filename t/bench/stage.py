@@ -90,6 +90,7 @@ class Stage:
         self.keys = [new_key() for _ in range(count)]
         self.files = {
             "good": self.write("good", "\n".join(self.keys) + "\n"),
+            "hot": self.write("hot", self.keys[0] + "\n"),
             "malformed": self.write("malformed", "".join(
                 key[:-1] + ("0" if key[-1] == "1" else "1") + "\n"
                 for key in self.keys)),
@@ -156,14 +157,20 @@ class Stage:
 
         return done.stdout
 
-    def start_nginx(self, name, port, core, conf=None):
+    def start_nginx(self, name, port, core, conf=None, build=None):
         prefix = os.path.join(self.dir, name + ".d")
         os.makedirs(prefix)
         os.chmod(prefix, 0o755)
 
+        names = {"PORT": port,
+                 "USAGE": "off" if name.endswith("-off") else "on"}
+
+        if build:
+            names["MODULE"] = shutil.copy(
+                os.path.join(build, "ngx_http_apikey_module.so"), prefix)
+
         conf = self.render("gateways/%s.conf" % (conf or name),
-                           name + ".conf", PORT=port,
-                           USAGE="off" if name.endswith("-off") else "on")
+                           name + ".conf", **names)
         log = prefix + "/error.log"
 
         process = Process([self.nginx, "-p", prefix, "-c", conf, "-e", log],
@@ -174,10 +181,13 @@ class Stage:
                            and answers(socket.AF_INET, ("127.0.0.1", port))))
         return process
 
-    def start_gateway(self, name, conf):
-        """Returns its port and the pid of its worker."""
+    def start_gateway(self, name, conf, build=None):
+        """
+        Returns its port and the pid of its worker.  build: where the module
+        is, if it isn't the one that is measured.
+        """
         port = free_port()
-        process = self.start_nginx(name, port, self.gateway_core, conf)
+        process = self.start_nginx(name, port, self.gateway_core, conf, build)
 
         return port, process.children()[0]
 
