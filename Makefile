@@ -9,6 +9,10 @@
 # make test-debian SUITE=trixie
 #                 all of that from nothing, in a minimal root of that release,
 #                 as a user with sudo and as root
+# make deb        the Debian packages, in build/deb
+# make test-deb SUITE=trixie
+#                 those, built, installed, upgraded and removed in minimal roots
+#                 of that release
 # make bench      CPU time a request, beside bare nginx
 # make install    the module, the program and its man page; DESTDIR, PREFIX,
 #                 MODULES_DIR
@@ -36,6 +40,7 @@ USERS       = user root
 BUILD_PACKAGES = gcc make libc6-dev nginx-dev libhiredis-dev libsodium-dev \
                  libjansson-dev libyaml-dev libmicrohttpd-dev libssl-dev \
                  libcurl4-openssl-dev
+DEB_PACKAGES   = $(BUILD_PACKAGES) build-essential debhelper
 DEMO_PACKAGES  = $(BUILD_PACKAGES) nginx redis-server curl
 TEST_PACKAGES  = $(DEMO_PACKAGES) redis-sentinel perl python3 python3-urllib3 \
                  clang libclang-rt-dev wrk strace openssl jq chromium \
@@ -86,8 +91,8 @@ pure_libs = -l:libhiredis.a -lsodium
 
 
 .PHONY: all build deps deps-build deps-demo deps-npm demo test test-debian \
-        prove units bench install static test-asan test-valgrind coverage \
-        matrix clean
+        prove units bench install deb test-deb static test-asan \
+        test-valgrind coverage matrix clean
 .DELETE_ON_ERROR:
 
 all build: $(BUILD)/ngx_http_apikey_module.so $(BUILD)/apikey $(BUILD)/apikey.1
@@ -393,6 +398,23 @@ install: all
 	install -m 644 $(BUILD)/ngx_http_apikey_module.so $(DESTDIR)$(MODULES_DIR)
 	install -m 755 $(BUILD)/apikey $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(BUILD)/apikey.1 $(DESTDIR)$(PREFIX)/share/man/man1
+
+# Of a copy, because packaging leaves files beside debian/control and above.
+
+deb:
+	@t/deps $(DEB_PACKAGES)
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb/source
+	tar -c --exclude=./build --exclude=./.git . | tar -x -C $(BUILD)/deb/source
+	cd $(BUILD)/deb/source && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+	    dpkg-buildpackage --build=binary --no-sign
+	@ls -l $(BUILD)/deb/*.deb
+
+test-deb:
+	@t/deps perl mmdebstrap iproute2
+	@test -n "$(SUITE)" \
+	|| { echo "make test-deb SUITE=bookworm, trixie or forky" >&2; exit 1; }
+	TEST_DEB_SUITE=$(SUITE) prove --verbose t/deb.t
 
 clean:
 	rm -rf $(BUILD)

@@ -20,7 +20,8 @@ my @files = grep { -T } glob join ' ', qw(
     src/*/*.[ch] src/*/*.lua src/*/*.js src/*/*.css src/*/*.html src/*/embed
     t/*.t t/lib/Test/*.pm t/lib/Test/*/*.pm t/unit/* t/fuzz/*.[ch]
     t/fuzz/nginx/*.[ch] t/fuzz/nginx/*/*.[ch] t/bench/* t/demo/* t/deps
-    t/debian t/unpack t/walk
+    t/debian t/root t/unpack t/walk
+    debian/* debian/source/*
     contrib/* docs/*.md docs/apikey.1
 );
 
@@ -44,7 +45,8 @@ for my $file (@files) {
 
         push @{$wrong{columns}}, "$file:$n" if $width > 80 && $file =~ $code;
         push @{$wrong{tabs}}, "$file:$n"
-            if $line =~ /\t/ && $file !~ m{^Makefile$|^contrib/|\.html$};
+            if $line =~ /\t/
+               && $file !~ m{^Makefile$|^debian/rules$|^contrib/|\.html$};
         push @{$wrong{blanks}}, "$file:$n" if $line =~ /[ \t]$/;
     }
 }
