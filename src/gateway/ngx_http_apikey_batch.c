@@ -108,8 +108,8 @@ ngx_http_apikey_batch_add(ngx_http_apikey_main_conf_t *amcf,
     const ngx_http_apikey_asked_t *asked,
     ngx_http_apikey_batch_handler_pt handler, void *data)
 {
-    ngx_uint_t                   steady;
-    ngx_http_apikey_batch_t     *batch;
+    ngx_uint_t                         steady;
+    ngx_http_apikey_batch_t           *batch;
     ngx_http_apikey_batch_group_t     *group;
     ngx_http_apikey_batch_question_t  *question;
 
@@ -184,9 +184,9 @@ static ngx_http_apikey_batch_group_t *
 ngx_http_apikey_batch_group(ngx_http_apikey_batch_t *batch,
     const ngx_http_apikey_asked_t *asked)
 {
-    uint32_t                  hash;
-    uint64_t                  until;
-    ngx_uint_t                i, meter;
+    uint32_t                        hash;
+    uint64_t                        until;
+    ngx_uint_t                      i, meter;
     ngx_http_apikey_batch_group_t  *group;
 
     meter = asked->limits ? ngx_http_apikey_batch_meter(batch, asked) : 0;
@@ -329,10 +329,10 @@ ngx_http_apikey_batch_handler(ngx_event_t *ev)
 void
 ngx_http_apikey_batch_send(ngx_http_apikey_main_conf_t *amcf)
 {
-    ngx_uint_t                 i, k, n, step;
-    ngx_queue_t                lost, *questions;
-    ngx_http_apikey_batch_answer_t   answer;
-    ngx_http_apikey_batch_t   *batch;
+    ngx_uint_t                      i, k, n, step;
+    ngx_queue_t                     lost, *questions;
+    ngx_http_apikey_batch_answer_t  answer;
+    ngx_http_apikey_batch_t        *batch;
 
     batch = amcf->batch;
 

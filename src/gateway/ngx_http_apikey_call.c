@@ -105,8 +105,8 @@ ngx_http_apikey_call_compose(ngx_http_apikey_batch_t *batch,
     ngx_http_apikey_call_t *call, ngx_uint_t first, ngx_uint_t n,
     ngx_redis_args_t *args)
 {
-    u_char                   *p;
-    ngx_uint_t                i, keys, meter;
+    u_char                         *p;
+    ngx_uint_t                      i, keys, meter;
     ngx_http_apikey_batch_group_t  *group;
 
     args->n = 0;
@@ -160,7 +160,7 @@ static void
 ngx_http_apikey_call_drop(ngx_http_apikey_batch_t *batch,
     ngx_http_apikey_batch_group_t *group)
 {
-    ngx_queue_t                 *q, *next;
+    ngx_queue_t                       *q, *next;
     ngx_http_apikey_batch_question_t  *question;
 
     for (q = ngx_queue_head(&group->questions);
@@ -182,10 +182,10 @@ static u_char *
 ngx_http_apikey_call_pack(u_char *p, ngx_http_apikey_batch_group_t *group,
     ngx_uint_t meter)
 {
-    u_char                      *more;
-    uint64_t                     cost;
-    ngx_uint_t                   rule, count;
-    ngx_queue_t                 *q;
+    u_char                            *more;
+    uint64_t                           cost;
+    ngx_uint_t                         rule, count;
+    ngx_queue_t                       *q;
     ngx_http_apikey_batch_question_t  *last;
 
     q = ngx_queue_last(&group->questions);
@@ -237,7 +237,7 @@ ngx_http_apikey_call_pack(u_char *p, ngx_http_apikey_batch_group_t *group,
 static ngx_uint_t
 ngx_http_apikey_call_run(ngx_queue_t *group, ngx_queue_t **q, uint64_t *cost)
 {
-    ngx_uint_t                   n;
+    ngx_uint_t                         n;
     ngx_http_apikey_batch_question_t  *question;
 
     question = ngx_queue_data(*q, ngx_http_apikey_batch_question_t, queue);
@@ -266,8 +266,8 @@ static void
 ngx_http_apikey_call_move(ngx_http_apikey_batch_t *batch,
     ngx_http_apikey_call_t *call, ngx_uint_t first, ngx_uint_t n)
 {
-    ngx_uint_t                   i;
-    ngx_queue_t                 *from, *to, *q;
+    ngx_uint_t                         i;
+    ngx_queue_t                       *from, *to, *q;
     ngx_http_apikey_batch_question_t  *question;
 
     to = call->groups;
@@ -301,9 +301,9 @@ ngx_http_apikey_call_answered(void *data, redisReply *reply)
 {
     ngx_http_apikey_call_t *call = data;
 
-    ngx_uint_t                i;
-    redisReply               *element;
-    ngx_http_apikey_batch_t  *batch;
+    ngx_uint_t                      i;
+    redisReply                     *element;
+    ngx_http_apikey_batch_t        *batch;
     ngx_http_apikey_batch_answer_t  answer;
 
     batch = call->batch;
@@ -437,10 +437,10 @@ static ngx_int_t
 ngx_http_apikey_call_deal(ngx_http_apikey_batch_t *batch, ngx_queue_t *group,
     ngx_http_apikey_batch_answer_t *answer, redisReply *reply)
 {
-    u_char                      *passed, *end;
-    uint64_t                     cost, leased, later;
-    ngx_uint_t                   n, fit;
-    ngx_queue_t                 *q, *run;
+    u_char                            *passed, *end;
+    uint64_t                           cost, leased, later;
+    ngx_uint_t                         n, fit;
+    ngx_queue_t                       *q, *run;
     ngx_http_apikey_batch_question_t  *question;
 
     passed = (u_char *) reply->str + NGX_HTTP_APIKEY_VERDICT_SIZE - 1;
@@ -505,7 +505,7 @@ void
 ngx_http_apikey_call_tell(ngx_http_apikey_batch_t *batch, ngx_queue_t *group,
     ngx_http_apikey_batch_answer_t *answer)
 {
-    ngx_queue_t                 *q;
+    ngx_queue_t                       *q;
     ngx_http_apikey_batch_question_t  *question;
 
     while (!ngx_queue_empty(group)) {
