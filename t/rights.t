@@ -188,8 +188,18 @@ is_deeply($redis->cmd('HKEYS', 'apikey:gateways'), [],
 enough('at the end');
 
 user('operator', "$program $doctor -zadd");
-like(operate([ 'doctor' ], exit => 1), qr/besides a probe.*zadd/,
-     'a right that is missing is told');
+my $said = operate([ 'doctor' ], exit => 1);
+
+like($said, qr/besides a probe.*zadd/, 'a right that is missing is told');
+
+# Doctor's own list, where a prefix has its place.
+
+my ($needs) = $said =~ /this user needs (.*?), and in a Cluster/;
+my $prefixed = $program =~ s/apikey:/PREFIX/gr;
+
+is_deeply([ sort split ' ', $needs // '' ],
+          [ sort split ' ', "$prefixed $doctor" ],
+          'with all that README.md gives to the program and to doctor');
 
 unlike("$gateway $program $doctor", qr/[~&]\*|\@all|allkeys/,
        'and none is for all keys, channels or commands');

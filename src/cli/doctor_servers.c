@@ -310,10 +310,11 @@ static void
 doctor_rights(store_t *store, unsigned server, doctor_finding_t *finding)
 {
     static const char  mend[] =
-        "this user needs ~PREFIX* &PREFIX* +@read +@hash +set +zadd +zrem "
-        "+xadd +del +eval +evalsha +publish +subscribe +time, and in a Cluster "
-        "+cluster|slots +asking; a server that refuses to write must be "
-        "mended first";
+        "this user needs ~PREFIX* &PREFIX* +ping +select +time +@read +@hash "
+        "+set +zadd +zrem +xadd +del +expire +eval +evalsha +publish "
+        "+subscribe +role +wait +info +config|get, and in a Cluster "
+        "+cluster|slots +cluster|info +asking; a server that refuses to write "
+        "must be mended first";
 
     if (doctor_probe(store, server) != STORE_DONE) {
         doctor_find(finding, "wrong", mend,
