@@ -77,6 +77,9 @@ ngx_http_apikey_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey preaccess handler");
+
     return ngx_http_apikey_access_arrive(r, alcf) == NGX_OK
            ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -101,7 +104,7 @@ ngx_http_apikey_access_handler(ngx_http_request_t *r)
     }
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "apikey handler");
+                   "apikey access handler");
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
 
@@ -233,6 +236,11 @@ ngx_http_apikey_access_arrive(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey credential: key %d, own form %d, malformed %d",
+                   ctx->credential.key, ctx->credential.own,
+                   ctx->credential.malformed);
+
     if (ctx->credential.key && !known) {
         /* nothing that was decided of an anonymous request holds for the key */
         ctx->question.confirmed = 0;
@@ -326,6 +334,11 @@ ngx_http_apikey_access_judge_key(ngx_http_request_t *r,
         result = ngx_http_apikey_policy_judge(r, alcf, ctx);
     }
 
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey verdict \"%V\", confirmed %d, unavailable %d",
+                   ngx_http_apikey_result_name(result),
+                   ctx->question.confirmed, ctx->question.unavailable);
+
     if (ctx->question.confirmed && result != NGX_HTTP_APIKEY_OK) {
         return result;
     }
@@ -397,6 +410,9 @@ ngx_http_apikey_access_judge_key(ngx_http_request_t *r,
 static void
 ngx_http_apikey_access_doubt(ngx_http_apikey_ctx_t *ctx)
 {
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "apikey record may have changed since it was confirmed");
+
     ctx->question.confirmed = 0;
     ctx->question.stale = 0;
     ctx->question.unavailable = 0;
@@ -458,6 +474,9 @@ ngx_http_apikey_access_stale(ngx_http_apikey_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "apikey record is stale, and serves");
+
     ngx_http_apikey_access_confirm(ctx);
     ctx->question.stale = 1;
 
@@ -518,6 +537,9 @@ ngx_http_apikey_access_guarded(ngx_http_request_t *r,
     wait = alcf->guard ? ngx_http_apikey_guard_wait(r, alcf->guard) : 0;
 
     if (wait) {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "apikey guard: %ui seconds to wait", wait);
+
         ctx->count.quota.retry_after = wait;
         return 1;
     }
@@ -544,10 +566,18 @@ ngx_http_apikey_access_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     }
 
     if (ngx_http_apikey_lookup_ask(r, ctx, spend) == NGX_AGAIN) {
+
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "apikey question %ui: to count %ui, for a lease %uL",
+                       ctx->question.asked, spend, ctx->question.want);
+
         return NGX_AGAIN;
     }
 
 unavailable:
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey question %ui can't be asked", ctx->question.asked);
 
     ctx->question.unavailable = 1;
 
@@ -562,6 +592,12 @@ ngx_http_apikey_access_conclude(ngx_http_request_t *r,
     ngx_uint_t  status;
 
     status = ngx_http_apikey_result_status(result);
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey result \"%V\", status %ui, key \"%*s\"",
+                   ngx_http_apikey_result_name(result), status,
+                   ctx->entry ? ctx->entry->record->id.len : 0,
+                   ctx->entry ? ctx->entry->record->id.data : "");
 
     if (ctx->question.more) {
         ngx_http_apikey_lookup_ask_lease(ctx);
