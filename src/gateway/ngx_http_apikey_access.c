@@ -13,6 +13,8 @@ static ngx_int_t ngx_http_apikey_access_judge(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_access_judge_key(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
+static ngx_int_t ngx_http_apikey_access_judge_record(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_access_judge_anonymous(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx);
 static void ngx_http_apikey_access_doubt(ngx_http_apikey_ctx_t *ctx);
@@ -77,6 +79,9 @@ ngx_http_apikey_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey preaccess handler");
+
     return ngx_http_apikey_access_arrive(r, alcf) == NGX_OK
            ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -101,7 +106,7 @@ ngx_http_apikey_access_handler(ngx_http_request_t *r)
     }
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "apikey handler");
+                   "apikey access handler");
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_apikey_module);
 
@@ -233,6 +238,11 @@ ngx_http_apikey_access_arrive(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey credential: key %d, own form %d, malformed %d",
+                   ctx->credential.key, ctx->credential.own,
+                   ctx->credential.malformed);
+
     if (ctx->credential.key && !known) {
         /* nothing that was decided of an anonymous request holds for the key */
         ctx->question.confirmed = 0;
@@ -288,19 +298,62 @@ ngx_http_apikey_access_judge(ngx_http_request_t *r,
 }
 
 
-/*
- * A record that the worker has seen before is judged first, then confirmed
- * and counted in one question.  One that it doesn't know, or that has changed
- * since, takes a second question, and so do counters of another node.
- * Nothing but a confirmed record decides.
- */
+/* Where Redis can't be asked, a record from before may serve. */
 
 static ngx_int_t
 ngx_http_apikey_access_judge_key(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
 {
+    ngx_int_t  rc;
+
+    rc = ngx_http_apikey_access_judge_record(r, alcf, ctx);
+
+    if (rc == NGX_DECLINED
+        && !ctx->question.stale
+        && ngx_http_apikey_access_stale(ctx) == NGX_OK)
+    {
+        rc = ngx_http_apikey_access_judge_record(r, alcf, ctx);
+    }
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    if (ctx->question.confirmed
+        && ngx_http_apikey_limiter_spend(alcf, ctx) == NGX_OK)
+    {
+        return ngx_http_apikey_limiter_result(alcf, ctx, NGX_HTTP_APIKEY_OK);
+    }
+
+    return NGX_HTTP_APIKEY_UNAVAILABLE;
+}
+
+
+/*
+ * The next step, at first and after each answer; NGX_DECLINED: Redis has to be
+ * asked, and can't be.
+ *
+ *   confirmed  verdict   counted  next
+ *   no         ok        yes      ask Redis to confirm and to count, at once
+ *   no         ok        no       ask Redis to confirm
+ *   no         not ok    -        ask Redis to confirm
+ *   yes        not ok    -        the verdict is the result
+ *   yes        ok        no       passes
+ *   yes        ok        yes      passes by a lease, or what stands in for
+ *                                 Redis; else ask Redis to count
+ *
+ * Nothing but a confirmed record decides.  The verdict on no record isn't ok;
+ * the answer then has the record.  Counters of another node take a question of
+ * their own.
+ */
+
+static ngx_int_t
+ngx_http_apikey_access_judge_record(ngx_http_request_t *r,
+    ngx_http_apikey_loc_conf_t *alcf, ngx_http_apikey_ctx_t *ctx)
+{
     ngx_int_t                 rc;
-    ngx_http_apikey_result_e  result;
+    ngx_uint_t                count;
+    ngx_http_apikey_result_e  verdict;
 
     if (ctx->question.confirmed && ngx_http_apikey_changes_since(ctx)) {
         ngx_http_apikey_access_doubt(ctx);
@@ -321,72 +374,46 @@ ngx_http_apikey_access_judge_key(ngx_http_request_t *r,
         return NGX_HTTP_APIKEY_UNKNOWN;
     }
 
-    result = ngx_http_apikey_policy_standing(ctx);
+    verdict = ngx_http_apikey_policy_standing(ctx);
 
-    if (result == NGX_HTTP_APIKEY_OK) {
-        result = ngx_http_apikey_policy_judge(r, alcf, ctx);
+    if (verdict == NGX_HTTP_APIKEY_OK) {
+        verdict = ngx_http_apikey_policy_judge(r, alcf, ctx);
     }
 
-    if (ctx->question.confirmed && result != NGX_HTTP_APIKEY_OK) {
-        return result;
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey verdict \"%V\", confirmed %d, unavailable %d",
+                   ngx_http_apikey_result_name(verdict),
+                   ctx->question.confirmed, ctx->question.unavailable);
+
+    if (verdict != NGX_HTTP_APIKEY_OK) {
+        return ctx->question.confirmed
+               ? (ngx_int_t) verdict : ngx_http_apikey_access_ask(r, ctx, 0);
     }
 
-    rc = NGX_DECLINED;
+    rc = ngx_http_apikey_limiter_price(r, alcf, ctx);
 
-    if (result == NGX_HTTP_APIKEY_OK) {
-        rc = ngx_http_apikey_limiter_price(r, alcf, ctx);
-
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        if (rc == NGX_OK
-            && ctx->question.confirmed
-            && ngx_http_apikey_limiter_spend(alcf, ctx) == NGX_OK)
-        {
-            rc = NGX_DECLINED;
-        }
-
-        if (ctx->question.confirmed && rc == NGX_DECLINED) {
-            return ngx_http_apikey_limiter_result(alcf, ctx,
-                                                  NGX_HTTP_APIKEY_OK);
-        }
-
-        if (ctx->count.uncounted) {
-            if (ctx->question.confirmed) {
-                return NGX_HTTP_APIKEY_UNAVAILABLE;
-            }
-
-            rc = NGX_DECLINED;
-        }
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
     }
 
-    if (rc == NGX_OK
-        && !ctx->question.confirmed
-        && ngx_http_apikey_lookup_apart(ctx))
-    {
-        rc = NGX_DECLINED;
+    /* rc == NGX_OK: it is counted, or NGX_DECLINED: it isn't */
+
+    if (!ctx->question.confirmed) {
+        count = rc == NGX_OK
+                && !ctx->count.uncounted
+                && !ngx_http_apikey_lookup_apart(ctx);
+
+        return ngx_http_apikey_access_ask(r, ctx, count);
     }
 
-    /* rc == NGX_OK: count it, NGX_DECLINED: only confirm the record */
-
-    if (!ctx->question.unavailable
-        && ngx_http_apikey_access_ask(r, ctx, rc == NGX_OK) == NGX_AGAIN)
-    {
-        return NGX_AGAIN;
-    }
-
-    if (!ctx->question.stale && ngx_http_apikey_access_stale(ctx) == NGX_OK) {
-        return ngx_http_apikey_access_judge_key(r, alcf, ctx);
-    }
-
-    if (ctx->question.confirmed
-        && ngx_http_apikey_limiter_spend(alcf, ctx) == NGX_OK)
+    if (rc == NGX_DECLINED
+        || ngx_http_apikey_limiter_spend(alcf, ctx) == NGX_OK)
     {
         return ngx_http_apikey_limiter_result(alcf, ctx, NGX_HTTP_APIKEY_OK);
     }
 
-    return NGX_HTTP_APIKEY_UNAVAILABLE;
+    return ctx->count.uncounted ? NGX_HTTP_APIKEY_UNAVAILABLE
+                                : ngx_http_apikey_access_ask(r, ctx, 1);
 }
 
 
@@ -398,6 +425,9 @@ ngx_http_apikey_access_judge_key(ngx_http_request_t *r,
 static void
 ngx_http_apikey_access_doubt(ngx_http_apikey_ctx_t *ctx)
 {
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "apikey record may have changed since it was confirmed");
+
     ctx->question.confirmed = 0;
     ctx->question.stale = 0;
     ctx->question.unavailable = 0;
@@ -459,6 +489,9 @@ ngx_http_apikey_access_stale(ngx_http_apikey_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "apikey record is stale, and serves");
+
     ngx_http_apikey_access_confirm(ctx);
     ctx->question.stale = 1;
 
@@ -489,7 +522,6 @@ ngx_http_apikey_access_judge_anonymous(ngx_http_request_t *r,
     }
 
     if (!ctx->count.uncounted
-        && !ctx->question.unavailable
         && ngx_http_apikey_access_ask(r, ctx, 1) == NGX_AGAIN)
     {
         return NGX_AGAIN;
@@ -519,6 +551,9 @@ ngx_http_apikey_access_guarded(ngx_http_request_t *r,
     wait = alcf->guard ? ngx_http_apikey_guard_wait(r, alcf->guard) : 0;
 
     if (wait) {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "apikey guard: %ui seconds to wait", wait);
+
         ctx->count.quota.retry_after = wait;
         return 1;
     }
@@ -533,6 +568,10 @@ static ngx_int_t
 ngx_http_apikey_access_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     ngx_uint_t spend)
 {
+    if (ctx->question.unavailable) {
+        return NGX_DECLINED;
+    }
+
     if (ctx->question.asked++ == NGX_HTTP_APIKEY_QUESTIONS) {
         goto unavailable;
     }
@@ -545,10 +584,18 @@ ngx_http_apikey_access_ask(ngx_http_request_t *r, ngx_http_apikey_ctx_t *ctx,
     }
 
     if (ngx_http_apikey_lookup_ask(r, ctx, spend) == NGX_AGAIN) {
+
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "apikey question %ui: to count %ui, for a lease %uL",
+                       ctx->question.asked, spend, ctx->question.want);
+
         return NGX_AGAIN;
     }
 
 unavailable:
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey question %ui can't be asked", ctx->question.asked);
 
     ctx->question.unavailable = 1;
 
@@ -563,6 +610,12 @@ ngx_http_apikey_access_conclude(ngx_http_request_t *r,
     ngx_uint_t  status;
 
     status = ngx_http_apikey_result_status(result);
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "apikey result \"%V\", status %ui, key \"%*s\"",
+                   ngx_http_apikey_result_name(result), status,
+                   ctx->entry ? ctx->entry->record->id.len : 0,
+                   ctx->entry ? ctx->entry->record->id.data : "");
 
     if (ctx->question.more) {
         ngx_http_apikey_lookup_ask_lease(ctx);

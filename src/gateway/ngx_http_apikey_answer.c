@@ -78,6 +78,8 @@ ngx_http_apikey_answer_take(ngx_http_apikey_ctx_t *ctx,
     }
 
     if (why) {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log, 0,
+                       "apikey answer: %s", reply ? "unusable" : "none");
 
         if (answer->code != NGX_HTTP_APIKEY_LOST) {
             ngx_http_apikey_answer_complain(ctx->amcf, log, why,
@@ -94,6 +96,12 @@ ngx_http_apikey_answer_take(ngx_http_apikey_ctx_t *ctx,
                       "redis answers as expected again");
         ctx->amcf->refused = 0;
     }
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "apikey answer: unknown %d, confirmed %d, counted %d, "
+                   "limited %d", ctx->question.unknown,
+                   ctx->question.confirmed, ctx->count.counted,
+                   ctx->count.limited);
 
     return NGX_OK;
 }

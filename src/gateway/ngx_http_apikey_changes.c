@@ -26,6 +26,9 @@ void
 ngx_http_apikey_changes_hear(ngx_http_apikey_changes_t *changes,
     u_char *digest)
 {
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "apikey change heard of %s key", digest ? "a" : "any");
+
     if (digest) {
         changes->heard[ngx_http_apikey_changes_slot(digest)]++;
 

@@ -29,6 +29,10 @@ ngx_http_apikey_charge_handler(ngx_http_request_t *r)
         == NGX_OK
         && amount)
     {
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "apikey charge of %uL, local %d", amount,
+                       ctx->count.local);
+
         if (ctx->count.local) {
             ngx_http_apikey_local_charge(ctx, amount);
             return NGX_OK;

@@ -92,6 +92,10 @@ ngx_http_apikey_credential_find(ngx_http_request_t *r,
         }
 
         if (!done && (found.value.len || found.count > 1)) {
+            ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                           "apikey credential in \"%V\", %ui times",
+                           &source[i].name, found.count);
+
             ngx_http_apikey_credential_take(ctx, &found);
             done = 1;
         }

@@ -505,6 +505,10 @@ ngx_http_apikey_group_answered(void *data,
     result = question->question.unknown ? NGX_HTTP_APIKEY_UNKNOWN
                                : ngx_http_apikey_policy_standing(question);
 
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "apikey recheck of requests under way: %V",
+                   ngx_http_apikey_result_name(result));
+
     if (result != NGX_HTTP_APIKEY_OK) {
         ngx_http_apikey_group_condemn(group, result);
 

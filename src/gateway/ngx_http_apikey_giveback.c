@@ -103,6 +103,10 @@ ngx_http_apikey_lease_give(ngx_http_apikey_main_conf_t *amcf,
         return;
     }
 
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "apikey lease: %uL returned",
+                   apikey_bytes_get((char *) rest->packed + 7, 6));
+
     args.n = 0;
 
     ngx_redis_arg(&args, rest->name, rest->name_len);

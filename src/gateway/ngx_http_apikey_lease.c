@@ -81,6 +81,10 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
             ngx_http_apikey_lease_begin(ctx);
         }
 
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                       "apikey lease: %uL to spend don't fit, %uL to ask for",
+                       ctx->count.cost, ctx->question.want);
+
         return NGX_DECLINED;
     }
 
@@ -107,6 +111,10 @@ ngx_http_apikey_lease_spend(ngx_http_apikey_ctx_t *ctx)
     }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "apikey lease: %uL spent, %uL more to ask for",
+                   ctx->count.cost, ctx->question.more);
 
     ctx->count.metered = 1;
     ctx->count.counted = ctx->count.cost != 0;
@@ -221,6 +229,10 @@ ngx_http_apikey_lease_take(ngx_http_apikey_taken_t *taken)
     ngx_http_apikey_zone_t   *zone;
     ngx_http_apikey_lease_t  *lease;
     ngx_http_apikey_rest_t    rest;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "apikey lease: %uL taken of %uL asked for", taken->amount,
+                   taken->want);
 
     zone = taken->amcf->zone;
     taken->spent = 0;

@@ -38,6 +38,10 @@ ngx_http_apikey_local_spend(ngx_http_apikey_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "apikey counted %uL without redis, rc:%i", ctx->count.cost,
+                   rc);
+
     ctx->count.local = 1;
     ctx->count.metered = 1;
     ctx->count.limited = (rc == NGX_DECLINED);

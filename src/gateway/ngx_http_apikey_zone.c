@@ -63,6 +63,9 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     if (known == NULL || !ngx_http_apikey_zone_trusted(zone, known, trust)) {
         zone->shared->misses += trust != NGX_HTTP_APIKEY_TRUST_STALE;
         ngx_shmtx_unlock(&zone->shpool->mutex);
+
+        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                       "apikey zone: miss");
         goto declined;
     }
 
@@ -83,6 +86,10 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
 
     if (known->rev_len == 0) {
         ngx_shmtx_unlock(&zone->shpool->mutex);
+
+        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                       "apikey zone: hit, of an unknown key");
+
         ctx->question.unknown = 1;
         goto declined;
     }
@@ -93,6 +100,10 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
            == 0)
     {
         ngx_shmtx_unlock(&zone->shpool->mutex);
+
+        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                       "apikey zone: hit");
+
         ctx->entry = entry;
         return NGX_OK;
     }
@@ -105,6 +116,9 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     ngx_memcpy(packed.data, known->data + known->rev_len, packed.len);
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "apikey zone: hit, record new to this worker");
 
     if (entry) {
         ngx_http_apikey_records_release(entry);
@@ -404,6 +418,11 @@ ngx_http_apikey_zone_alloc(ngx_http_apikey_zone_t *zone, size_t size,
         {
             return NULL;
         }
+
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                       "apikey zone: %s evicted",
+                       index == &shared->leases ? "lease"
+                       : index == &shared->known ? "record" : "local counters");
 
         if (index == &shared->leases) {
             zone->evict(zone, node);
