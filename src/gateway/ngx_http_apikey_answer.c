@@ -78,8 +78,9 @@ ngx_http_apikey_answer_take(ngx_http_apikey_ctx_t *ctx,
     }
 
     if (why) {
-        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log, 0,
-                       "apikey answer: %s", reply ? "unusable" : "none");
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log, 0, "apikey answer: %s",
+                       answer->code == NGX_HTTP_APIKEY_LOST ? "none"
+                                                            : "unusable");
 
         if (answer->code != NGX_HTTP_APIKEY_LOST) {
             ngx_http_apikey_answer_complain(ctx->amcf, log, why,
