@@ -13,6 +13,8 @@
 # make test-deb SUITE=trixie
 #                 those, built, installed, upgraded and removed in minimal roots
 #                 of that release
+# make ci         what has to pass before a change is merged: the tests, the
+#                 units under valgrind and, with NGINX_SRC, test-asan
 # make bench      CPU time a request, beside bare nginx
 # make install    the module, the program and its man page; DESTDIR, PREFIX,
 #                 MODULES_DIR
@@ -90,7 +92,7 @@ cli_libs  = -l:libhiredis.a -ljansson -lsodium -lmicrohttpd -lssl -lcrypto \
 pure_libs = -l:libhiredis.a -lsodium
 
 
-.PHONY: all build deps deps-build deps-demo deps-npm demo test test-debian \
+.PHONY: ci all build deps deps-build deps-demo deps-npm demo test test-debian \
         prove units bench install deb test-deb static test-asan \
         test-valgrind coverage matrix clean
 .DELETE_ON_ERROR:
@@ -377,6 +379,16 @@ test-valgrind: deps all units
 	done
 	TEST_NGINX_BINARY=$(out)/valgrind/nginx TEST_BUILD=$(out)/valgrind \
 	    TEST_PATIENCE=10 prove -j$(JOBS) $(slow_tests)
+
+units-valgrind: units
+	@t/deps valgrind
+	for unit in $(unit); do $(valgrind) $$unit > /dev/null || exit; done
+
+ci: test
+	$(MAKE) units-valgrind
+ifneq ($(wildcard $(NGINX_SRC)/src/core/nginx.c),)
+	$(MAKE) test-asan
+endif
 
 coverage: deps
 	$(MAKE) BUILD=$(BUILD)/coverage CFLAGS="-g -O0 -fPIC --coverage" \

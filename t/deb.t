@@ -27,10 +27,10 @@ chomp(my $version = slurp("$tree/VERSION"));
 # What is said in two places.
 
 my ($package) = slurp("$tree/debian/changelog") =~ /^\S+ \(([^)]+)\) unstable;/;
-my ($changes) = slurp("$tree/CHANGES") =~ /^Changes with \S+ (\S+) /m;
+my ($changes) = slurp("$tree/CHANGES") =~ /^Changes with \S+ (\S+) +\d/m;
 
 like($package, qr/^\Q$version\E-\d+$/, "debian/changelog begins with $version");
-is($changes, $version, 'so does CHANGES');
+is($changes, $version, 'so does the latest release in CHANGES');
 
 my ($needed) = $makefile =~ /^BUILD_PACKAGES = ((?:.*\\\n)*.*)$/m;
 my %essential = map { $_ => 1 } qw(gcc make libc6-dev nginx-dev);
