@@ -23,7 +23,6 @@ static ngx_uint_t ngx_http_apikey_call_run(ngx_queue_t *group,
     ngx_queue_t **q, uint64_t *cost);
 static void ngx_http_apikey_call_move(ngx_http_apikey_batch_t *batch,
     ngx_http_apikey_call_t *call, ngx_uint_t first, ngx_uint_t n);
-static void ngx_http_apikey_call_answered(void *data, redisReply *reply);
 static void ngx_http_apikey_call_read(ngx_http_apikey_batch_answer_t *answer,
     redisReply *reply, uint32_t mark);
 static ngx_int_t ngx_http_apikey_call_deal(ngx_http_apikey_batch_t *batch,
@@ -296,7 +295,7 @@ ngx_http_apikey_call_move(ngx_http_apikey_batch_t *batch,
 }
 
 
-static void
+void
 ngx_http_apikey_call_answered(void *data, redisReply *reply)
 {
     ngx_http_apikey_call_t *call = data;

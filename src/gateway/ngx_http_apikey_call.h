@@ -105,6 +105,9 @@ ngx_int_t ngx_http_apikey_call_send(ngx_http_apikey_batch_t *batch,
 void ngx_http_apikey_call_tell(ngx_http_apikey_batch_t *batch,
     ngx_queue_t *group, ngx_http_apikey_batch_answer_t *answer);
 
+/* ngx_redis_handler_pt, of ngx_http_apikey_call_t, which is spare then. */
+void ngx_http_apikey_call_answered(void *data, redisReply *reply);
+
 /* Nobody waits for it any more. */
 void ngx_http_apikey_call_cancel(ngx_http_apikey_call_t *call);
 

@@ -1,4 +1,5 @@
 #include "ngx_http_apikey_fuzz.h"
+#include "gateway/ngx_http_apikey_call.h"
 #include "gateway/ngx_http_apikey_metrics.h"
 #include "redis/ngx_redis_connection.h"
 
@@ -24,7 +25,7 @@ fuzz_answer_bytes(const uint8_t *data, size_t size)
     ngx_http_apikey_loc_conf_t    alcf;
     ngx_http_apikey_main_conf_t   amcf;
 
-    static ngx_http_apikey_records_t    *cache;
+    static ngx_http_apikey_records_t  *cache;
     static ngx_http_apikey_metrics_t   metrics;
 
     static const apikey_text_t  windows[] = {
@@ -105,20 +106,45 @@ fuzz_replies(ngx_http_apikey_ctx_t *ctx, apikey_text_t bytes)
 }
 
 
+/* The reply is that to a call of one question, whose mark is 0. */
+
 static void
 fuzz_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 {
-    ngx_redis_command_t      cmd;
-    ngx_redis_connection_t   conn;
-    const apikey_limits_t   *limits;
+    ngx_redis_command_t                cmd;
+    ngx_redis_connection_t             conn;
+    const apikey_limits_t             *limits;
+    ngx_http_apikey_batch_question_t   question;
+
+    static ngx_http_apikey_call_t   call;
+    static ngx_http_apikey_batch_t  batch;
 
     ngx_memzero(&cmd, sizeof(ngx_redis_command_t));
     ngx_memzero(&conn, sizeof(ngx_redis_connection_t));
 
     cmd.connection = &conn;
 
+    batch.amcf = ctx->amcf;
+    ngx_queue_init(&batch.calls);
+    ngx_queue_init(&batch.spare_calls);
+    ngx_queue_init(&batch.spare_questions);
+
+    call.batch = &batch;
+    call.command = &cmd;
+    call.live = 1;
+    call.n = 1;
+    ngx_queue_init(&call.groups[0]);
+    ngx_queue_insert_tail(&batch.calls, &call.queue);
+
+    question.call = &call;
+    question.handler = ngx_http_apikey_answer_decision;
+    question.data = ctx;
+    question.cost = ctx->question.spending ? ctx->count.cost : 0;
+    question.want = 0;
+    ngx_queue_insert_tail(&call.groups[0], &question.queue);
+
     limits = ctx->count.meter.limits;
-    ctx->question.command = &cmd;
+    ctx->question.pending = &question;
     ctx->question.confirmed = 0;
     ctx->question.unknown = 0;
     ctx->question.unavailable = 0;
@@ -128,9 +154,11 @@ fuzz_answer(ngx_http_apikey_ctx_t *ctx, redisReply *reply)
 
     ngx_queue_init(&ngx_posted_events);
 
-    ngx_http_apikey_answer_decision(ctx, reply);
+    ngx_http_apikey_call_answered(&call, reply);
 
-    must(ctx->question.command == NULL);
+    must(ctx->question.pending == NULL);
+    must(ngx_queue_empty(&call.groups[0]));
+    must(!ngx_queue_empty(&batch.spare_calls));
     must(ctx->request->connection->write->posted);
     ngx_delete_posted_event(ctx->request->connection->write);
 
