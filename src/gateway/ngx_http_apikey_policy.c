@@ -11,8 +11,6 @@ static ngx_http_apikey_result_e ngx_http_apikey_policy_scope(
     apikey_record_t *record);
 static ngx_str_t *ngx_http_apikey_policy_need(ngx_http_apikey_loc_conf_t *alcf,
     ngx_str_t *method);
-static ngx_uint_t ngx_http_apikey_rule_covers(ngx_array_t *methods,
-    ngx_str_t *method);
 static ngx_uint_t ngx_http_apikey_policy_granted(apikey_record_t *record,
     ngx_str_t *scope);
 static size_t ngx_http_apikey_policy_address(ngx_http_request_t *r,
@@ -276,50 +274,7 @@ ngx_http_apikey_policy_scope(ngx_http_apikey_loc_conf_t *alcf,
 static ngx_str_t *
 ngx_http_apikey_policy_need(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method)
 {
-    ngx_uint_t  i;
-
-    static struct {
-        ngx_str_t   method;
-        ngx_uint_t  need;
-    } needs[] = {
-        { ngx_string("GET"), 0 },
-        { ngx_string("OPTIONS"), 0 },
-        { ngx_string("POST"), 1 },
-        { ngx_string("PUT"), 1 },
-        { ngx_string("PATCH"), 1 },
-        { ngx_string("DELETE"), 2 }
-    };
-
-    for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
-        if (method->len == needs[i].method.len
-            && ngx_strncmp(method->data, needs[i].method.data, method->len)
-               == 0)
-        {
-            return &alcf->needs[needs[i].need];
-        }
-    }
-
-    return &alcf->needs[3];
-}
-
-
-static ngx_uint_t
-ngx_http_apikey_rule_covers(ngx_array_t *methods, ngx_str_t *method)
-{
-    ngx_str_t   *m;
-    ngx_uint_t   i;
-
-    m = methods->elts;
-
-    for (i = 0; i < methods->nelts; i++) {
-        if (m[i].len == method->len
-            && ngx_strncmp(m[i].data, method->data, method->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
+    return &alcf->needs[apikey_scope_action(ngx_http_apikey_text(method))];
 }
 
 
