@@ -380,7 +380,8 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "redis does not register this worker, "
                       "so it trusts no cached record: \"%*s\"",
-                      (size_t) ngx_min(reply->len, 256), reply->str);
+                      (size_t) ngx_min(reply->len, NGX_REDIS_LOG_MAX),
+                      reply->str);
     }
 }
 
