@@ -255,12 +255,12 @@ ngx_http_apikey_limiter_family(ngx_http_request_t *r,
     meter->owner = record->family;
     meter->epoch = record->reset;
 
-    meter->pool.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
-    if (meter->pool.data == NULL) {
+    meter->holder.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
+    if (meter->holder.data == NULL) {
         return NGX_ERROR;
     }
 
-    meter->pool.len = apikey_names_record((char *) meter->pool.data,
+    meter->holder.len = apikey_names_record((char *) meter->holder.data,
                                     ngx_http_apikey_text(&ctx->amcf->prefix),
                                     meter->owner);
     return NGX_OK;
@@ -278,8 +278,8 @@ ngx_http_apikey_limiter_holder(ngx_http_request_t *r,
     meter->field = ngx_http_apikey_own_field;
     meter->epoch = 0;
 
-    meter->pool.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
-    if (meter->pool.data == NULL) {
+    meter->holder.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
+    if (meter->holder.data == NULL) {
         return NGX_ERROR;
     }
 
@@ -289,8 +289,8 @@ ngx_http_apikey_limiter_holder(ngx_http_request_t *r,
     plan.data = (char *) meter->plan.data;
     plan.len = meter->plan.len;
 
-    meter->pool.len = apikey_names_pool((char *) meter->pool.data, prefix,
-                                        kind, holder, plan);
+    meter->holder.len = apikey_names_holder((char *) meter->holder.data,
+                                            prefix, kind, holder, plan);
     return NGX_OK;
 }
 
