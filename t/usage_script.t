@@ -21,6 +21,13 @@ my $midnight = $now - $now % 86400;
 open my $f, '<', "$FindBin::Bin/../src/redis/usage.lua" or die $!;
 my $script = do { local $/; <$f> };
 
+open $f, '<', "$FindBin::Bin/../src/core/usage.h" or die $!;
+my %defined = do { local $/; <$f> =~ /#define APIKEY_USAGE_(\w+) +(\d+)/g };
+
+like($script,
+     qr/^local LABELS, PAST, \w+ = $defined{LABELS}, $defined{PAST},/m,
+     'the program reads as many labels and days as the script keeps');
+
 sub key { create_key('--permissions', 'read') }
 sub record { 'apikey:{' . $redis->digest($_[0]{id}) . '}' }
 

@@ -319,7 +319,7 @@ limits_plan(limits_output_t *output, const apikey_record_t *record,
         return CLI_DONE;
     }
 
-    reply = store_pool_read(&output->cli->store, of->per, holder, of->plan);
+    reply = store_holder_read(&output->cli->store, of->per, holder, of->plan);
 
     if (reply == NULL) {
         return cli_failed(output->cli);

@@ -228,16 +228,7 @@ verify_method(apikey_text_t granted, const char *action)
 static const char *
 verify_action(const cli_t *cli)
 {
-    unsigned      i;
-    const char   *method;
-    static const struct {
-        const char  *method;
-        const char  *action;
-    } actions[] = {
-        { "GET", "read" }, { "HEAD", "read" }, { "OPTIONS", "read" },
-        { "POST", "write" }, { "PUT", "write" }, { "PATCH", "write" },
-        { "DELETE", "delete" }
-    };
+    const char  *method;
 
     method = options_value(cli->options, "method");
 
@@ -245,13 +236,7 @@ verify_action(const cli_t *cli)
         method = "GET";
     }
 
-    for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-        if (strcmp(actions[i].method, method) == 0) {
-            return actions[i].action;
-        }
-    }
-
-    return "*";
+    return apikey_scope_action_name(apikey_scope_action(store_text(method)));
 }
 
 

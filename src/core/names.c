@@ -66,7 +66,7 @@ apikey_names_ids(char *out, apikey_text_t prefix, unsigned bucket)
 
 
 size_t
-apikey_names_pool(char *out, apikey_text_t prefix, const char *kind,
+apikey_names_holder(char *out, apikey_text_t prefix, const char *kind,
     apikey_text_t holder, apikey_text_t plan)
 {
     char  *p;

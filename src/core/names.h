@@ -66,7 +66,7 @@ int apikey_names_prefix_check(apikey_text_t prefix);
 size_t apikey_names_record(char *out, apikey_text_t prefix,
     const unsigned char *digest);
 size_t apikey_names_ids(char *out, apikey_text_t prefix, unsigned bucket);
-size_t apikey_names_pool(char *out, apikey_text_t prefix,
+size_t apikey_names_holder(char *out, apikey_text_t prefix,
     const char *kind, apikey_text_t holder, apikey_text_t plan);
 
 /* day: YYYYMMDD as a number; 0: what is known of the key's past. */

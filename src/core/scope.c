@@ -101,6 +101,43 @@ apikey_scope_allows(apikey_text_t granted, apikey_text_t required)
 }
 
 
+apikey_action_e
+apikey_scope_action(apikey_text_t method)
+{
+    size_t  i;
+
+    static const struct {
+        apikey_text_t    method;
+        apikey_action_e  action;
+    } actions[] = {
+        { apikey_text("GET"), APIKEY_ACTION_READ },
+        { apikey_text("HEAD"), APIKEY_ACTION_READ },
+        { apikey_text("OPTIONS"), APIKEY_ACTION_READ },
+        { apikey_text("POST"), APIKEY_ACTION_WRITE },
+        { apikey_text("PUT"), APIKEY_ACTION_WRITE },
+        { apikey_text("PATCH"), APIKEY_ACTION_WRITE },
+        { apikey_text("DELETE"), APIKEY_ACTION_DELETE }
+    };
+
+    for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        if (apikey_text_equal(actions[i].method, method)) {
+            return actions[i].action;
+        }
+    }
+
+    return APIKEY_ACTION_ANY;
+}
+
+
+const char *
+apikey_scope_action_name(apikey_action_e action)
+{
+    static const char  *names[] = { "read", "write", "delete", "*" };
+
+    return names[action];
+}
+
+
 static int
 apikey_scope_split(apikey_scope_t *scope, apikey_text_t text)
 {

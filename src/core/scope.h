@@ -14,6 +14,16 @@
 #define APIKEY_SCOPE_PART_MAX  64
 
 
+/* What a method does to a resource. */
+typedef enum {
+    APIKEY_ACTION_READ = 0,
+    APIKEY_ACTION_WRITE,
+    APIKEY_ACTION_DELETE,
+    APIKEY_ACTION_ANY,         /* of methods that aren't known */
+    APIKEY_ACTIONS
+} apikey_action_e;
+
+
 int apikey_scope_check(apikey_text_t scope);
 
 /* Every word of the list is a scope. */
@@ -24,6 +34,11 @@ int apikey_scope_covers(apikey_text_t granted, apikey_text_t required);
 
 /* Does any word of the granted list cover the required scope? */
 int apikey_scope_allows(apikey_text_t granted, apikey_text_t required);
+
+apikey_action_e apikey_scope_action(apikey_text_t method);
+
+/* As a scope has it. */
+const char *apikey_scope_action_name(apikey_action_e action);
 
 
 #endif /* APIKEY_SCOPE_H */

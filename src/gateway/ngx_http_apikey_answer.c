@@ -398,7 +398,7 @@ ngx_http_apikey_answer_complain(ngx_http_apikey_main_conf_t *amcf,
     level = amcf->refused ? NGX_LOG_INFO : NGX_LOG_ERR;
 
     ngx_log_error(level, log, 0, "redis could not decide: \"%*s\"",
-                  (size_t) ngx_min(len, 256), text);
+                  (size_t) ngx_min(len, NGX_REDIS_LOG_MAX), text);
 
     amcf->refused = ngx_time();
 }

@@ -198,7 +198,8 @@ ngx_http_apikey_batch_group(ngx_http_apikey_batch_t *batch,
         ngx_memcpy(&hash, asked->digest, sizeof(uint32_t));
 
     } else {
-        hash = ngx_crc32_short((u_char *) asked->pool.data, asked->pool.len);
+        hash = ngx_crc32_short((u_char *) asked->holder.data,
+                               asked->holder.len);
     }
 
     /* a question that wants a lease is the last one of its group */
@@ -232,8 +233,8 @@ ngx_http_apikey_batch_group(ngx_http_apikey_batch_t *batch,
     group->rev_len = ngx_min(asked->rev.len, NGX_HTTP_APIKEY_REV_MAX);
     ngx_memcpy(group->rev, asked->rev.data, group->rev_len);
 
-    group->pool_len = asked->pool.len;
-    ngx_memcpy(group->pool, asked->pool.data, asked->pool.len);
+    group->holder_len = asked->holder.len;
+    ngx_memcpy(group->holder, asked->holder.data, asked->holder.len);
 
     if (asked->digest == NULL) {
         group->keys = NGX_HTTP_APIKEY_KEYS_POOL;
@@ -241,7 +242,7 @@ ngx_http_apikey_batch_group(ngx_http_apikey_batch_t *batch,
         return group;
     }
 
-    group->keys = asked->pool.len ? NGX_HTTP_APIKEY_KEYS_BOTH
+    group->keys = asked->holder.len ? NGX_HTTP_APIKEY_KEYS_BOTH
                                   : NGX_HTTP_APIKEY_KEYS_RECORD;
 
     ngx_memcpy(group->digest, asked->digest, APIKEY_DIGEST_SIZE);
@@ -263,14 +264,15 @@ ngx_http_apikey_batch_same(ngx_http_apikey_batch_group_t *group,
         || group->not_before != asked->not_before
         || group->until != until
         || group->rev_len != asked->rev.len
-        || group->pool_len != asked->pool.len
+        || group->holder_len != asked->holder.len
         || (group->record_len == 0) != (asked->digest == NULL))
     {
         return 0;
     }
 
     return ngx_memcmp(group->rev, asked->rev.data, group->rev_len) == 0
-           && ngx_memcmp(group->pool, asked->pool.data, group->pool_len) == 0
+           && ngx_memcmp(group->holder, asked->holder.data, group->holder_len)
+              == 0
            && (asked->digest == NULL
                || ngx_memcmp(group->digest, asked->digest, APIKEY_DIGEST_SIZE)
                   == 0);

@@ -23,7 +23,7 @@ typedef struct {
     uint64_t                      expires;     /* 0: never */
     const apikey_limits_t        *limits;      /* NULL: nothing is counted */
     apikey_text_t                 field;
-    apikey_text_t                 pool;        /* empty: with the record */
+    apikey_text_t                 holder;      /* empty: with the record */
     uint64_t                      cost;
     uint64_t                      want;
     ngx_http_apikey_rule_e        rule;

@@ -130,7 +130,7 @@ ngx_http_apikey_call_compose(ngx_http_apikey_batch_t *batch,
         }
 
         if (group->keys != NGX_HTTP_APIKEY_KEYS_RECORD) {
-            ngx_redis_arg(args, group->pool, group->pool_len);
+            ngx_redis_arg(args, group->holder, group->holder_len);
         }
 
         p = ngx_http_apikey_call_pack(p, group, meter ? 1 : group->meter);

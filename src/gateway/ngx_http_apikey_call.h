@@ -48,11 +48,11 @@ typedef struct {
     uint64_t                      until;
     size_t                        rev_len;
     size_t                        record_len;
-    size_t                        pool_len;
+    size_t                        holder_len;
     u_char                        rev[NGX_HTTP_APIKEY_REV_MAX];
     u_char                        digest[APIKEY_DIGEST_SIZE];
     char                          record[APIKEY_NAME_SIZE];
-    char                          pool[APIKEY_NAME_SIZE];
+    char                          holder[APIKEY_NAME_SIZE];
 } ngx_http_apikey_batch_group_t;
 
 

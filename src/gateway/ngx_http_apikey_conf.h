@@ -156,7 +156,7 @@ typedef struct {
 
     ngx_array_t                  *methods;     /* ngx_str_t; NULL: all */
     ngx_str_t                     resource;
-    ngx_str_t                     needs[4];    /* read, write, delete, any */
+    ngx_str_t                     needs[APIKEY_ACTIONS];
     ngx_array_t                  *rules;       /* ngx_http_apikey_rule_t */
     ngx_array_t                  *binds;       /* ngx_http_apikey_bind_t */
     ngx_str_t                     allow;       /* the header of 405 */
@@ -214,6 +214,10 @@ char *ngx_http_apikey_value_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_str_t *value, ngx_str_t *name, ssize_t *size);
 
 /* ngx_http_apikey_rules.c */
+
+/* Is it one of them?  HEAD never is: it counts as GET. */
+ngx_uint_t ngx_http_apikey_rule_covers(ngx_array_t *methods,
+    ngx_str_t *method);
 
 char *ngx_http_apikey_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_apikey_methods(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -11,7 +11,7 @@ typedef struct {
     const apikey_limits_t        *limits;      /* NULL: unlimited */
     ngx_str_t                     plan;
     ngx_str_t                     field;
-    ngx_str_t                     pool;        /* empty: with the record */
+    ngx_str_t                     holder;      /* empty: with the record */
     const u_char                 *owner;       /* digest; NULL: many keys' */
     uint64_t                      epoch;       /* since they were forgotten */
     ngx_uint_t                    leased;

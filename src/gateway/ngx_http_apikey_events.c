@@ -235,7 +235,8 @@ ngx_http_apikey_expiring_listed(void *data, redisReply *reply)
         if (reply->type == REDIS_REPLY_ERROR) {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                           "redis does not list the keys that expire soon: "
-                          "\"%*s\"", (size_t) ngx_min(reply->len, 256),
+                          "\"%*s\"",
+                          (size_t) ngx_min(reply->len, NGX_REDIS_LOG_MAX),
                           reply->str);
         }
 

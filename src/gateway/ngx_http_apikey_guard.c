@@ -425,7 +425,7 @@ ngx_http_apikey_guard_key(ngx_http_request_t *r,
     u_char  *addr;
     size_t   len;
 
-    len = ngx_http_apikey_client_address(r, &addr);
+    len = ngx_http_apikey_client_network(r, &addr);
 
     /* begins with what the table is hashed by */
 

@@ -207,9 +207,9 @@ ngx_http_apikey_taken_init(ngx_http_apikey_taken_t *taken,
 
     ngx_http_apikey_lease_key(ctx, taken->key);
 
-    if (meter->pool.len) {
-        taken->name_len = meter->pool.len;
-        ngx_memcpy(taken->name, meter->pool.data, meter->pool.len);
+    if (meter->holder.len) {
+        taken->name_len = meter->holder.len;
+        ngx_memcpy(taken->name, meter->holder.data, meter->holder.len);
 
     } else {
         prefix = ngx_http_apikey_text(&ctx->amcf->prefix);
@@ -376,7 +376,8 @@ ngx_http_apikey_lease_key(ngx_http_apikey_ctx_t *ctx, u_char *key)
                                   meter->field.len);
 
     } else {
-        crypto_generichash_update(&state, meter->pool.data, meter->pool.len);
+        crypto_generichash_update(&state, meter->holder.data,
+                                  meter->holder.len);
     }
 
     crypto_generichash_final(&state, key, APIKEY_DIGEST_SIZE);

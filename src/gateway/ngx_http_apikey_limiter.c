@@ -9,8 +9,6 @@ static ngx_int_t ngx_http_apikey_limiter_family(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx);
 static ngx_int_t ngx_http_apikey_limiter_holder(ngx_http_request_t *r,
     ngx_http_apikey_ctx_t *ctx, const char *kind, apikey_text_t holder);
-static size_t ngx_http_apikey_client_text(u_char *text, u_char *addr,
-    size_t len);
 
 
 static ngx_str_t  ngx_http_apikey_own_field = ngx_string("n");
@@ -184,7 +182,7 @@ ngx_http_apikey_limiter_meter(ngx_http_request_t *r,
         meter->plan = plan->name;
         meter->leased = plan->leased;
 
-        len = ngx_http_apikey_client_address(r, &addr);
+        len = ngx_http_apikey_client_network(r, &addr);
 
         holder.data = text;
         holder.len = ngx_http_apikey_client_text((u_char *) text, addr, len);
@@ -255,12 +253,12 @@ ngx_http_apikey_limiter_family(ngx_http_request_t *r,
     meter->owner = record->family;
     meter->epoch = record->reset;
 
-    meter->pool.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
-    if (meter->pool.data == NULL) {
+    meter->holder.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
+    if (meter->holder.data == NULL) {
         return NGX_ERROR;
     }
 
-    meter->pool.len = apikey_names_record((char *) meter->pool.data,
+    meter->holder.len = apikey_names_record((char *) meter->holder.data,
                                     ngx_http_apikey_text(&ctx->amcf->prefix),
                                     meter->owner);
     return NGX_OK;
@@ -278,8 +276,8 @@ ngx_http_apikey_limiter_holder(ngx_http_request_t *r,
     meter->field = ngx_http_apikey_own_field;
     meter->epoch = 0;
 
-    meter->pool.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
-    if (meter->pool.data == NULL) {
+    meter->holder.data = ngx_pnalloc(r->pool, APIKEY_NAME_SIZE);
+    if (meter->holder.data == NULL) {
         return NGX_ERROR;
     }
 
@@ -289,40 +287,9 @@ ngx_http_apikey_limiter_holder(ngx_http_request_t *r,
     plan.data = (char *) meter->plan.data;
     plan.len = meter->plan.len;
 
-    meter->pool.len = apikey_names_pool((char *) meter->pool.data, prefix,
-                                        kind, holder, plan);
+    meter->holder.len = apikey_names_holder((char *) meter->holder.data,
+                                            prefix, kind, holder, plan);
     return NGX_OK;
-}
-
-
-static size_t
-ngx_http_apikey_client_text(u_char *text, u_char *addr, size_t len)
-{
-    u_char               *p;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6   sin6;
-#endif
-
-    switch (len) {
-
-    case 4:
-        p = ngx_sprintf(text, "%ud.%ud.%ud.%ud", addr[0], addr[1], addr[2],
-                        addr[3]);
-        return p - text;
-
-#if (NGX_HAVE_INET6)
-    case 8:
-        ngx_memzero(&sin6, sizeof(struct sockaddr_in6));
-        ngx_memcpy(&sin6.sin6_addr, addr, 8);
-
-        return ngx_inet6_ntop((u_char *) &sin6.sin6_addr, text,
-                              NGX_INET6_ADDRSTRLEN);
-#endif
-
-    default: /* a unix socket */
-        p = ngx_cpymem(text, "unix", 4);
-        return p - text;
-    }
 }
 
 

@@ -13,7 +13,7 @@ ngx_http_apikey_lookup_apart(ngx_http_apikey_ctx_t *ctx)
 {
     return ctx->amcf->redis->cluster
            && ctx->credential.key
-           && ctx->count.meter.pool.len;
+           && ctx->count.meter.holder.len;
 }
 
 
@@ -96,7 +96,7 @@ ngx_http_apikey_lookup_pose(ngx_http_apikey_ctx_t *ctx,
 
     if (asked->limits) {
         asked->field = ngx_http_apikey_text(&ctx->count.meter.field);
-        asked->pool = ngx_http_apikey_text(&ctx->count.meter.pool);
+        asked->holder = ngx_http_apikey_text(&ctx->count.meter.holder);
     }
 
     if (ctx->credential.key

@@ -11,12 +11,8 @@ static ngx_http_apikey_result_e ngx_http_apikey_policy_scope(
     apikey_record_t *record);
 static ngx_str_t *ngx_http_apikey_policy_need(ngx_http_apikey_loc_conf_t *alcf,
     ngx_str_t *method);
-static ngx_uint_t ngx_http_apikey_rule_covers(ngx_array_t *methods,
-    ngx_str_t *method);
 static ngx_uint_t ngx_http_apikey_policy_granted(apikey_record_t *record,
     ngx_str_t *scope);
-static size_t ngx_http_apikey_policy_address(ngx_http_request_t *r,
-    u_char **addr);
 
 
 ngx_http_apikey_result_e
@@ -61,7 +57,7 @@ ngx_http_apikey_policy_judge(ngx_http_request_t *r,
     apikey_record_t  *record;
 
     record = ctx->entry->record;
-    len = ngx_http_apikey_policy_address(r, &addr);
+    len = ngx_http_apikey_client_address(r, &addr);
 
     if (!apikey_record_allows(record, addr, len)) {
         return NGX_HTTP_APIKEY_ADDRESS;
@@ -276,50 +272,7 @@ ngx_http_apikey_policy_scope(ngx_http_apikey_loc_conf_t *alcf,
 static ngx_str_t *
 ngx_http_apikey_policy_need(ngx_http_apikey_loc_conf_t *alcf, ngx_str_t *method)
 {
-    ngx_uint_t  i;
-
-    static struct {
-        ngx_str_t   method;
-        ngx_uint_t  need;
-    } needs[] = {
-        { ngx_string("GET"), 0 },
-        { ngx_string("OPTIONS"), 0 },
-        { ngx_string("POST"), 1 },
-        { ngx_string("PUT"), 1 },
-        { ngx_string("PATCH"), 1 },
-        { ngx_string("DELETE"), 2 }
-    };
-
-    for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
-        if (method->len == needs[i].method.len
-            && ngx_strncmp(method->data, needs[i].method.data, method->len)
-               == 0)
-        {
-            return &alcf->needs[needs[i].need];
-        }
-    }
-
-    return &alcf->needs[3];
-}
-
-
-static ngx_uint_t
-ngx_http_apikey_rule_covers(ngx_array_t *methods, ngx_str_t *method)
-{
-    ngx_str_t   *m;
-    ngx_uint_t   i;
-
-    m = methods->elts;
-
-    for (i = 0; i < methods->nelts; i++) {
-        if (m[i].len == method->len
-            && ngx_strncmp(m[i].data, method->data, method->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
+    return &alcf->needs[apikey_scope_action(ngx_http_apikey_text(method))];
 }
 
 
@@ -332,60 +285,4 @@ ngx_http_apikey_policy_granted(apikey_record_t *record, ngx_str_t *scope)
     required.len = scope->len;
 
     return apikey_scope_allows(record->scopes, required);
-}
-
-
-/* The client's address: 4 or 16 bytes, 0 for a unix socket. */
-
-static size_t
-ngx_http_apikey_policy_address(ngx_http_request_t *r, u_char **addr)
-{
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
-
-    switch (r->connection->sockaddr->sa_family) {
-
-    case AF_INET:
-        sin = (struct sockaddr_in *) r->connection->sockaddr;
-        *addr = (u_char *) &sin->sin_addr;
-        return 4;
-
-#if (NGX_HAVE_INET6)
-    case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) r->connection->sockaddr;
-        *addr = (u_char *) &sin6->sin6_addr;
-        return 16;
-#endif
-
-    default: /* AF_UNIX */
-        *addr = (u_char *) "";
-        return 0;
-    }
-}
-
-
-size_t
-ngx_http_apikey_client_address(ngx_http_request_t *r, u_char **addr)
-{
-    size_t  len;
-
-    len = ngx_http_apikey_policy_address(r, addr);
-
-#if (NGX_HAVE_INET6)
-
-    if (len == 16) {
-
-        if (IN6_IS_ADDR_V4MAPPED((struct in6_addr *) *addr)) {
-            *addr += 12;
-            return 4;
-        }
-
-        return 8;
-    }
-
-#endif
-
-    return len;
 }

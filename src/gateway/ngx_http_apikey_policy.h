@@ -27,11 +27,19 @@ ngx_uint_t ngx_http_apikey_policy_anonymous(ngx_http_request_t *r,
 ngx_uint_t ngx_http_apikey_policy_method(ngx_http_request_t *r,
     ngx_http_apikey_loc_conf_t *alcf);
 
+/* ngx_http_apikey_client.c */
+
+/* The client's address: 4 or 16 bytes; 0 for a unix socket. */
+size_t ngx_http_apikey_client_address(ngx_http_request_t *r, u_char **addr);
+
 /*
  * What counts as one client: an IPv4 address, or the 8 bytes of an IPv6
  * network; 0 for a unix socket.
  */
-size_t ngx_http_apikey_client_address(ngx_http_request_t *r, u_char **addr);
+size_t ngx_http_apikey_client_network(ngx_http_request_t *r, u_char **addr);
+
+/* Of these bytes, to text of NGX_SOCKADDR_STRLEN; returns its length. */
+size_t ngx_http_apikey_client_text(u_char *text, u_char *addr, size_t len);
 
 /* ngx_http_apikey_guard.c */
 

@@ -98,7 +98,7 @@ static void
 ngx_http_apikey_json_locations(ngx_http_apikey_writer_t *w,
     ngx_http_apikey_metrics_t *metrics)
 {
-    ngx_uint_t                i, first, told;
+    ngx_uint_t                i, first, shown;
     ngx_http_apikey_score_t  *score;
 
     first = 1;
@@ -107,7 +107,7 @@ ngx_http_apikey_json_locations(ngx_http_apikey_writer_t *w,
 
     for (score = metrics->scores; score; score = score->next) {
 
-        told = 0;
+        shown = 0;
 
         for (i = NGX_HTTP_APIKEY_OK; i < NGX_HTTP_APIKEY_RESULTS; i++) {
 
@@ -115,7 +115,7 @@ ngx_http_apikey_json_locations(ngx_http_apikey_writer_t *w,
                 continue;
             }
 
-            if (told++ == 0) {
+            if (shown++ == 0) {
                 ngx_http_apikey_print(w, "%s{\"server\":", first ? "" : ",");
                 ngx_http_apikey_print_label(w, score->data, score->server_len);
 
@@ -127,12 +127,12 @@ ngx_http_apikey_json_locations(ngx_http_apikey_writer_t *w,
                 first = 0;
             }
 
-            ngx_http_apikey_print(w, "%s\"%V\":%uA", told > 1 ? "," : "",
+            ngx_http_apikey_print(w, "%s\"%V\":%uA", shown > 1 ? "," : "",
                                   ngx_http_apikey_result_name(i),
                                   score->results[i]);
         }
 
-        if (told) {
+        if (shown) {
             ngx_http_apikey_print(w, "}}");
         }
     }

@@ -11,8 +11,6 @@ static char *ngx_http_apikey_rules_methods(ngx_conf_t *cf, ngx_array_t *methods,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_apikey_rules_allows(
     ngx_http_apikey_loc_conf_t *conf, ngx_str_t *method);
-static ngx_int_t ngx_http_apikey_rule_find(ngx_array_t *strings,
-    ngx_str_t *value);
 
 
 char *
@@ -135,7 +133,7 @@ ngx_http_apikey_rules_methods(ngx_conf_t *cf, ngx_array_t *methods,
         }
 
         if (!ngx_http_apikey_is(&method, "HEAD")
-            && !ngx_http_apikey_rule_find(methods, &method))
+            && !ngx_http_apikey_rule_covers(methods, &method))
         {
             m = ngx_array_push(methods);
             if (m == NULL) {
@@ -162,8 +160,7 @@ ngx_http_apikey_resource(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     u_char      *p;
     ngx_str_t   *value, scope;
     ngx_uint_t   i;
-
-    static const char  *actions[] = { "read", "write", "delete", "*" };
+    const char  *action;
 
     if (alcf->resource.data) {
         return "is duplicate";
@@ -176,9 +173,11 @@ ngx_http_apikey_resource(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+    for (i = 0; i < APIKEY_ACTIONS; i++) {
 
-        scope.len = value[1].len + 1 + ngx_strlen(actions[i]);
+        action = apikey_scope_action_name(i);
+
+        scope.len = value[1].len + 1 + ngx_strlen(action);
         scope.data = ngx_pnalloc(cf->pool, scope.len);
         if (scope.data == NULL) {
             return NGX_CONF_ERROR;
@@ -186,7 +185,7 @@ ngx_http_apikey_resource(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         p = ngx_cpymem(scope.data, value[1].data, value[1].len);
         *p++ = ':';
-        ngx_memcpy(p, actions[i], ngx_strlen(actions[i]));
+        ngx_memcpy(p, action, ngx_strlen(action));
 
         if (apikey_scope_check(ngx_http_apikey_text(&scope)) != APIKEY_OK) {
             return ngx_http_apikey_value_refuse(cf, cmd, &value[1],
@@ -488,7 +487,7 @@ ngx_http_apikey_rules_allow(ngx_conf_t *cf, ngx_http_apikey_loc_conf_t *conf)
             method = rule[i].methods->elts;
 
             for (k = 0; k < rule[i].methods->nelts; k++) {
-                if (ngx_http_apikey_rule_find(&all, &method[k])) {
+                if (ngx_http_apikey_rule_covers(&all, &method[k])) {
                     continue;
                 }
 
@@ -553,7 +552,7 @@ ngx_http_apikey_rules_allows(ngx_http_apikey_loc_conf_t *conf,
 
     for (i = 0; i < conf->rules->nelts; i++) {
         if (rule[i].methods == NULL
-            || ngx_http_apikey_rule_find(rule[i].methods, method))
+            || ngx_http_apikey_rule_covers(rule[i].methods, method))
         {
             return 1;
         }
@@ -563,17 +562,17 @@ ngx_http_apikey_rules_allows(ngx_http_apikey_loc_conf_t *conf,
 }
 
 
-static ngx_int_t
-ngx_http_apikey_rule_find(ngx_array_t *strings, ngx_str_t *value)
+ngx_uint_t
+ngx_http_apikey_rule_covers(ngx_array_t *methods, ngx_str_t *method)
 {
-    ngx_str_t   *string;
+    ngx_str_t   *m;
     ngx_uint_t   i;
 
-    string = strings->elts;
+    m = methods->elts;
 
-    for (i = 0; i < strings->nelts; i++) {
-        if (string[i].len == value->len
-            && ngx_strncmp(string[i].data, value->data, value->len) == 0)
+    for (i = 0; i < methods->nelts; i++) {
+        if (m[i].len == method->len
+            && ngx_strncmp(m[i].data, method->data, method->len) == 0)
         {
             return 1;
         }

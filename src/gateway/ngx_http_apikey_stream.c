@@ -275,7 +275,8 @@ ngx_http_apikey_event_added(void *data, redisReply *reply)
 
         ngx_log_error(level, ngx_cycle->log, 0,
                       "redis could not add an event: \"%*s\"",
-                      (size_t) ngx_min(reply->len, 256), reply->str);
+                      (size_t) ngx_min(reply->len, NGX_REDIS_LOG_MAX),
+                      reply->str);
     }
 
     stream->failing = 1;

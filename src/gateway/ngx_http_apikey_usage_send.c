@@ -527,7 +527,7 @@ ngx_http_apikey_usage_complain(ngx_http_apikey_usage_t *usage,
 
     ngx_log_error(level, ngx_cycle->log, 0,
                   "redis could not count usage: \"%*s\"",
-                  (size_t) ngx_min(reply->len, 256), reply->str);
+                  (size_t) ngx_min(reply->len, NGX_REDIS_LOG_MAX), reply->str);
 }
 
 

@@ -31,7 +31,7 @@ struct ngx_http_apikey_watch_s {
     ngx_msec_t                    registered;  /* without a lapse since */
     ngx_uint_t                    known;     /* to Redis, ever */
     ngx_uint_t                    planned;   /* Redis has the plans */
-    ngx_uint_t                    told;      /* that Redis refuses */
+    ngx_uint_t                    logged;    /* that Redis refuses */
     ngx_uint_t                    up;
     ngx_uint_t                    beating;   /* a beat is under way */
     ngx_str_t                     gateways;
@@ -362,7 +362,7 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
         ngx_http_apikey_failover_end(watch->amcf, 1);
 
         watch->known = 1;
-        watch->told = 0;
+        watch->logged = 0;
         watch->beaten = watch->sent;
 
         if (reply->len == 3 /* "new" */) {
@@ -374,13 +374,14 @@ ngx_http_apikey_watch_beaten(void *data, redisReply *reply)
         return;
     }
 
-    if (!watch->told && reply->type == REDIS_REPLY_ERROR) {
-        watch->told = 1;
+    if (!watch->logged && reply->type == REDIS_REPLY_ERROR) {
+        watch->logged = 1;
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "redis does not register this worker, "
                       "so it trusts no cached record: \"%*s\"",
-                      (size_t) ngx_min(reply->len, 256), reply->str);
+                      (size_t) ngx_min(reply->len, NGX_REDIS_LOG_MAX),
+                      reply->str);
     }
 }
 

@@ -17,7 +17,7 @@ static ngx_uint_t ngx_http_apikey_zone_useful(ngx_http_apikey_zone_t *zone,
 
 
 /* A record on its way out of the zone, where the lock is held. */
-static u_char  ngx_http_apikey_zone_copy[65536];
+static u_char  ngx_http_apikey_zone_copy[NGX_HTTP_APIKEY_ZONE_MAX];
 
 
 void
@@ -74,7 +74,8 @@ ngx_http_apikey_zone_get(ngx_http_apikey_main_conf_t *amcf,
     /* often enough for what is not used to be forgotten first */
 
     if (known->rev_len
-        && (ngx_msec_int_t) (ngx_current_msec - known->touched) > 1000)
+        && (ngx_msec_int_t) (ngx_current_msec - known->touched)
+           > NGX_HTTP_APIKEY_ZONE_TOUCH)
     {
         known->touched = ngx_current_msec;
         ngx_queue_remove(&known->node.queue);
@@ -253,7 +254,7 @@ ngx_http_apikey_zone_add(ngx_http_apikey_zone_t *zone, u_char *digest,
 
     size = rev.len + packed->len;
 
-    if (size > 0xffff) {
+    if (size > NGX_HTTP_APIKEY_ZONE_MAX) {
         return NULL;
     }
 

@@ -27,6 +27,9 @@
 #define NGX_HTTP_APIKEY_LAYOUT      8      /* of all below */
 #define NGX_HTTP_APIKEY_ZONE_TRIES  16     /* to make room */
 #define NGX_HTTP_APIKEY_ZONE_SLOTS  1024   /* a power of two */
+#define NGX_HTTP_APIKEY_ZONE_EACH   1024   /* bytes of the zone a bucket */
+#define NGX_HTTP_APIKEY_ZONE_TOUCH  1000   /* milliseconds */
+#define NGX_HTTP_APIKEY_ZONE_MAX    0xffff   /* bytes of a record: u_short */
 
 /* Of one holder: so that it takes 512 bytes. */
 #define NGX_HTTP_APIKEY_LOCAL_WINDOWS  20

@@ -150,10 +150,14 @@ ngx_http_apikey_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     shared->prefix_len = prefix->len;
     ngx_memcpy(shared->prefix, prefix->data, prefix->len);
 
-    if (ngx_http_apikey_index_init(&shared->known, shm_zone, 1024) != NGX_OK
-        || ngx_http_apikey_index_init(&shared->leases, shm_zone, 1024)
+    if (ngx_http_apikey_index_init(&shared->known, shm_zone,
+                                   NGX_HTTP_APIKEY_ZONE_EACH)
+        != NGX_OK
+        || ngx_http_apikey_index_init(&shared->leases, shm_zone,
+                                      NGX_HTTP_APIKEY_ZONE_EACH)
            != NGX_OK
-        || ngx_http_apikey_index_init(&shared->locals, shm_zone, 1024)
+        || ngx_http_apikey_index_init(&shared->locals, shm_zone,
+                                      NGX_HTTP_APIKEY_ZONE_EACH)
            != NGX_OK)
     {
         return NGX_ERROR;

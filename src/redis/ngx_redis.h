@@ -33,6 +33,7 @@
 #define NGX_REDIS_ARGS_MAX   256
 #define NGX_REDIS_LATENCIES  14    /* the bounds of a histogram */
 #define NGX_REDIS_NAME_MAX   64    /* of a server, in a report */
+#define NGX_REDIS_LOG_MAX    256   /* of what a server says, in the log */
 
 
 typedef struct ngx_redis_s             ngx_redis_t;

@@ -100,7 +100,8 @@ ngx_redis_greeted(void *data, redisReply *reply)
             conn->refused |= address;
             ngx_log_error(NGX_LOG_ERR, &conn->log, 0,
                           "redis refused the connection: \"%*s\"",
-                          (size_t) ngx_min(reply->len, 256), reply->str);
+                          (size_t) ngx_min(reply->len, NGX_REDIS_LOG_MAX),
+                          reply->str);
         }
 
         conn->greetings = 0;

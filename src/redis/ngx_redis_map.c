@@ -222,7 +222,7 @@ ngx_redis_map_received(void *data, redisReply *reply)
     ngx_log_error(level, cluster->redis->log, 0,
                   "redis \"%V\" does not tell where the slots of its cluster "
                   "are: \"%*s\"", &node->server->name,
-                  ngx_min(ngx_strlen(why), 256), why);
+                  ngx_min(ngx_strlen(why), NGX_REDIS_LOG_MAX), why);
 
     cluster->logged = 1;
 

@@ -317,7 +317,7 @@ ngx_redis_sentinel_answered(void *data, redisReply *reply)
     {
         ngx_log_error(NGX_LOG_INFO, &conn->log, 0,
                       "sentinel answered \"%*s\"",
-                      (size_t) ngx_min(reply->len, 256),
+                      (size_t) ngx_min(reply->len, NGX_REDIS_LOG_MAX),
                       reply->str ? reply->str : "");
 
         conn->distrusted = "it is no sentinel";

@@ -117,7 +117,7 @@ ngx_redis_subscription_answered(void *data, redisReply *reply)
 
     ngx_log_error(level, &conn->log, 0,
                   "redis refused the subscription: \"%*s\"",
-                  (size_t) ngx_min(reply->len, 256),
+                  (size_t) ngx_min(reply->len, NGX_REDIS_LOG_MAX),
                   reply->str ? reply->str : "");
 
     conn->unheard = 1;

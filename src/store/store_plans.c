@@ -122,7 +122,7 @@ store_plan_check(store_t *store, apikey_text_t name,
 
 
 reply_t *
-store_pool_read(store_t *store, const char *per, apikey_text_t holder,
+store_holder_read(store_t *store, const char *per, apikey_text_t holder,
     apikey_text_t plan)
 {
     char           name[APIKEY_NAME_SIZE];
@@ -130,7 +130,7 @@ store_pool_read(store_t *store, const char *per, apikey_text_t holder,
 
     argv[0] = store_text("HGET");
     argv[1].data = name;
-    argv[1].len = apikey_names_pool(name, store->prefix, per, holder, plan);
+    argv[1].len = apikey_names_holder(name, store->prefix, per, holder, plan);
     argv[2] = store_text("n");
 
     return store_command(store, argv, 3);

@@ -47,7 +47,7 @@ store_rc_e store_plan_check(store_t *store, apikey_text_t name,
  * The counters that the keys of a holder (an org, a project) share: a reply to
  * be freed, a string or nil; or NULL and error.
  */
-reply_t *store_pool_read(store_t *store, const char *per,
+reply_t *store_holder_read(store_t *store, const char *per,
     apikey_text_t holder, apikey_text_t plan);
 
 

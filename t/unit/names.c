@@ -78,7 +78,7 @@ test_names(void)
     t.len = apikey_names_ids(out, p, 4095);
     is_text(t, "apikey:ids:0fff", "last bucket of ids");
 
-    t.len = apikey_names_pool(out, p, "org", text("acme"), text("pro"));
+    t.len = apikey_names_holder(out, p, "org", text("acme"), text("pro"));
     is_text(t, "apikey:org:{acme}:pro", "pool of an org");
 
     t.len = apikey_names_retry(out, p, text("0af3"));
@@ -131,7 +131,7 @@ test_sizes(void)
               "longest usage");
     is_number(apikey_names_gone(out, p, 999912), 64 + 5 + 6, "longest gone");
     is_number(apikey_names_ids(out, p, 4095), 64 + 8, "longest bucket");
-    is_number(apikey_names_pool(out, p, "project", p, p), 64 + 8 + 66 + 65,
+    is_number(apikey_names_holder(out, p, "project", p, p), 64 + 8 + 66 + 65,
               "longest pool");
     is_number(apikey_names_acks(out, p, p), 64 + 5 + 64, "longest acks");
 

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "core/scope.h"
 #include "tap.h"
 
@@ -11,6 +13,7 @@ static void test_bytes(void);
 static void test_list(void);
 static void test_covers(void);
 static void test_allows(void);
+static void test_action(void);
 
 
 int
@@ -21,6 +24,7 @@ main(void)
     test_list();
     test_covers();
     test_allows();
+    test_action();
 
     return done_testing();
 }
@@ -212,4 +216,39 @@ test_allows(void)
     granted.len = sizeof("projects:rea") - 1;
     ok(!apikey_scope_allows(granted, text("projects:read")),
        "no byte behind the list is read");
+}
+
+
+static void
+test_action(void)
+{
+    size_t         i;
+    apikey_text_t  method;
+
+    static const struct {
+        const char  *method;
+        const char  *action;
+    } rows[] = {
+        { "GET", "read" },
+        { "HEAD", "read" },
+        { "OPTIONS", "read" },
+        { "POST", "write" },
+        { "PUT", "write" },
+        { "PATCH", "write" },
+        { "DELETE", "delete" },
+        { "PROPFIND", "*" },
+        { "get", "*" },
+        { "GETS", "*" },
+        { "GE", "*" },
+        { "", "*" }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        method.data = rows[i].method;
+        method.len = strlen(rows[i].method);
+
+        ok(strcmp(apikey_scope_action_name(apikey_scope_action(method)),
+                  rows[i].action) == 0, "\"%s\" needs %s", rows[i].method,
+           rows[i].action);
+    }
 }
