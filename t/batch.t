@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use JSON::PP qw(decode_json);
+use Digest::SHA 'sha1_hex';
 use Test::More;
 
 use Test::Apikey;
@@ -73,7 +74,15 @@ sub ask {
 
 sub turn { map { $_->response } ask(@_) }
 
-sub calls { map { $_->[0] } grep { $_->[0] =~ /^EVAL/ } @{$fake->words} }
+# Of decide.lua: heartbeats and usage go the same way.
+
+my $decide = slurp("$Test::Apikey::ROOT/src/redis/decide.lua");
+my %decides = map { $_ => 1 } $decide, sha1_hex($decide);
+
+sub calls {
+    return map { $_->[0] } grep { $_->[0] =~ /^EVAL/ && $decides{$_->[1]} }
+           @{$fake->words};
+}
 
 sub statuses { join ' ', map { $_->status } @_ }
 
